@@ -1,0 +1,36 @@
+/* Memory with visible lifetimes: a bump allocator over one reserved address range.
+ *
+ *   base |=== long-lived ===|== scope ==|= inner =|............ reserved, not resident ......|
+ *                           ^ mark      ^ mark    ^ top
+ *
+ * Address space is reserved once and becomes resident page by page when first touched, so pointers
+ * never move, the resident size is the high-water mark, and a training step that repeats the same
+ * scopes allocates nothing after its first run. Not thread safe: allocate before a parallel
+ * region, index by thread inside. */
+#ifndef REFORMER_ARENA_H
+#define REFORMER_ARENA_H
+
+#include "reformer/error.h"
+#include <stddef.h>
+
+typedef struct rf_arena rf_arena;
+typedef size_t rf_mark;
+
+/* name: for messages. limit: most bytes it may ever hold; 0: what the address space allows. */
+rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena);
+void rf_arena_destroy(rf_arena *arena);
+
+/* `count` elements of `size` bytes, aligned to 64 bytes, not cleared (fresh pages read as zero,
+ * reused ones do not). RF_FAILED when the limit is passed; the message names arena and sizes. */
+rf_status rf_arena_take(rf_arena *arena, size_t count, size_t size, void *pointer_out);
+/* ... and cleared. */
+rf_status rf_arena_take_zero(rf_arena *arena, size_t count, size_t size, void *pointer_out);
+
+/* A scope: everything taken since the mark is gone after release. Scopes nest. */
+rf_mark rf_arena_mark(const rf_arena *arena);
+void rf_arena_release(rf_arena *arena, rf_mark mark);
+
+size_t rf_arena_memory_used(const rf_arena *arena); /* high-water mark, bytes */
+size_t rf_arena_growths(const rf_arena *arena);     /* times the high-water mark rose past a page step */
+
+#endif

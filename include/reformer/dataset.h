@@ -1,0 +1,33 @@
+/* Where sequences come from: a file of bytes, a file of tokens, or the duplication task.
+ *
+ * Sequence `index` is a pure function of (configuration, seed, split, index); there is no loader
+ * state to save, and any part of a sequence can be read by itself, so that each rank reads only
+ * its own tokens. */
+#ifndef REFORMER_DATASET_H
+#define REFORMER_DATASET_H
+
+#include "reformer/config.h"
+#include "reformer/error.h"
+
+enum { RF_IGNORE = -100 }; /* a label that is not counted */
+
+typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_split;
+
+typedef struct rf_dataset rf_dataset;
+
+/* RF_BAD_DATA where a file is missing, empty or too short; RF_BAD_CONFIG where the vocabulary is too small. */
+rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset);
+void rf_dataset_destroy(rf_dataset *dataset);
+
+/* Sequences of a split: of one epoch in training, of the whole split in evaluation. */
+int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split);
+
+/* Tokens [first, first + count) of a sequence, first + count <= length, and their labels: label t is
+ * token t + 1 of the sequence; RF_IGNORE at the last token and where the task does not count.
+ * Training: index = step * batch + i over the whole run; epoch after epoch, each window once an epoch.
+ * Evaluation: index < rf_dataset_sequences, windows in order.
+ * RF_BAD_DATA at a token id >= vocab_size (file, byte offset, value, what is allowed). */
+rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
+                          int32_t *tokens, int32_t *labels);
+
+#endif

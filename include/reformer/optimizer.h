@@ -1,0 +1,29 @@
+/* Optimizers over the shards of a parameter store: Adam (Kingma and Ba 2015; decoupled decay as in
+ * Loshchilov and Hutter 2019) and Adafactor (Shazeer and Stern 2018). */
+#ifndef REFORMER_OPTIMIZER_H
+#define REFORMER_OPTIMIZER_H
+
+#include "reformer/config.h"
+#include "reformer/error.h"
+#include "reformer/store.h"
+
+typedef struct rf_optimizer rf_optimizer;
+
+/* config and store are lent and outlive the optimizer. */
+rf_status rf_optimizer_create(const rf_optimizer_config *config, rf_store *store, rf_optimizer **optimizer);
+void rf_optimizer_destroy(rf_optimizer *optimizer);
+
+/* One update of every shard from its gradient times `gradient_scale` (clipping, applied on the fly).
+ * step counts from 1. Allocates nothing. */
+rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate, double gradient_scale);
+size_t rf_optimizer_memory_used(const rf_optimizer *optimizer);
+
+/* The learning rate of a step (from 1) of a run of `steps`. */
+double rf_schedule_rate(const rf_optimizer_config *config, int64_t step, int64_t steps);
+
+/* The 2-norm of all gradients, summed in double in a fixed order; NaN or infinity when any is. */
+double rf_gradient_norm(const rf_store *store);
+/* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0. */
+double rf_clip_scale(double norm, double clip_norm);
+
+#endif
