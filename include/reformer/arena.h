@@ -21,7 +21,9 @@ rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena);
 void rf_arena_destroy(rf_arena *arena);
 
 /* `count` elements of `size` bytes, aligned to 64 bytes, not cleared (fresh pages read as zero,
- * reused ones do not). RF_FAILED when the limit is passed; the message names arena and sizes. */
+ * reused ones do not). No elements: a pointer that must not be read. RF_FAILED when the limit is passed or the
+ * machine gives no more; the message names arena and sizes. With AddressSanitizer what is not taken is poisoned
+ * and 64 bytes stand between allocations (they count towards the limit). */
 rf_status rf_arena_take(rf_arena *arena, size_t count, size_t size, void *pointer_out);
 /* ... and cleared. */
 rf_status rf_arena_take_zero(rf_arena *arena, size_t count, size_t size, void *pointer_out);

@@ -52,5 +52,7 @@ void rf_draw_words(const rf_draw *draw, uint64_t position, uint32_t out[4]);
  * that the float and the double build draw the same. */
 double rf_draw_uniform(const rf_draw *draw, uint64_t index);
 double rf_draw_normal(const rf_draw *draw, uint64_t index);
+/* Elements 4 * position .. 4 * position + 3 of the stream of normals, at the price of one. */
+void rf_draw_normal4(const rf_draw *draw, uint64_t position, double out[4]);
 
 #endif

@@ -1,0 +1,155 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_NORESERVE, madvise */
+#endif
+#include "reformer/arena.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#define RF_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define RF_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+enum { REDZONE = 64 };
+#else
+#define RF_POISON(p, n) ((void)(p), (void)(n))
+#define RF_UNPOISON(p, n) ((void)(p), (void)(n))
+enum { REDZONE = 0 };
+#endif
+
+enum { ALIGNMENT = 64 };
+#define HUGE_PAGE ((size_t)2 << 20)
+#define COMMIT_STEP ((size_t)64 << 20)    /* writable bytes grow by this much */
+#define RESERVE_MOST ((size_t)1 << 40)    /* where no limit is given; a few fit in 47 bits */
+#define RESERVE_LEAST COMMIT_STEP
+
+/*   base                top      committed                  reserved
+ *   |== taken ==========|........|~~~~~~~~~~ PROT_NONE ~~~~~~|
+ * With AddressSanitizer everything in [0, committed) that is not part of a live allocation is
+ * poisoned, and a redzone stands before the first allocation and after every one. */
+struct rf_arena {
+  char name[64];
+  unsigned char *mapping; /* what mmap returned; base is its first huge-page boundary */
+  size_t mapping_bytes;
+  unsigned char *base;
+  size_t reserved, committed, top, high_water;
+  size_t limit; /* as given, or reserved */
+  size_t growths;
+};
+
+static size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+
+/* Address space to ask for first. Under `ulimit -v` an arena leaves most of it to others. */
+static size_t first_reserve(size_t limit) {
+  size_t want = limit == 0 || limit > RESERVE_MOST ? RESERVE_MOST : round_up(limit, COMMIT_STEP);
+  struct rlimit space;
+  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
+    size_t share = (size_t)space.rlim_cur / 4 / COMMIT_STEP * COMMIT_STEP;
+    if (share < RESERVE_LEAST) share = RESERVE_LEAST;
+    if (limit == 0 && want > share) want = share;
+  }
+  return want;
+}
+
+rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena_out) {
+  *arena_out = NULL;
+  rf_arena *arena = calloc(1, sizeof *arena);
+  if (!arena) return rf_fail(RF_FAILED, "arena %s: out of memory", name);
+  strncpy(arena->name, name, sizeof arena->name - 1);
+
+  /* Pages that cannot be touched are not charged to anybody, even where overcommit is forbidden. */
+  size_t reserve = first_reserve(limit);
+  void *mapping = MAP_FAILED;
+  for (; reserve >= RESERVE_LEAST; reserve = round_up(reserve / 2, COMMIT_STEP)) {
+    arena->mapping_bytes = reserve + HUGE_PAGE;
+    mapping = mmap(NULL, arena->mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping != MAP_FAILED || reserve == RESERVE_LEAST) break;
+  }
+  if (mapping == MAP_FAILED) {
+    rf_status status = rf_fail(RF_FAILED, "arena %s: cannot reserve %zu bytes of address space: %s; raise `ulimit -v`",
+                               name, arena->mapping_bytes, strerror(errno));
+    free(arena);
+    return status;
+  }
+  arena->mapping = mapping;
+  arena->base = arena->mapping + (round_up((uintptr_t)mapping, HUGE_PAGE) - (uintptr_t)mapping);
+  arena->reserved = reserve;
+  arena->limit = limit == 0 ? reserve : limit;
+  arena->top = REDZONE;
+  *arena_out = arena;
+  return RF_OK;
+}
+
+void rf_arena_destroy(rf_arena *arena) {
+  if (!arena) return;
+  RF_UNPOISON(arena->base, arena->committed); /* the addresses may be mapped again by others */
+  munmap(arena->mapping, arena->mapping_bytes);
+  free(arena);
+}
+
+/* Makes [0, end) writable; end <= reserved. */
+static rf_status commit(rf_arena *arena, size_t end) {
+  if (end <= arena->committed) return RF_OK;
+  size_t target = round_up(end, COMMIT_STEP);
+  if (target > arena->reserved) target = arena->reserved;
+  unsigned char *from = arena->base + arena->committed;
+  size_t bytes = target - arena->committed;
+  if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0)
+    return rf_fail(RF_FAILED, "arena %s: cannot grow from %zu to %zu bytes: %s; this machine has too little memory for the run",
+                   arena->name, arena->committed, target, strerror(errno));
+  (void)madvise(from, bytes, MADV_HUGEPAGE); /* fewer TLB misses; no matter if refused */
+  RF_POISON(from, bytes);
+  arena->committed = target;
+  arena->growths++;
+  return RF_OK;
+}
+
+rf_status rf_arena_take(rf_arena *arena, size_t count, size_t size, void *pointer_out) {
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
+    return rf_fail(RF_FAILED, "arena %s: %zu elements of %zu bytes are more than can be addressed", arena->name, count,
+                   size);
+  size_t most = arena->limit < arena->reserved ? arena->limit : arena->reserved;
+  size_t end = arena->top + round_up(bytes, ALIGNMENT) + (bytes > 0 ? REDZONE : 0);
+  if (arena->top + bytes > most || end > arena->reserved)
+    return rf_fail(RF_FAILED,
+                   "arena %s: %zu bytes (%zu x %zu) wanted with %zu in use, but it may hold %zu at most%s; a shorter "
+                   "sequence, a smaller batch or more memory is needed",
+                   arena->name, bytes, count, size, arena->top, most,
+                   arena->limit > arena->reserved ? " (address space: see `ulimit -v`)" : "");
+  RF_TRY(commit(arena, end));
+  void *pointer = arena->base + arena->top;
+  RF_UNPOISON(pointer, bytes);
+  arena->top = end;
+  if (end > arena->high_water) arena->high_water = end;
+  memcpy(pointer_out, &pointer, sizeof pointer);
+  return RF_OK;
+}
+
+rf_status rf_arena_take_zero(rf_arena *arena, size_t count, size_t size, void *pointer_out) {
+  RF_TRY(rf_arena_take(arena, count, size, pointer_out));
+  void *pointer;
+  memcpy(&pointer, pointer_out, sizeof pointer);
+  memset(pointer, 0, count * size);
+  return RF_OK;
+}
+
+rf_mark rf_arena_mark(const rf_arena *arena) { return arena->top; }
+
+void rf_arena_release(rf_arena *arena, rf_mark mark) {
+  assert(mark <= arena->top && mark % ALIGNMENT == 0);
+  RF_POISON(arena->base + mark, arena->top - mark);
+  arena->top = mark;
+}
+
+size_t rf_arena_memory_used(const rf_arena *arena) { return arena->high_water; }
+size_t rf_arena_growths(const rf_arena *arena) { return arena->growths; }
