@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs every test: tests/run.sh
+# All three presets are built and their tests run; then formatting and static analysis are checked.
+# The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export LC_ALL=C
+passed=0 failed=0 failures=()
+
+record() { # record STATUS NAME: one check that passed or failed
+  if [ "$1" = 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    failures+=("$2")
+  fi
+}
+
+run_preset() {
+  local preset=$1 log=build/$1/ctest.log failed_here total
+  echo "=== preset $preset"
+  if ! cmake --preset "$preset" -DRF_TESTS=ON -DRF_WERROR=ON || ! cmake --build --preset "$preset"; then
+    record 1 "$preset: build"
+    return
+  fi
+  ctest --preset "$preset" -j2 --no-tests=error 2>&1 | tee "$log"
+  # "83% tests passed, 1 tests failed out of 6"
+  read -r failed_here total < <(sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests\{0,1\} failed out of \([0-9]*\).*/\1 \2/p' "$log")
+  if [ -z "${total-}" ]; then
+    record 1 "$preset: ctest gave no result"
+    return
+  fi
+  passed=$((passed + total - failed_here))
+  failed=$((failed + failed_here))
+  [ "$failed_here" = 0 ] || failures+=("$preset: $failed_here of $total tests, named above and in $log")
+}
+
+check_format() {
+  echo "=== clang-format"
+  find include src tests -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
+  record $? "clang-format (to repair: clang-format -i FILE)"
+}
+
+check_tidy() {
+  echo "=== clang-tidy"
+  # The debug build's commands: assertions are compiled in, and tell the analyser what holds. The
+  # compiler's own omp.h serves where clang's is not installed.
+  local omp_folder
+  omp_folder=$(dirname "$(gcc -print-file-name=include/omp.h)")
+  run-clang-tidy -quiet -j2 -p build/debug -extra-arg=-idirafter"$omp_folder" "^$PWD/src/" >build/clang-tidy.log 2>&1
+  local status=$?
+  grep -E '(warning|error):' build/clang-tidy.log && status=1
+  record $status "clang-tidy (all of it: build/clang-tidy.log)"
+}
+
+launch/setup.sh --tests || exit 1
+for preset in release debug double; do
+  run_preset "$preset"
+done
+check_format
+check_tidy
+
+for failure in ${failures[@]+"${failures[@]}"}; do
+  echo "FAILED $failure"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
