@@ -37,7 +37,7 @@ run_preset() {
 
 check_format() {
   echo "=== clang-format"
-  find include src tests -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
+  find include src tests -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror --ferror-limit=1
   record $? "clang-format (to repair: clang-format -i FILE)"
 }
 
