@@ -15,17 +15,21 @@ typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_
 
 typedef struct rf_dataset rf_dataset;
 
-/* RF_BAD_DATA where a file is missing, empty or too short; RF_BAD_CONFIG where the vocabulary is too small. */
+/* config: copied. RF_BAD_DATA where a file is missing, empty, too short or not whole tokens; RF_BAD_CONFIG where
+ * the vocabulary is too small for the kind, or the length of the duplication task is odd. */
 rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset);
 void rf_dataset_destroy(rf_dataset *dataset);
 
-/* Sequences of a split: of one epoch in training, of the whole split in evaluation. */
+/* Sequences of a split: of one epoch in training, of the whole split in evaluation. 0 where data.split gives it
+ * nothing, or less than one sequence (for training that is an error at opening). The duplication task never
+ * repeats in training (2^48) and has 512 sequences in either evaluation split. */
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split);
 
 /* Tokens [first, first + count) of a sequence, first + count <= length, and their labels: label t is
  * token t + 1 of the sequence; RF_IGNORE at the last token and where the task does not count.
  * Training: index = step * batch + i over the whole run; epoch after epoch, each window once an epoch.
  * Evaluation: index < rf_dataset_sequences, windows in order.
+ * Several threads may read at once.
  * RF_BAD_DATA at a token id >= vocab_size (file, byte offset, value, what is allowed). */
 rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
                           int32_t *tokens, int32_t *labels);

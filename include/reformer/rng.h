@@ -16,17 +16,18 @@
 #include <stdint.h>
 
 typedef enum rf_purpose {
-  RF_RNG_INIT = 0,              /* layer = block, head = tensor of the block, position = element / 4 */
-  RF_RNG_ROTATION = 1,          /* position = element / 4 of the head's rotations */
-  RF_RNG_DROP_EMBEDDING = 2,    /* position = (token * d + column) / 4; likewise below */
-  RF_RNG_DROP_ATTENTION = 3,    /* position = query * 2^26 + key */
+  RF_RNG_INIT = 0,           /* layer = block, head = tensor of the block, position = element / 4 */
+  RF_RNG_ROTATION = 1,       /* position = element / 4 of the head's rotations */
+  RF_RNG_DROP_EMBEDDING = 2, /* position = (token * d + column) / 4; likewise below */
+  RF_RNG_DROP_ATTENTION = 3, /* position = query * 2^26 + key */
   RF_RNG_DROP_ATTENTION_OUT = 4,
   RF_RNG_DROP_FF_INNER = 5,
   RF_RNG_DROP_FF_OUT = 6,
   RF_RNG_DROP_HEAD = 7,
-  RF_RNG_WINDOW = 8,            /* step = epoch, position = round of the permutation network and value */
-  RF_RNG_TASK = 9,              /* symbols of the duplication task */
-  RF_RNG_SAMPLE = 10            /* sampling from the model: position = token */
+  RF_RNG_WINDOW = 8, /* step = epoch; round = round of the permutation network, position = half of a
+                      * window's number; round 63: the phase of the epoch */
+  RF_RNG_TASK = 9,   /* step, sequence = low 32, next 16 bits of the index; round = split; position = symbol / 4 */
+  RF_RNG_SAMPLE = 10 /* sampling from the model: position = token */
 } rf_purpose;
 
 enum { RF_EVAL_STEP = -1 }; /* as uint32_t: the step that evaluation uses */

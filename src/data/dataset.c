@@ -1,0 +1,109 @@
+#include "reformer/dataset.h"
+
+#include "data/duplicate.h"
+#include "data/source.h"
+#include "data/sampler.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct rf_dataset {
+  rf_data_config config;
+  uint64_t seed;
+  rf_source source;   /* bytes, tokens */
+  rf_sampler sampler; /* bytes, tokens */
+};
+
+static rf_status open_duplicate(const rf_data_config *config, int64_t vocab_size) {
+  if (config->length < 4 || config->length % 2 != 0)
+    return rf_fail(RF_BAD_CONFIG,
+                   "data.length is %" PRId64 ", but data.kind duplicate needs an even length of 4 or more",
+                   config->length);
+  if (vocab_size <= RF_DUPLICATE_SYMBOLS)
+    return rf_fail(RF_BAD_CONFIG, "model.vocab_size is %" PRId64 ", but data.kind duplicate needs %d or more",
+                   vocab_size, RF_DUPLICATE_SYMBOLS + 1);
+  return RF_OK;
+}
+
+static rf_status open_file(rf_dataset *dataset, int64_t vocab_size) {
+  const rf_data_config *config = &dataset->config;
+  bool bytes = config->kind == RF_DATA_BYTES;
+  if (bytes && vocab_size < 256)
+    return rf_fail(RF_BAD_CONFIG, "model.vocab_size is %" PRId64 ", but data.kind bytes needs 256 or more", vocab_size);
+  RF_TRY(rf_source_open(config->path, bytes ? 1 : config->token_bytes, vocab_size, &dataset->source));
+  int64_t tokens = dataset->source.tokens;
+  dataset->sampler = rf_sampler_create(tokens, config->split, config->length, dataset->seed);
+  int64_t train = dataset->sampler.edges[1];
+  if (config->split[RF_SPLIT_TRAIN] > 0 && train < config->length)
+    return rf_fail(RF_BAD_DATA,
+                   "%s: %" PRId64 " tokens are for training (%g of %" PRId64
+                   ", data.split), but one sequence needs %" PRId64
+                   " (data.length); lower data.length, raise the first part of data.split, or give a longer file",
+                   config->path, train, config->split[RF_SPLIT_TRAIN], tokens, config->length);
+  return RF_OK;
+}
+
+rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset_out) {
+  *dataset_out = NULL;
+  assert(config->length > 0);
+  rf_dataset *dataset = calloc(1, sizeof *dataset);
+  if (!dataset) return rf_fail(RF_FAILED, "dataset: out of memory");
+  dataset->config = *config;
+  dataset->seed = seed;
+  dataset->source.file = -1;
+  rf_status status =
+      config->kind == RF_DATA_DUPLICATE ? open_duplicate(config, vocab_size) : open_file(dataset, vocab_size);
+  if (status != RF_OK) {
+    rf_dataset_destroy(dataset);
+    return rf_error_pass(status, __FILE__, __LINE__);
+  }
+  *dataset_out = dataset;
+  return RF_OK;
+}
+
+void rf_dataset_destroy(rf_dataset *dataset) {
+  if (!dataset) return;
+  rf_source_close(&dataset->source);
+  free(dataset);
+}
+
+int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split) {
+  if (dataset->config.kind != RF_DATA_DUPLICATE) return rf_sampler_sequences(&dataset->sampler, split);
+  return split == RF_SPLIT_TRAIN ? RF_DUPLICATE_EPOCH : RF_DUPLICATE_EVALUATION;
+}
+
+/* Tokens [first, first + count) of a sequence, count >= 0. */
+static rf_status read_tokens(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
+                             int32_t *tokens) {
+  if (dataset->config.kind == RF_DATA_DUPLICATE) {
+    for (int64_t t = 0; t < count; t++)
+      tokens[t] = rf_duplicate_token(dataset->seed, split, index, dataset->config.length, first + t);
+    return RF_OK;
+  }
+  int64_t start = rf_sampler_start(&dataset->sampler, split, index);
+  return rf_source_read(&dataset->source, start + first, count, tokens);
+}
+
+rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
+                          int32_t *tokens, int32_t *labels) {
+  const int64_t length = dataset->config.length;
+  assert(first >= 0 && count >= 0 && first + count <= length);
+  if (rf_dataset_sequences(dataset, split) == 0)
+    return rf_fail(RF_BAD_DATA, "%s: data.split leaves no sequence of %" PRId64 " tokens (data.length) for %s",
+                   dataset->config.path, length,
+                   split == RF_SPLIT_TRAIN        ? "training"
+                   : split == RF_SPLIT_VALIDATION ? "validation"
+                                                  : "the test");
+  RF_TRY(read_tokens(dataset, split, index, first, count, tokens));
+  if (count == 0) return RF_OK;
+  /* The label of the last token read is one token further, unless the sequence ends there. */
+  int32_t next = RF_IGNORE;
+  if (first + count < length) RF_TRY(read_tokens(dataset, split, index, first + count, 1, &next));
+  int64_t counted_from = dataset->config.kind == RF_DATA_DUPLICATE ? length / 2 : 0; /* position of the target */
+  for (int64_t t = 0; t < count; t++) {
+    int32_t target = t + 1 < count ? tokens[t + 1] : next;
+    labels[t] = first + t + 1 < counted_from ? RF_IGNORE : target;
+  }
+  return RF_OK;
+}
