@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 enum {
-  RF_MAX_PATTERN = 64,    /* entries of model.attention before it repeats */
-  RF_MAX_AXES = 4,        /* axes of the axial position embedding */
-  RF_MAX_FACTORS = 4,     /* factors of lsh.n_buckets */
-  RF_MAX_PATH = 1024      /* bytes of a path, with its end */
+  RF_MAX_PATTERN = 64, /* entries of model.attention before it repeats */
+  RF_MAX_AXES = 4,     /* axes of the axial position embedding */
+  RF_MAX_FACTORS = 4,  /* factors of lsh.n_buckets */
+  RF_MAX_PATH = 1024   /* bytes of a path, with its end */
 };
 
 typedef enum rf_attention_kind { RF_ATTENTION_LSH, RF_ATTENTION_LOCAL, RF_ATTENTION_FULL } rf_attention_kind;
@@ -57,8 +57,8 @@ typedef enum rf_key_norm { RF_KEYS_RMS, RF_KEYS_UNIT } rf_key_norm;
 typedef struct rf_lsh_config {
   int64_t chunk;
   int64_t n_hashes;
-  int n_factors;                      /* 0: auto, resolved from the padded training length */
-  int64_t n_buckets[RF_MAX_FACTORS];  /* each factor even */
+  int n_factors;                     /* 0: auto, resolved from the padded training length */
+  int64_t n_buckets[RF_MAX_FACTORS]; /* each factor even */
   int64_t chunks_before, chunks_after;
   bool attend_across_buckets;
   rf_duplicates duplicates;
@@ -83,9 +83,9 @@ typedef enum rf_data_kind { RF_DATA_BYTES, RF_DATA_TOKENS, RF_DATA_DUPLICATE } r
 typedef struct rf_data_config {
   rf_data_kind kind;
   char path[RF_MAX_PATH];
-  int token_bytes;  /* tokens: 2 or 4 bytes each, little endian */
-  int64_t length;   /* tokens of a sequence */
-  double split[3];  /* train, validation, test: fractions of the file */
+  int token_bytes; /* tokens: 2 or 4 bytes each, little endian */
+  int64_t length;  /* tokens of a sequence */
+  double split[3]; /* train, validation, test: fractions of the file */
 } rf_data_config;
 
 typedef struct rf_training_config {
@@ -97,7 +97,12 @@ typedef struct rf_training_config {
 } rf_training_config;
 
 typedef enum rf_optimizer_kind { RF_ADAM, RF_ADAFACTOR } rf_optimizer_kind;
-typedef enum rf_schedule_kind { RF_SCHEDULE_CONSTANT, RF_SCHEDULE_RSQRT, RF_SCHEDULE_COSINE, RF_SCHEDULE_LINEAR } rf_schedule_kind;
+typedef enum rf_schedule_kind {
+  RF_SCHEDULE_CONSTANT,
+  RF_SCHEDULE_RSQRT,
+  RF_SCHEDULE_COSINE,
+  RF_SCHEDULE_LINEAR
+} rf_schedule_kind;
 
 typedef struct rf_optimizer_config {
   rf_optimizer_kind kind;

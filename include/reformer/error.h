@@ -27,10 +27,10 @@ const char *rf_error_trace(void);
 
 rf_status rf_error_pass(rf_status status, const char *file, int line);
 
-#define RF_TRY(call)                                                                               \
-  do {                                                                                             \
-    rf_status rf_try_ = (call);                                                                    \
-    if (rf_try_ != RF_OK) return rf_error_pass(rf_try_, __FILE__, __LINE__);                       \
+#define RF_TRY(call)                                                                                                   \
+  do {                                                                                                                 \
+    rf_status rf_try_ = (call);                                                                                        \
+    if (rf_try_ != RF_OK) return rf_error_pass(rf_try_, __FILE__, __LINE__);                                           \
   } while (0)
 
 #endif
