@@ -1,0 +1,47 @@
+#include "reformer/error.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_SIZE = 4096, TRACE_SIZE = 1024 };
+
+static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local char trace[TRACE_SIZE];
+
+rf_status rf_fail(rf_status status, const char *format, ...) {
+  /* Formatted aside first: an argument may be the present message itself. */
+  char text[MESSAGE_SIZE];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  memcpy(message, text, strlen(text) + 1);
+  trace[0] = '\0';
+  return status;
+}
+
+rf_status rf_context(rf_status status, const char *format, ...) {
+  if (status == RF_OK) return status;
+  char text[MESSAGE_SIZE];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+
+  /* What does not fit is cut off at the end: the context names the place, so it stays. */
+  size_t used = strlen(text);
+  (void)snprintf(text + used, sizeof text - used, ": %s", message);
+  memcpy(message, text, strlen(text) + 1);
+  return status;
+}
+
+const char *rf_error_message(void) { return message; }
+
+const char *rf_error_trace(void) { return trace; }
+
+rf_status rf_error_pass(rf_status status, const char *file, int line) {
+  const char *source = strstr(file, "src/");
+  size_t used = strlen(trace);
+  (void)snprintf(trace + used, sizeof trace - used, "%s%s:%d", used > 0 ? " < " : "", source ? source : file, line);
+  return status;
+}

@@ -1,0 +1,100 @@
+#include "base/log.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The only state of the program that is not passed in: where its voice goes. */
+static struct {
+  int rank;
+  bool verbose;
+  bool status_shown;
+  FILE *file;
+} voice;
+
+void rf_log_set_rank(int rank) { voice.rank = rank; }
+
+void rf_log_set_verbose(bool verbose) { voice.verbose = verbose; }
+
+bool rf_log_speaks(void) { return voice.rank == 0 || voice.verbose; }
+
+bool rf_log_is_terminal(void) { return voice.rank == 0 && isatty(STDERR_FILENO) == 1; }
+
+rf_status rf_log_open(const char *path) {
+  if (voice.rank != 0) return RF_OK;
+  RF_TRY(rf_log_close());
+  voice.file = fopen(path, "a");
+  if (!voice.file) return rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
+  return RF_OK;
+}
+
+rf_status rf_log_close(void) {
+  if (!voice.file) return RF_OK;
+  bool failed = ferror(voice.file) != 0;
+  failed = fclose(voice.file) != 0 || failed;
+  voice.file = NULL;
+  return failed ? rf_fail(RF_FAILED, "the log file could not be written; is the disk full?") : RF_OK;
+}
+
+static void wipe_status(void) {
+  if (!voice.status_shown) return;
+  fputs("\r\033[K", stderr);
+  voice.status_shown = false;
+}
+
+static void say(FILE *stream, const char *kind, const char *format, va_list arguments) {
+  if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
+  (void)fputs(kind, stream);
+  (void)vfprintf(stream, format, arguments);
+  (void)fputc('\n', stream);
+  (void)fflush(stream);
+}
+
+static void say_everywhere(const char *kind, const char *format, va_list arguments) {
+  if (!rf_log_speaks()) return;
+  va_list again;
+  va_copy(again, arguments);
+  wipe_status();
+  say(stderr, kind, format, arguments);
+  if (voice.file) say(voice.file, kind, format, again);
+  va_end(again);
+}
+
+void rf_log_info(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say_everywhere("", format, arguments);
+  va_end(arguments);
+}
+
+void rf_log_warn(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say_everywhere("warning: ", format, arguments);
+  va_end(arguments);
+}
+
+void rf_log_error(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say_everywhere("error: ", format, arguments);
+  va_end(arguments);
+}
+
+void rf_log_quiet(const char *format, ...) {
+  if (!voice.file) return;
+  va_list arguments;
+  va_start(arguments, format);
+  say(voice.file, "", format, arguments);
+  va_end(arguments);
+}
+
+void rf_log_status(const char *text) {
+  if (!rf_log_is_terminal()) return;
+  wipe_status();
+  if (text[0] == '\0') return;
+  (void)fprintf(stderr, "\r\033[K%s", text);
+  (void)fflush(stderr);
+  voice.status_shown = true;
+}

@@ -1,0 +1,13 @@
+/* What the operating system knows about this process. */
+#ifndef RF_BASE_PROCESS_H
+#define RF_BASE_PROCESS_H
+
+#include <stdint.h>
+
+/* The most memory that was resident at once so far, bytes. */
+int64_t rf_process_peak_bytes(void);
+
+/* Cores this process may run on (its affinity mask, as mpirun, srun or taskset set it); at least 1. */
+int rf_process_cores(void);
+
+#endif

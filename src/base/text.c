@@ -1,0 +1,74 @@
+#include "base/text.h"
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST = 63 };
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+int rf_text_distance(const char *a, const char *b) {
+  int n = (int)strnlen(a, LONGEST), m = (int)strnlen(b, LONGEST);
+  /* rows[i % 3][j]: distance between the first i letters of a and the first j of b. */
+  int rows[3][LONGEST + 1];
+  for (int j = 0; j <= m; j++) rows[0][j] = j;
+  for (int i = 1; i <= n; i++) {
+    int *row = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
+    row[0] = i;
+    for (int j = 1; j <= m; j++) {
+      int replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
+      row[j] = smaller(replaced, smaller(above[j], row[j - 1]) + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = smaller(row[j], two_above[j - 2] + 1);
+      }
+    }
+  }
+  return rows[n % 3][m];
+}
+
+int rf_text_nearest(const char *word, const char *const *candidates, int count) {
+  int nearest = -1, least = INT_MAX;
+  for (int i = 0; i < count; i++) {
+    int distance = rf_text_distance(word, candidates[i]);
+    if (distance < least) {
+      least = distance;
+      nearest = i;
+    }
+  }
+  return nearest;
+}
+
+void rf_text_append(char *buffer, size_t size, const char *format, ...) {
+  size_t used = strlen(buffer);
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(buffer + used, size - used, format, arguments);
+  va_end(arguments);
+}
+
+const char *rf_text_real(double value, char *buffer, size_t size) {
+  for (int digits = 1; digits <= 17; digits++) {
+    (void)snprintf(buffer, size, "%.*g", digits, value);
+    if (strtod(buffer, NULL) == value) break;
+  }
+  return buffer;
+}
+
+const char *rf_text_duration(double seconds, char *buffer, size_t size) {
+  if (!(seconds >= 0 && seconds < 1e9)) {
+    (void)snprintf(buffer, size, "?");
+    return buffer;
+  }
+  long whole = (long)(seconds + 0.5);
+  if (whole < 60)
+    (void)snprintf(buffer, size, "%ld s", whole);
+  else if (whole < 3600)
+    (void)snprintf(buffer, size, "%ld m %02ld s", whole / 60, whole % 60);
+  else if (whole < 86400)
+    (void)snprintf(buffer, size, "%ld h %02ld m", whole / 3600, whole / 60 % 60);
+  else
+    (void)snprintf(buffer, size, "%ld d %02ld h", whole / 86400, whole / 3600 % 24);
+  return buffer;
+}

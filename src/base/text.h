@@ -1,0 +1,24 @@
+/* Small things about words and numbers as people write them. */
+#ifndef RF_BASE_TEXT_H
+#define RF_BASE_TEXT_H
+
+#include <stddef.h>
+
+/* Fewest single-letter insertions, deletions, replacements and swaps of neighbours that turn one word
+ * into the other (Damerau-Levenshtein, optimal string alignment). Words longer than 63 letters are
+ * compared by their first 63. */
+int rf_text_distance(const char *a, const char *b);
+
+/* Index of the candidate nearest to `word`, the first of several; -1 where count is 0. */
+int rf_text_nearest(const char *word, const char *const *candidates, int count);
+
+/* Appends to the string in `buffer`; what does not fit is cut off. */
+void rf_text_append(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The shortest decimal that reads back as exactly `value`. Returns buffer; 32 bytes do. */
+const char *rf_text_real(double value, char *buffer, size_t size);
+
+/* "7 s", "4 m 10 s", "3 h 05 m", "2 d 04 h". Returns buffer; 32 bytes do. */
+const char *rf_text_duration(double seconds, char *buffer, size_t size);
+
+#endif
