@@ -1,0 +1,51 @@
+#include "reformer/config.h"
+#include <assert.h>
+
+rf_attention_kind rf_layer_attention(const rf_model_config *model, int64_t layer) {
+  assert(model->n_attention > 0 && layer >= 0);
+  return model->attention[layer % model->n_attention];
+}
+
+static int64_t greatest_common_divisor(int64_t a, int64_t b) {
+  while (b != 0) {
+    int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/* 0: the kind works on any length. */
+static int64_t chunk_of_kind(const rf_config *config, rf_attention_kind kind) {
+  switch (kind) {
+  case RF_ATTENTION_LSH: return config->lsh.chunk;
+  case RF_ATTENTION_LOCAL: return config->local.chunk;
+  case RF_ATTENTION_FULL: return 0;
+  }
+  return 0;
+}
+
+int64_t rf_padded_length(const rf_config *config, int64_t length) {
+  int64_t multiple = 1;
+  /* The pattern repeats: layers past its end bring no new kind. */
+  for (int64_t layer = 0; layer < config->model.n_layers && layer < config->model.n_attention; layer++) {
+    int64_t chunk = chunk_of_kind(config, rf_layer_attention(&config->model, layer));
+    if (chunk > 0) multiple = multiple / greatest_common_divisor(multiple, chunk) * chunk;
+  }
+  return (length + multiple - 1) / multiple * multiple;
+}
+
+void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length) {
+  if (lsh->n_factors > 0) return;
+  assert(lsh->chunk > 0);
+  int power = 1;
+  while ((INT64_C(2) << power) * lsh->chunk <= 2 * padded_length) power++;
+  if (power <= 7) {
+    lsh->n_factors = 1;
+    lsh->n_buckets[0] = INT64_C(1) << power;
+  } else {
+    lsh->n_factors = 2;
+    lsh->n_buckets[0] = INT64_C(1) << (power / 2);
+    lsh->n_buckets[1] = INT64_C(1) << (power - power / 2);
+  }
+}
