@@ -1,0 +1,11 @@
+/* What no single key can tell: whether the values fit each other. */
+#ifndef RF_CLI_CONFIG_CHECK_H
+#define RF_CLI_CONFIG_CHECK_H
+
+#include "cli/config_file.h"
+
+/* Resolves what is `auto` (d_head, d_ff, axial shape and dims, n_buckets), then checks. RF_BAD_CONFIG names the place
+ * of the value to change. Warns about settings that have no effect or cost more than they seem to. */
+rf_status rf_config_settle(rf_config *config, const rf_origin *origin);
+
+#endif

@@ -1,0 +1,196 @@
+#include "cli/value.h"
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *raw_text(const yaml_node_t *node) { return (const char *)node->data.scalar.value; }
+
+static bool is_plain(const yaml_node_t *node) { return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE; }
+
+static bool is_null(const yaml_node_t *node) {
+  if (!is_plain(node)) return false;
+  static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+  for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
+    if (strcmp(raw_text(node), nulls[i]) == 0) return true;
+  }
+  return false;
+}
+
+const char *rf_value_text(const yaml_node_t *node) {
+  if (node->type != YAML_SCALAR_NODE || is_null(node)) return NULL;
+  return strlen(raw_text(node)) == node->data.scalar.length ? raw_text(node) : NULL;
+}
+
+const char *rf_value_name(const yaml_node_t *node, char *buffer, size_t size) {
+  const char *kind = NULL;
+  if (!node || node->type == YAML_NO_NODE)
+    kind = "nothing";
+  else if (node->type == YAML_SEQUENCE_NODE)
+    kind = "a list";
+  else if (node->type == YAML_MAPPING_NODE)
+    kind = "a map of keys";
+  else if (is_null(node))
+    kind = "nothing";
+  else if (strlen(raw_text(node)) != node->data.scalar.length)
+    kind = "text with a zero byte";
+  if (kind)
+    (void)snprintf(buffer, size, "%s", kind);
+  else
+    (void)snprintf(buffer, size, "'%.60s%s'", raw_text(node), strlen(raw_text(node)) > 60 ? "..." : "");
+  return buffer;
+}
+
+/* The text of a scalar that may be a number or a truth value: quoted text is text. NULL otherwise. */
+static const char *plain_text(const yaml_node_t *node) {
+  const char *text = rf_value_text(node);
+  return text && is_plain(node) ? text : NULL;
+}
+
+static bool read_int(const rf_key *key, const yaml_node_t *node, int64_t *value) {
+  const char *text = plain_text(node);
+  if (!text) return false;
+  if (key->automatic && key->kind == RF_KEY_INT && strcmp(text, "auto") == 0) {
+    *value = 0;
+    return true;
+  }
+  if (!isdigit((unsigned char)text[0]) && text[0] != '-' && text[0] != '+') return false;
+  char *end = NULL;
+  errno = 0;
+  long long number = strtoll(text, &end, 10);
+  if (errno != 0 || end == text || *end != '\0') return false;
+  *value = number;
+  return (double)number >= key->low && (double)number <= key->high && !(key->even && number % 2 != 0);
+}
+
+static bool read_seed(const yaml_node_t *node, uint64_t *value) {
+  const char *text = plain_text(node);
+  if (!text || !isdigit((unsigned char)text[0])) return false;
+  char *end = NULL;
+  errno = 0;
+  *value = strtoull(text, &end, 10);
+  return errno == 0 && *end == '\0';
+}
+
+static bool read_real(const rf_key *key, const yaml_node_t *node, double *value) {
+  const char *text = plain_text(node);
+  /* Decimals only: strtod would take hexadecimal numbers, inf and nan. */
+  if (!text || strspn(text, "+-.0123456789eE") != strlen(text)) return false;
+  char *end = NULL;
+  double number = strtod(text, &end);
+  if (end == text || *end != '\0' || !isfinite(number)) return false;
+  *value = number;
+  bool above = key->low_open ? number > key->low : number >= key->low;
+  bool below = key->high_open ? number < key->high : number <= key->high;
+  return above && below;
+}
+
+static bool read_bool(const yaml_node_t *node, bool *value) {
+  const char *text = plain_text(node);
+  if (!text) return false;
+  *value = strcmp(text, "true") == 0 || strcmp(text, "True") == 0 || strcmp(text, "TRUE") == 0;
+  return *value || strcmp(text, "false") == 0 || strcmp(text, "False") == 0 || strcmp(text, "FALSE") == 0;
+}
+
+static bool read_word(const rf_key *key, const yaml_node_t *node, int *value) {
+  const char *text = rf_value_text(node);
+  if (!text) return false;
+  for (int i = 0; key->words[i]; i++) {
+    if (strcmp(text, key->words[i]) == 0) {
+      *value = i;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool read_text(const yaml_node_t *node, char *value) {
+  const char *text = rf_value_text(node);
+  if (!text || strlen(text) >= RF_MAX_PATH) return false;
+  memset(value, 0, RF_MAX_PATH); /* equal configurations are equal bytes */
+  memcpy(value, text, strlen(text));
+  return true;
+}
+
+static bool read_rotations(const rf_key *key, const yaml_node_t *node, int *kind, char *file) {
+  if (read_word(key, node, kind)) {
+    memset(file, 0, RF_MAX_PATH);
+    return true;
+  }
+  const char *text = rf_value_text(node);
+  size_t length = text ? strlen(text) : 0;
+  if (length < 4 || strcmp(text + length - 3, ".h5") != 0) return false;
+  *kind = RF_ROTATIONS_FILE;
+  return read_text(node, file);
+}
+
+/* An entry of a list, or the value itself where it is no list. */
+static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *config, int item) {
+  void *field = (char *)config + key->offset;
+  int number = 0;
+  switch (key->kind) {
+  case RF_KEY_INT:
+  case RF_KEY_INTS: return read_int(key, node, (int64_t *)field + item);
+  case RF_KEY_SEED: return read_seed(node, field);
+  case RF_KEY_REAL:
+  case RF_KEY_REALS: return read_real(key, node, (double *)field + item);
+  case RF_KEY_BOOL: return read_bool(node, field);
+  case RF_KEY_WORD:
+  case RF_KEY_WORDS: return read_word(key, node, (int *)field + item);
+  case RF_KEY_NUMBER:
+    if (!read_word(key, node, &number)) return false;
+    *(int *)field = atoi(key->words[number]);
+    return true;
+  case RF_KEY_TEXT: return read_text(node, field);
+  case RF_KEY_ROTATIONS: return read_rotations(key, node, field, (char *)config + key->file);
+  }
+  return false;
+}
+
+static rf_status refuse(const rf_key *key, const yaml_node_t *node, const char *where) {
+  char name[96], allowed[RF_MAX_ALLOWED];
+  return rf_fail(RF_BAD_CONFIG, "found %s%s; allowed: %s", rf_value_name(node, name, sizeof name), where,
+                 rf_key_allowed(key, allowed));
+}
+
+static void clear_items(const rf_key *key, rf_config *config) {
+  size_t size = key->kind == RF_KEY_WORDS ? sizeof(int) : sizeof(int64_t);
+  memset((char *)config + key->offset, 0, size * (size_t)key->items);
+}
+
+static void set_count(const rf_key *key, rf_config *config, int count) {
+  if (key->count > 0) *(int *)(void *)((char *)config + key->count) = count;
+}
+
+static rf_status read_list(const rf_key *key, yaml_document_t *document, const yaml_node_t *node, rf_config *config) {
+  const yaml_node_item_t *first = node->data.sequence.items.start, *end = node->data.sequence.items.top;
+  int64_t count = end - first;
+  if (count < 1 || count > key->items || (key->kind == RF_KEY_REALS && count != key->items)) {
+    char allowed[RF_MAX_ALLOWED];
+    return rf_fail(RF_BAD_CONFIG, "found a list of %lld; allowed: %s", (long long)count, rf_key_allowed(key, allowed));
+  }
+  clear_items(key, config);
+  for (int i = 0; i < count; i++) {
+    const yaml_node_t *item = yaml_document_get_node(document, first[i]);
+    if (!read_one(key, item, config, i)) return refuse(key, item, " in the list");
+  }
+  set_count(key, config, (int)count);
+  return RF_OK;
+}
+
+rf_status rf_value_read(const rf_key *key, yaml_document_t *document, const yaml_node_t *node, rf_config *config) {
+  bool single_allowed = key->kind == RF_KEY_WORDS || key->kind == RF_KEY_INTS;
+  bool list_allowed = single_allowed || key->kind == RF_KEY_REALS;
+  if (list_allowed && node->type == YAML_SEQUENCE_NODE) return read_list(key, document, node, config);
+  if (key->kind == RF_KEY_REALS) return refuse(key, node, "");
+  if (!list_allowed) return read_one(key, node, config, 0) ? RF_OK : refuse(key, node, "");
+
+  clear_items(key, config);
+  const char *text = rf_value_text(node);
+  bool automatic = key->automatic && text && strcmp(text, "auto") == 0;
+  if (!automatic && !read_one(key, node, config, 0)) return refuse(key, node, "");
+  set_count(key, config, automatic ? 0 : 1);
+  return RF_OK;
+}
