@@ -1,0 +1,90 @@
+#include "train/metrics.h"
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rf_metrics {
+  FILE *file;
+  char *path;
+};
+
+const char *rf_traffic_name(rf_traffic purpose) {
+  static const char *const names[RF_TRAFFIC_PURPOSES] = {"histogram",  "plan",      "rows", "halo",
+                                                         "parameters", "gradients", "loss"};
+  assert(purpose < RF_TRAFFIC_PURPOSES);
+  return names[purpose];
+}
+
+rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
+  *metrics = NULL;
+  rf_metrics *opened = calloc(1, sizeof *opened);
+  if (opened) opened->path = strdup(path);
+  if (!opened || !opened->path) {
+    free(opened);
+    return rf_fail(RF_FAILED, "out of memory while opening %s", path);
+  }
+  opened->file = fopen(path, "a");
+  if (!opened->file) {
+    rf_status status = rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
+    rf_metrics_close(opened);
+    return status;
+  }
+  *metrics = opened;
+  return RF_OK;
+}
+
+void rf_metrics_close(rf_metrics *metrics) {
+  if (!metrics) return;
+  if (metrics->file) (void)fclose(metrics->file);
+  free(metrics->path);
+  free(metrics);
+}
+
+/* JSON has neither NaN nor infinity. Takes over `object`'s reference on success only; false: no memory. */
+static bool put_real(json_t *object, const char *name, double value) {
+  return json_object_set_new(object, name, isfinite(value) ? json_real(value) : json_null()) == 0;
+}
+
+static bool put_int(json_t *object, const char *name, int64_t value) {
+  return json_object_set_new(object, name, json_integer(value)) == 0;
+}
+
+static bool put_bytes(json_t *object, const int64_t *bytes) {
+  json_t *traffic = json_object();
+  if (json_object_set_new(object, "bytes", traffic) != 0) return false;
+  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++) {
+    if (!put_int(traffic, rf_traffic_name((rf_traffic)i), bytes[i])) return false;
+  }
+  return true;
+}
+
+static bool put_record(json_t *object, const rf_metrics_record *record) {
+  bool fine =
+      put_int(object, "step", record->step) && put_real(object, "loss", record->loss) &&
+      put_real(object, "bits_per_token", record->bits_per_token) && put_real(object, "accuracy", record->accuracy) &&
+      put_real(object, "learning_rate", record->learning_rate) && put_real(object, "grad_norm", record->grad_norm) &&
+      put_real(object, "tokens_per_second", record->tokens_per_second) &&
+      put_real(object, "step_seconds", record->step_seconds) && put_bytes(object, record->bytes) &&
+      put_int(object, "peak_rss_bytes", record->peak_rss_bytes) &&
+      json_object_set_new(object, "skipped", json_boolean(record->skipped)) == 0;
+  if (!fine || !record->evaluated) return fine;
+  return put_real(object, "eval_loss", record->eval_loss) &&
+         put_real(object, "eval_bits_per_token", record->eval_bits_per_token) &&
+         put_real(object, "eval_accuracy", record->eval_accuracy);
+}
+
+rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record) {
+  json_t *object = json_object();
+  char *line = object && put_record(object, record) ? json_dumps(object, JSON_COMPACT) : NULL;
+  json_decref(object);
+  if (!line) return rf_fail(RF_FAILED, "out of memory while writing %s", metrics->path);
+  errno = 0;
+  bool written = fputs(line, metrics->file) != EOF && fputc('\n', metrics->file) != EOF && fflush(metrics->file) == 0;
+  free(line);
+  if (written) return RF_OK;
+  return rf_fail(RF_FAILED, "cannot write %s: %s; is the disk full?", metrics->path, strerror(errno));
+}

@@ -1,0 +1,46 @@
+/* metrics.jsonl: one JSON object a line for every logged step, on disk as soon as it is written. */
+#ifndef RF_TRAIN_METRICS_H
+#define RF_TRAIN_METRICS_H
+
+#include "reformer/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What bytes travel between ranks for. */
+typedef enum rf_traffic {
+  RF_TRAFFIC_HISTOGRAM,
+  RF_TRAFFIC_PLAN,
+  RF_TRAFFIC_ROWS,
+  RF_TRAFFIC_HALO,
+  RF_TRAFFIC_PARAMETERS,
+  RF_TRAFFIC_GRADIENTS,
+  RF_TRAFFIC_LOSS,
+  RF_TRAFFIC_PURPOSES /* how many there are */
+} rf_traffic;
+
+const char *rf_traffic_name(rf_traffic purpose); /* "histogram", ... */
+
+/* A logged step. Numbers that are not finite are written as null. */
+typedef struct rf_metrics_record {
+  int64_t step;          /* from 1 */
+  double loss;           /* nats a counted token, training batch */
+  double bits_per_token; /* the same in bits */
+  double accuracy;       /* share of counted tokens guessed right, training batch; NaN: not known */
+  double learning_rate, grad_norm;
+  double tokens_per_second, step_seconds;
+  int64_t bytes[RF_TRAFFIC_PURPOSES]; /* sent since the last record */
+  int64_t peak_rss_bytes;             /* largest over the ranks */
+  bool skipped;                       /* loss or gradient were not finite: parameters are as before */
+  bool evaluated;                     /* the next three are given */
+  double eval_loss, eval_bits_per_token, eval_accuracy;
+} rf_metrics_record;
+
+typedef struct rf_metrics rf_metrics;
+
+/* Appends to `path`. RF_BAD_CONFIG where it cannot be opened. */
+rf_status rf_metrics_open(const char *path, rf_metrics **metrics);
+/* RF_FAILED where the line could not be written whole. */
+rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record);
+void rf_metrics_close(rf_metrics *metrics);
+
+#endif
