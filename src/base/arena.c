@@ -28,8 +28,8 @@ enum { REDZONE = 0 };
 
 enum { ALIGNMENT = 64 };
 #define HUGE_PAGE ((size_t)2 << 20)
-#define COMMIT_STEP ((size_t)64 << 20)    /* writable bytes grow by this much */
-#define RESERVE_MOST ((size_t)1 << 40)    /* where no limit is given; a few fit in 47 bits */
+#define COMMIT_STEP ((size_t)64 << 20) /* writable bytes grow by this much */
+#define RESERVE_MOST ((size_t)1 << 40) /* where no limit is given; a few fit in 47 bits */
 #define RESERVE_LEAST COMMIT_STEP
 
 /*   base                top      committed                  reserved
@@ -104,7 +104,8 @@ static rf_status commit(rf_arena *arena, size_t end) {
   unsigned char *from = arena->base + arena->committed;
   size_t bytes = target - arena->committed;
   if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0)
-    return rf_fail(RF_FAILED, "arena %s: cannot grow from %zu to %zu bytes: %s; this machine has too little memory for the run",
+    return rf_fail(RF_FAILED,
+                   "arena %s: cannot grow from %zu to %zu bytes: %s; this machine has too little memory for the run",
                    arena->name, arena->committed, target, strerror(errno));
   (void)madvise(from, bytes, MADV_HUGEPAGE); /* fewer TLB misses; no matter if refused */
   RF_POISON(from, bytes);

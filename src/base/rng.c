@@ -17,15 +17,15 @@ void rf_draw_counter(const rf_draw *draw, uint64_t position, uint32_t counter[4]
   counter[0] = (uint32_t)position;
   counter[1] = (uint32_t)(position >> 32) | (draw->sequence & 0xFFFu) << 20;
   counter[2] = draw->step;
-  counter[3] = draw->sequence >> 12 | draw->round << 4 | draw->head << 10 | draw->layer << 18 |
-               (uint32_t)draw->purpose << 28;
+  counter[3] =
+      draw->sequence >> 12 | draw->round << 4 | draw->head << 10 | draw->layer << 18 | (uint32_t)draw->purpose << 28;
 }
 
 void rf_draw_words(const rf_draw *draw, uint64_t position, uint32_t out[4]) {
   uint32_t counter[4];
   rf_draw_counter(draw, position, counter);
-  rf_philox_inline(counter[0], counter[1], counter[2], counter[3], (uint32_t)draw->seed,
-                   (uint32_t)(draw->seed >> 32), out);
+  rf_philox_inline(counter[0], counter[1], counter[2], counter[3], (uint32_t)draw->seed, (uint32_t)(draw->seed >> 32),
+                   out);
 }
 
 /* The middle of one of 2^32 equal cells: never 0 or 1, so that its logarithm is finite. */

@@ -15,13 +15,13 @@ static void test_philox_gives_the_published_vectors(void **state) {
   static const struct {
     uint32_t counter[4], key[2], want[4];
   } known[] = {
-    {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-    {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
-     {0xffffffff, 0xffffffff},
-     {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-     {0xa4093822, 0x299f31d0},
-     {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+      {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+      {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+       {0xffffffff, 0xffffffff},
+       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xa4093822, 0x299f31d0},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     uint32_t got[4];
@@ -37,8 +37,8 @@ typedef struct field {
 } field;
 
 static const field fields[] = {
-  {"position", 0, 52, 0, 0}, {"sequence", 52, 12, 96, 4}, {"step", 64, 32, 0, 0}, {"round", 100, 6, 0, 0},
-  {"head", 106, 8, 0, 0},    {"layer", 114, 10, 0, 0},    {"purpose", 124, 4, 0, 0},
+    {"position", 0, 52, 0, 0}, {"sequence", 52, 12, 96, 4}, {"step", 64, 32, 0, 0},    {"round", 100, 6, 0, 0},
+    {"head", 106, 8, 0, 0},    {"layer", 114, 10, 0, 0},    {"purpose", 124, 4, 0, 0},
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
@@ -96,7 +96,12 @@ static void test_the_promised_ranges_fit_the_fields(void **state) {
 
 static void test_words_are_philox_of_counter_and_seed(void **state) {
   (void)state;
-  rf_draw draw = {.seed = 0x299f31d0a4093822, .purpose = RF_RNG_SAMPLE, .step = 7, .layer = 3, .head = 2, .round = 1,
+  rf_draw draw = {.seed = 0x299f31d0a4093822,
+                  .purpose = RF_RNG_SAMPLE,
+                  .step = 7,
+                  .layer = 3,
+                  .head = 2,
+                  .round = 1,
                   .sequence = 54321};
   uint32_t counter[4], key[2] = {0xa4093822, 0x299f31d0}, want[4], got[4];
   rf_draw_counter(&draw, 99, counter);
@@ -185,14 +190,14 @@ static void test_four_normals_at_once_are_the_stream(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_philox_gives_the_published_vectors),
-    cmocka_unit_test(test_every_field_has_its_own_bits_and_together_they_fill_the_counter),
-    cmocka_unit_test(test_the_promised_ranges_fit_the_fields),
-    cmocka_unit_test(test_words_are_philox_of_counter_and_seed),
-    cmocka_unit_test(test_uniforms_have_the_moments_of_a_uniform),
-    cmocka_unit_test(test_normals_have_the_moments_of_a_normal),
-    cmocka_unit_test(test_streams_of_different_fields_are_independent),
-    cmocka_unit_test(test_four_normals_at_once_are_the_stream),
+      cmocka_unit_test(test_philox_gives_the_published_vectors),
+      cmocka_unit_test(test_every_field_has_its_own_bits_and_together_they_fill_the_counter),
+      cmocka_unit_test(test_the_promised_ranges_fit_the_fields),
+      cmocka_unit_test(test_words_are_philox_of_counter_and_seed),
+      cmocka_unit_test(test_uniforms_have_the_moments_of_a_uniform),
+      cmocka_unit_test(test_normals_have_the_moments_of_a_normal),
+      cmocka_unit_test(test_streams_of_different_fields_are_independent),
+      cmocka_unit_test(test_four_normals_at_once_are_the_stream),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
