@@ -111,10 +111,12 @@ typedef struct rf_optimizer_config {
   int64_t warmup;
   double lr_end; /* cosine, linear: the rate at the last step, as a fraction of lr */
   double beta1, beta2, eps, weight_decay;
-  /* adafactor (Shazeer and Stern 2018): decay of the second moment 1 - t^decay_exponent, update
-   * clipping at clip_threshold, eps[0] on squared gradients and eps[1] on the parameter scale */
+  /* adafactor (Shazeer and Stern 2018): second moments decay by 1 - t^-decay_exponent, updates are clipped at
+   * clip_threshold, factor_eps (> 0) is added to squared gradients, scale_eps is the least parameter scale.
+   * beta1 0: no momentum, and no memory for it. */
   double decay_exponent, clip_threshold, factor_eps, scale_eps;
-  bool relative_step;
+  bool relative_step;   /* the paper's steps: rate min(0.01, 1/sqrt(t)), scaled; lr and schedule do not count */
+  bool scale_parameter; /* scheduled rate times max(scale_eps, RMS of the tensor); relative_step implies it */
 } rf_optimizer_config;
 
 typedef struct rf_mesh_config {

@@ -1,5 +1,8 @@
 /* Optimizers over the shards of a parameter store: Adam (Kingma and Ba 2015; decoupled decay as in
- * Loshchilov and Hutter 2019) and Adafactor (Shazeer and Stern 2018). */
+ * Loshchilov and Hutter 2019) and Adafactor (Shazeer and Stern 2018).
+ *
+ * Tensors with two or more dimensions larger than 1 are matrices (columns: the last one). Only they decay, by
+ * rate * weight_decay * parameter, and only they have Adafactor's factored second moments; norms and biases do neither. */
 #ifndef REFORMER_OPTIMIZER_H
 #define REFORMER_OPTIMIZER_H
 
@@ -14,16 +17,19 @@ rf_status rf_optimizer_create(const rf_optimizer_config *config, rf_store *store
 void rf_optimizer_destroy(rf_optimizer *optimizer);
 
 /* One update of every shard from its gradient times `gradient_scale` (clipping, applied on the fly).
- * step counts from 1. Allocates nothing. */
+ * step counts from 1; rate: of rf_schedule_rate. Allocates nothing; the result does not depend on the number of
+ * threads. A gradient that is not finite must not come here: it would stay in the moments. */
 rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate, double gradient_scale);
 size_t rf_optimizer_memory_used(const rf_optimizer *optimizer);
 
-/* The learning rate of a step (from 1) of a run of `steps`. */
+/* The learning rate of a step (from 1) of a run of `steps`: linear warm-up to lr at step `warmup`, then constant,
+ * lr * sqrt(warmup / step), or a half cosine or a line down to lr_end * lr at the last step.
+ * Adafactor with relative_step: rho_t = min(0.01, 1 / sqrt(step)) instead. */
 double rf_schedule_rate(const rf_optimizer_config *config, int64_t step, int64_t steps);
 
 /* The 2-norm of all gradients, summed in double in a fixed order; NaN or infinity when any is. */
 double rf_gradient_norm(const rf_store *store);
-/* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0. */
+/* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0 or norm NaN. */
 double rf_clip_scale(double norm, double clip_norm);
 
 #endif
