@@ -1,4 +1,5 @@
 #include "reformer/error.h"
+#include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,8 +30,7 @@ rf_status rf_context(rf_status status, const char *format, ...) {
   va_end(arguments);
 
   /* What does not fit is cut off at the end: the context names the place, so it stays. */
-  size_t used = strlen(text);
-  (void)snprintf(text + used, sizeof text - used, ": %s", message);
+  rf_text_append(text, sizeof text, ": %s", message);
   memcpy(message, text, strlen(text) + 1);
   return status;
 }
@@ -41,7 +41,6 @@ const char *rf_error_trace(void) { return trace; }
 
 rf_status rf_error_pass(rf_status status, const char *file, int line) {
   const char *source = strstr(file, "src/");
-  size_t used = strlen(trace);
-  (void)snprintf(trace + used, sizeof trace - used, "%s%s:%d", used > 0 ? " < " : "", source ? source : file, line);
+  rf_text_append(trace, sizeof trace, "%s%s:%d", trace[0] != '\0' ? " < " : "", source ? source : file, line);
   return status;
 }

@@ -17,6 +17,8 @@ void rf_log_set_rank(int rank) { voice.rank = rank; }
 
 void rf_log_set_verbose(bool verbose) { voice.verbose = verbose; }
 
+bool rf_log_is_verbose(void) { return voice.verbose; }
+
 bool rf_log_speaks(void) { return voice.rank == 0 || voice.verbose; }
 
 bool rf_log_is_terminal(void) { return voice.rank == 0 && isatty(STDERR_FILENO) == 1; }

@@ -11,6 +11,7 @@
 
 void rf_log_set_rank(int rank);
 void rf_log_set_verbose(bool verbose);
+bool rf_log_is_verbose(void);
 bool rf_log_speaks(void);      /* does this rank say anything at all? */
 bool rf_log_is_terminal(void); /* would a status line be seen? */
 

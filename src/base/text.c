@@ -53,6 +53,12 @@ const char *rf_text_real(double value, char *buffer, size_t size) {
     (void)snprintf(buffer, size, "%.*g", digits, value);
     if (strtod(buffer, NULL) == value) break;
   }
+  /* YAML 1.1 readers take 1e-12 for text and 1.0e-12 for a number. */
+  char *exponent = strchr(buffer, 'e');
+  if (exponent && !strchr(buffer, '.') && strlen(buffer) + 3 <= size) {
+    memmove(exponent + 2, exponent, strlen(exponent) + 1);
+    memcpy(exponent, ".0", 2);
+  }
   return buffer;
 }
 
