@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "reformer/rng.h"
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -249,15 +250,17 @@ static rf_status check_data(const rf_check *check) {
   return RF_OK;
 }
 
-static rf_status check_training(const rf_check *check) {
+static rf_status settle_training(const rf_check *check) {
   const rf_training_config *training = &check->config->training;
+  rf_optimizer_config *optimizer = &check->config->optimizer;
+  if (isnan(optimizer->beta1)) optimizer->beta1 = optimizer->kind == RF_ADAM ? 0.9 : 0;
   if (training->batch % training->accumulate != 0) {
     return refuse(check, "training.accumulate", "found %lld; allowed: a divisor of training.batch = %lld",
                   (long long)training->accumulate, (long long)training->batch);
   }
-  if (check->config->optimizer.warmup > training->steps) {
+  if (optimizer->warmup > training->steps) {
     return refuse(check, "optimizer.warmup", "found %lld; allowed: at most training.steps = %lld",
-                  (long long)check->config->optimizer.warmup, (long long)training->steps);
+                  (long long)optimizer->warmup, (long long)training->steps);
   }
   return RF_OK;
 }
@@ -315,7 +318,7 @@ rf_status rf_config_settle(rf_config *config, const rf_origin *origin) {
   RF_TRY(check_axes(&check, padded));
   RF_TRY(settle_buckets(&check, padded));
   RF_TRY(check_data(&check));
-  RF_TRY(check_training(&check));
+  RF_TRY(settle_training(&check));
   check_windows(&check, padded);
   warn_without_effect(&check);
   return RF_OK;

@@ -4,8 +4,8 @@
 
 #include "cli/config_file.h"
 
-/* Resolves what is `auto` (d_head, d_ff, axial shape and dims, n_buckets), then checks. RF_BAD_CONFIG names the place
- * of the value to change. Warns about settings that have no effect or cost more than they seem to. */
+/* Resolves what is `auto` (d_head, d_ff, axial shape and dims, n_buckets, beta1), then checks. RF_BAD_CONFIG names the
+ * place of the value to change. Warns about settings that have no effect or cost more than they seem to. */
 rf_status rf_config_settle(rf_config *config, const rf_origin *origin);
 
 #endif

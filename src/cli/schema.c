@@ -3,6 +3,7 @@
 #include "reformer/rng.h"
 #include <assert.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,8 @@ static const rf_key keys[] = {
     INT("lsh.chunks_before", lsh.chunks_before, 0, 64, "1", "chunks before its own that a slot attends to"),
     INT("lsh.chunks_after", lsh.chunks_after, 0, 64, "0", "chunks after its own that a slot attends to"),
     BOOL("lsh.attend_across_buckets", lsh.attend_across_buckets, "true", "false: only keys of the same bucket"),
-    WORD("lsh.duplicates", lsh.duplicates, duplicates, "keep", "a key met in several rounds: see docs"),
+    WORD("lsh.duplicates", lsh.duplicates, duplicates, "keep",
+         "a key met in several rounds counts each time, or (divide) once"),
     {.path = "lsh.rotations",
      .kind = RF_KEY_ROTATIONS,
      .offset = AT(lsh.rotations),
@@ -172,10 +174,17 @@ static const rf_key keys[] = {
 
     WORD("optimizer.kind", optimizer.kind, optimizers, "adam", "which optimizer"),
     POSITIVE("optimizer.lr", optimizer.lr, 1000, "1.0e-3", "learning rate after warm-up"),
-    WORD("optimizer.schedule", optimizer.schedule, schedules, "rsqrt", "the learning rate after warm-up"),
-    INT("optimizer.warmup", optimizer.warmup, 0, MOST_STEPS, "100", "steps over which the rate rises to lr"),
+    WORD("optimizer.schedule", optimizer.schedule, schedules, "constant", "the learning rate after warm-up"),
+    INT("optimizer.warmup", optimizer.warmup, 0, MOST_STEPS, "0", "steps over which the rate rises to lr"),
     REAL("optimizer.lr_end", optimizer.lr_end, 0, 1, "0.0", "cosine, linear: last rate as a share of lr"),
-    SHARE("optimizer.beta1", optimizer.beta1, "0.9", "decay of the first moment"),
+    {.path = "optimizer.beta1",
+     .kind = RF_KEY_REAL,
+     .offset = AT(optimizer.beta1),
+     .high = 1,
+     .high_open = true,
+     .automatic = true,
+     .initial = "auto",
+     .help = "decay of the first moment; 0: none is kept; auto: 0.9, with adafactor 0"},
     SHARE("optimizer.beta2", optimizer.beta2, "0.999", "adam: decay of the second moment"),
     POSITIVE("optimizer.eps", optimizer.eps, 1, "1.0e-8", "adam: added to the root of the second moment"),
     REAL("optimizer.weight_decay", optimizer.weight_decay, 0, 1000, "0.0", "decoupled weight decay"),
@@ -302,7 +311,9 @@ static int count_ints(const rf_key *key, const rf_config *config) {
 }
 
 static bool is_automatic(const rf_key *key, const rf_config *config) {
-  return key->automatic && *(const int64_t *)(const void *)((const char *)config + key->offset) == 0;
+  const void *field = (const char *)config + key->offset;
+  if (!key->automatic) return false;
+  return key->kind == RF_KEY_REAL ? isnan(*(const double *)field) : *(const int64_t *)field == 0;
 }
 
 bool rf_key_is_list(const rf_key *key, const rf_config *config) {

@@ -36,7 +36,7 @@ typedef struct rf_key {
   double low, high;
   bool low_open, high_open; /* REAL: low, high themselves are not allowed */
   bool even;                /* INTS: even numbers only */
-  bool automatic;           /* INT, INTS: the word auto, stored as 0 or no items, is allowed */
+  bool automatic;           /* the word auto is allowed: INT 0, INTS no items, REAL NaN until it is resolved */
   const char *const *words; /* allowed words, NULL at the end */
   const char *initial;      /* the default as YAML; NULL: the key must be given */
   const char *help;

@@ -76,6 +76,10 @@ static bool read_seed(const yaml_node_t *node, uint64_t *value) {
 
 static bool read_real(const rf_key *key, const yaml_node_t *node, double *value) {
   const char *text = plain_text(node);
+  if (text && key->automatic && strcmp(text, "auto") == 0) {
+    *value = NAN;
+    return true;
+  }
   /* Decimals only: strtod would take hexadecimal numbers, inf and nan. */
   if (!text || strspn(text, "+-.0123456789eE") != strlen(text)) return false;
   char *end = NULL;

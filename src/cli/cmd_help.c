@@ -1,0 +1,34 @@
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "comm/mesh.h"
+#include <string.h>
+
+static rf_status run(const rf_arguments *arguments) {
+  const char *topic = arguments->operand[0];
+  const rf_command *command = topic ? rf_command_find(topic) : NULL;
+  bool config = topic && strcmp(topic, "config") == 0;
+  if (topic && !command && !config) {
+    return rf_fail(RF_BAD_CONFIG, "no help on '%.64s'; allowed: config or a command (the nearest is %s)", topic,
+                   rf_command_nearest(topic));
+  }
+  if (rf_mpi_rank() != 0) return RF_OK;
+  if (config)
+    rf_help_config(stdout, rf_arguments_value(arguments, "markdown") != NULL);
+  else if (command)
+    rf_help_command(stdout, command);
+  else
+    rf_help_program(stdout, rf_commands);
+  return RF_OK;
+}
+
+static const rf_option options[] = {{"markdown", 0, NULL, "config: as a Markdown table"}, RF_OPTIONS_ALWAYS};
+
+const rf_command rf_command_help = {
+    .name = "help",
+    .operands = {"[TOPIC]", NULL},
+    .summary = "tells about a command, or about every configuration key",
+    .description = "Tells about TOPIC: a command, or config for every configuration key with its default and what is\n"
+                   "allowed. Without a topic: about the program.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,35 @@
+#include "base/log.h"
+#include "base/process.h"
+#include "cli/program.h"
+#include "comm/mesh.h"
+#include <cblas.h>
+#include <omp.h>
+#include <stdlib.h>
+
+/* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. */
+static void set_up_threads(void) {
+  openblas_set_num_threads(1);
+  if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(rf_process_cores());
+}
+
+int main(int argc, char **argv) {
+  rf_status status = rf_mpi_start(&argc, &argv);
+  rf_log_set_rank(rf_mpi_rank());
+  if (status == RF_OK) {
+    set_up_threads();
+    status = rf_program_run(argc, argv);
+  }
+  rf_log_status("");
+  if (status != RF_OK && status != RF_STOPPED) {
+    rf_log_error("%s", rf_error_message());
+    if (rf_log_is_verbose() && rf_error_trace()[0] != '\0') rf_log_info("passed through: %s", rf_error_trace());
+  }
+  rf_status closed = rf_log_close();
+  if (closed != RF_OK && status == RF_OK) {
+    status = closed;
+    rf_log_error("%s", rf_error_message());
+  }
+  /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
+  rf_mpi_finish();
+  return (int)status;
+}

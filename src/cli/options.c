@@ -1,0 +1,151 @@
+#include "cli/options.h"
+#include "base/text.h"
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int count_options(const rf_command *command) {
+  int count = 0;
+  while (command->options[count].name) count++;
+  assert(count <= RF_MAX_OPTIONS);
+  return count;
+}
+
+static int find_option(const rf_command *command, const char *name) {
+  for (int i = 0; i < count_options(command); i++) {
+    if (strcmp(command->options[i].name, name) == 0) return i;
+  }
+  return -1;
+}
+
+static rf_status refuse(const rf_command *command, const char *text) {
+  return rf_fail(RF_BAD_CONFIG, "%s; see reformer %s --help", text, command->name);
+}
+
+static rf_status refuse_letter(const rf_command *command, int letter) {
+  char text[64];
+  (void)snprintf(text, sizeof text, "unknown option -%c", letter);
+  return refuse(command, text);
+}
+
+static rf_status refuse_unknown(const rf_command *command, const char *word) {
+  const char *names[RF_MAX_OPTIONS];
+  int count = count_options(command);
+  for (int i = 0; i < count; i++) names[i] = command->options[i].name;
+  char name[64], text[256];
+  (void)snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
+  name[strcspn(name, "=")] = '\0';
+  if (find_option(command, name) >= 0) {
+    (void)snprintf(text, sizeof text, "--%s: found an argument; allowed: none", name);
+    return refuse(command, text);
+  }
+  (void)snprintf(text, sizeof text, "unknown option %.64s; the nearest known one is --%s", word,
+                 names[rf_text_nearest(name, names, count)]);
+  return refuse(command, text);
+}
+
+/* getopt's two descriptions of the table. letters: 2 * RF_MAX_OPTIONS + 2 bytes. */
+static void describe(const rf_command *command, struct option *longs, char *letters) {
+  int count = count_options(command);
+  char *next = letters;
+  *next++ = ':'; /* tells a missing argument from an unknown option */
+  for (int i = 0; i < count; i++) {
+    const rf_option *option = &command->options[i];
+    longs[i] = (struct option){.name = option->name, .has_arg = option->argument ? required_argument : no_argument};
+    if (option->letter == 0) continue;
+    *next++ = option->letter;
+    if (option->argument) *next++ = ':';
+  }
+  longs[count] = (struct option){0};
+  *next = '\0';
+}
+
+static int index_of_letter(const rf_command *command, int letter) {
+  for (int i = 0; i < count_options(command); i++) {
+    if (command->options[i].letter == letter) return i;
+  }
+  return -1;
+}
+
+static rf_status take_option(rf_arguments *arguments, int index, const char *value) {
+  if (strcmp(arguments->command->options[index].name, "set") != 0) {
+    arguments->value[index] = value ? value : "";
+    return RF_OK;
+  }
+  if (arguments->n_sets == RF_MAX_SETS) {
+    return rf_fail(RF_BAD_CONFIG, "--set: found more than %d; write a configuration file", RF_MAX_SETS);
+  }
+  arguments->sets[arguments->n_sets++] = value;
+  return RF_OK;
+}
+
+static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
+  const rf_command *command = arguments->command;
+  char text[256];
+  int taken = 0;
+  for (; command->operands[taken]; taken++) {
+    bool given = taken < argc;
+    if (given) arguments->operand[taken] = argv[taken];
+    if (given || command->operands[taken][0] == '[') continue;
+    (void)snprintf(text, sizeof text, "reformer %s: %s is missing", command->name, command->operands[taken]);
+    return refuse(command, text);
+  }
+  if (argc <= taken) return RF_OK;
+  (void)snprintf(text, sizeof text, "reformer %s: found '%.64s' where nothing more belongs", command->name,
+                 argv[taken]);
+  return refuse(command, text);
+}
+
+rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, rf_arguments *arguments) {
+  struct option longs[RF_MAX_OPTIONS + 1];
+  char letters[2 * RF_MAX_OPTIONS + 2], text[256];
+  describe(command, longs, letters);
+  memset(arguments, 0, sizeof *arguments);
+  arguments->command = command;
+
+  optind = 0; /* GNU: forget an earlier command line */
+  opterr = 0;
+  for (;;) {
+    int longs_index = -1;
+    int found = getopt_long(argc, argv, letters, longs, &longs_index);
+    if (found == -1) break;
+    if (found == ':') {
+      (void)snprintf(text, sizeof text, "%.64s: its argument is missing", argv[optind - 1]);
+      return refuse(command, text);
+    }
+    if (found == '?') {
+      /* A letter is in optopt; for a word that is 0, or the code of a flag that was given an argument. */
+      bool word = strncmp(argv[optind - 1], "--", 2) == 0;
+      return word ? refuse_unknown(command, argv[optind - 1]) : refuse_letter(command, optopt);
+    }
+    int index = longs_index >= 0 ? longs_index : index_of_letter(command, found);
+    RF_TRY(take_option(arguments, index, optarg));
+  }
+  if (rf_arguments_value(arguments, "help")) return RF_OK;
+  return take_operands(arguments, argc - optind, argv + optind);
+}
+
+const char *rf_arguments_value(const rf_arguments *arguments, const char *option) {
+  int index = find_option(arguments->command, option);
+  assert(index >= 0);
+  return arguments->value[index];
+}
+
+rf_status rf_arguments_int(const rf_arguments *arguments, const char *option, int64_t low, int64_t high,
+                           int64_t otherwise, int64_t *value) {
+  const char *text = rf_arguments_value(arguments, option);
+  *value = otherwise;
+  if (!text) return RF_OK;
+  char *end = NULL;
+  errno = 0;
+  long long number = strtoll(text, &end, 10);
+  if (errno != 0 || end == text || *end != '\0' || number < low || number > high) {
+    return rf_fail(RF_BAD_CONFIG, "--%s: found '%.64s'; allowed: a whole number from %lld to %lld", option, text,
+                   (long long)low, (long long)high);
+  }
+  *value = number;
+  return RF_OK;
+}
