@@ -111,7 +111,7 @@ typedef struct rf_optimizer_config {
   int64_t warmup;
   double lr_end; /* cosine, linear: the rate at the last step, as a fraction of lr */
   double beta1, beta2, eps, weight_decay;
-  /* adafactor (Shazeer and Stern 2018): second moments decay by 1 - t^-decay_exponent, updates are clipped at
+  /* adafactor (Shazeer and Stern 2018): second moments decay by 1 - t^decay_exponent, updates are clipped at
    * clip_threshold, factor_eps (> 0) is added to squared gradients, scale_eps is the least parameter scale.
    * beta1 0: no momentum, and no memory for it. */
   double decay_exponent, clip_threshold, factor_eps, scale_eps;

@@ -207,7 +207,9 @@ static double vector_squares(int64_t n, const real *gradient, real scale, double
 
 void rf_adafactor_measure(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
                           int64_t step, double gradient_scale) {
-  const double beta2 = 1 - pow((double)step, -config->decay_exponent), eps = config->factor_eps;
+  const double beta2 = 1 - pow((double)step, config->decay_exponent);
+  /* Rows and columns that have seen no gradient must not become 0, or U would be 0 / 0. */
+  const double eps = fmax(config->factor_eps, FLT_MIN);
   const real scale = R_(gradient_scale);
   for (int t = 0; t < adafactor->n_tensors; t++) {
     const rf_adafactor_tensor *tensor = &adafactor->tensors[t];
