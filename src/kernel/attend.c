@@ -1,0 +1,192 @@
+#include "kernel/attend.h"
+#include "kernel/dropout.h"
+#include "kernel/gemm.h"
+#include "kernel/vector_math.h"
+#include <string.h>
+
+void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {
+  for (int64_t c = 0; c <= n; c++) {
+    /* a count of 0 arises only under lucidrains' rule, for pairs that meet only across a round edge */
+    const double count = duplicates == RF_DUPLICATES_LUCIDRAINS ? (double)c + 1e-9 : (double)(c > 0 ? c : 1);
+    log_count[c] = (real)log(count);
+  }
+}
+
+/* How many chunks of the window [-before, after] around chunk q hold chunk k, chunks in a ring. A ring shorter than the
+ * window shows a chunk more than once. */
+static inline int32_t window_count(int32_t q, int32_t k, const rf_rule *rule) {
+  const int64_t ring = rule->chunks, window = rule->chunks_before + 1 + rule->chunks_after;
+  int64_t ahead = (int64_t)k - q + rule->chunks_before; /* place of k in the window, as a ring */
+  if (ahead < 0) ahead += ring;
+  while (ahead >= ring) ahead -= ring;
+  return ahead < window ? (int32_t)((window - ahead + ring - 1) / ring) : 0;
+}
+
+/* Subtracts from a row of logits the log of the number of slot pairs in which the query sees the key. `divide` counts
+ * all pairs of rounds (the N_ij of the paper's appendix); `lucidrains` only pairs of equal rounds. */
+static void subtract_duplicates(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys,
+                                int64_t n, real *restrict logits) {
+  for (int64_t j = 0; j < n; j++) {
+    int32_t count = 0;
+    for (int64_t r = 0; r < rule->rounds; r++) {
+      const int32_t chunk = queries->chunk_in_round[r * queries->stride + i];
+      const int32_t bucket = queries->bucket_in_round[r * queries->stride + i];
+      const bool all_pairs = rule->duplicates == RF_DUPLICATES_DIVIDE && !rule->same_bucket;
+      for (int64_t r2 = all_pairs ? 0 : r; r2 < (all_pairs ? rule->rounds : r + 1); r2++) {
+        /* buckets of different rounds are different buckets, so only equal rounds can meet under same_bucket */
+        if (rule->same_bucket && keys->bucket_in_round[r2 * keys->stride + j] != bucket) continue;
+        count += window_count(chunk, keys->chunk_in_round[r2 * keys->stride + j], rule);
+      }
+    }
+    logits[j] -= rule->log_count[count];
+  }
+}
+
+/* Applies the rules to a row of raw logits and returns the largest. */
+static inline __attribute__((always_inline)) real mask_row(bool self_rule, bool same_bucket, const rf_tokens *queries,
+                                                           int64_t i, const rf_tokens *keys, int64_t n,
+                                                           real *restrict s) {
+  const int32_t *restrict order = keys->order, *restrict position = keys->position, *restrict bucket = keys->bucket;
+  const int32_t limit = queries->limit[i], own = queries->position[i];
+  const int32_t own_bucket = same_bucket ? queries->bucket[i] : 0;
+  real largest = -RF_REAL_MAX;
+#pragma omp simd reduction(max : largest)
+  for (int64_t j = 0; j < n; j++) {
+    real x = order[j] > limit ? RF_LOGIT_FORBIDDEN : s[j];
+    if (self_rule) x = position[j] == own ? RF_LOGIT_SELF : x;
+    if (same_bucket) x = bucket[j] != own_bucket ? RF_LOGIT_FORBIDDEN : x;
+    s[j] = x;
+    largest = x > largest ? x : largest;
+  }
+  return largest;
+}
+
+static real largest_of(const real *restrict s, int64_t n) {
+  real largest = -RF_REAL_MAX;
+#pragma omp simd reduction(max : largest)
+  for (int64_t j = 0; j < n; j++) largest = s[j] > largest ? s[j] : largest;
+  return largest;
+}
+
+static real apply_rules(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys, int64_t n,
+                        real *s) {
+  real largest;
+  if (rule->same_bucket)
+    largest =
+        rule->self_rule ? mask_row(true, true, queries, i, keys, n, s) : mask_row(false, true, queries, i, keys, n, s);
+  else
+    largest = rule->self_rule ? mask_row(true, false, queries, i, keys, n, s)
+                              : mask_row(false, false, queries, i, keys, n, s);
+  if (rule->duplicates == RF_DUPLICATES_KEEP) return largest;
+  subtract_duplicates(rule, queries, i, keys, n, s);
+  return largest_of(s, n);
+}
+
+void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
+               const real *q, const real *kt, const real *v, real *logits, real *row, real *o, real *m, real *z) {
+  const int64_t n = shape->keys, dh = shape->d_head;
+  rf_gemm_nn(shape->queries, n, dh, 1, q, dh, kt, shape->ldkt, 0, logits, n);
+  for (int64_t i = 0; i < shape->queries; i++) {
+    real *restrict s = logits + i * n;
+    const real largest = apply_rules(rule, queries, i, keys, n, s);
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < n; j++) {
+      s[j] = rf_exp(s[j] - largest);
+      sum += s[j];
+    }
+    if (rule->dropout > 0) {
+      rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);
+#pragma omp simd
+      for (int64_t j = 0; j < n; j++) s[j] *= row[j];
+    }
+    m[i] = largest;
+    z[i] = sum;
+  }
+  rf_gemm_nn(shape->queries, dh, n, 1, logits, n, v, dh, 0, o, dh);
+}
+
+void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real *o, const real *m, const real *z,
+                     real *to_o, int64_t ld, real *to_m, real *to_z) {
+  for (int64_t i = 0; i < n; i++) {
+    const int32_t t = token[i];
+    const real *restrict from = o + i * d_head;
+    real *restrict to = to_o + t * ld;
+    if (to_z[t] == 0) {
+      memcpy(to, from, (size_t)d_head * sizeof(real));
+      to_m[t] = m[i];
+      to_z[t] = z[i];
+      continue;
+    }
+    const real largest = m[i] > to_m[t] ? m[i] : to_m[t];
+    const real old = rf_exp(to_m[t] - largest), new = rf_exp(m[i] - largest);
+#pragma omp simd
+    for (int64_t j = 0; j < d_head; j++) to[j] = to[j] * old + from[j] * new;
+    to_m[t] = largest;
+    to_z[t] = to_z[t] * old + z[i] * new;
+  }
+}
+
+/* Whether a logit was replaced by a constant: its derivative is exactly 0. */
+static inline __attribute__((always_inline)) void zero_constants(bool self_rule, bool same_bucket,
+                                                                 const rf_tokens *queries, int64_t i,
+                                                                 const rf_tokens *keys, int64_t n, real *restrict ds) {
+  const int32_t *restrict order = keys->order, *restrict position = keys->position, *restrict bucket = keys->bucket;
+  const int32_t limit = queries->limit[i], own = queries->position[i];
+  const int32_t own_bucket = same_bucket ? queries->bucket[i] : 0;
+#pragma omp simd
+  for (int64_t j = 0; j < n; j++) {
+    real x = order[j] > limit ? 0 : ds[j];
+    if (self_rule) x = position[j] == own ? 0 : x;
+    if (same_bucket) x = bucket[j] != own_bucket ? 0 : x;
+    ds[j] = x;
+  }
+}
+
+static void drop_constants(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys, int64_t n,
+                           real *ds) {
+  if (rule->same_bucket) {
+    if (rule->self_rule)
+      zero_constants(true, true, queries, i, keys, n, ds);
+    else
+      zero_constants(false, true, queries, i, keys, n, ds);
+  } else {
+    if (rule->self_rule)
+      zero_constants(true, false, queries, i, keys, n, ds);
+    else
+      zero_constants(false, false, queries, i, keys, n, ds);
+  }
+}
+
+void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
+                   const real *q, const real *k, const real *kt, const real *vt, const real *d_o, const real *m,
+                   const real *z_inverse, const real *delta, real *logits, real *grads, real *row, real *dq, real *dk,
+                   real *dv) {
+  const int64_t nq = shape->queries, n = shape->keys, dh = shape->d_head;
+  rf_gemm_nn(nq, n, dh, 1, q, dh, kt, shape->ldkt, 0, logits, n);
+  rf_gemm_nn(nq, n, dh, 1, d_o, dh, vt, shape->ldkt, 0, grads, n);
+  for (int64_t i = 0; i < nq; i++) {
+    real *restrict p = logits + i * n, *restrict ds = grads + i * n;
+    const real largest = m[i], inverse = z_inverse[i], d = delta[i];
+    apply_rules(rule, queries, i, keys, n, p);
+    if (rule->dropout > 0) {
+      rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);
+#pragma omp simd
+      for (int64_t j = 0; j < n; j++) {
+        const real full = rf_exp(p[j] - largest) * inverse;
+        ds[j] = full * (ds[j] * row[j] - d);
+        p[j] = full * row[j];
+      }
+    } else {
+#pragma omp simd
+      for (int64_t j = 0; j < n; j++) {
+        p[j] = rf_exp(p[j] - largest) * inverse;
+        ds[j] = p[j] * (ds[j] - d);
+      }
+    }
+    drop_constants(rule, queries, i, keys, n, ds);
+  }
+  rf_gemm_tn(n, dh, nq, 1, logits, n, d_o, dh, 1, dv, dh);
+  rf_gemm_nn(nq, dh, n, 1, grads, n, k, dh, 0, dq, dh);
+  rf_gemm_tn(n, dh, nq, 1, grads, n, q, dh, 1, dk, dh);
+}
