@@ -1,0 +1,124 @@
+#include "lsh/stripe.h"
+#include "kernel/gather.h"
+#include "kernel/parallel.h"
+#include <string.h>
+
+enum { STRIPE_TOKENS = 512, VECTOR = 16 };
+
+int64_t rf_stripe_chunks(const rf_windows *w) {
+  return rf_max(1, rf_min(STRIPE_TOKENS / w->chunk, w->tokens / w->chunk));
+}
+
+int64_t rf_stripes_per_round(const rf_windows *w) { return rf_ceil_div(w->tokens / w->chunk, rf_stripe_chunks(w)); }
+
+rf_stripe rf_stripe_at(const rf_windows *w, int64_t round, int64_t index) {
+  const int64_t per_round = rf_stripes_per_round(w), chunks = w->tokens / w->chunk;
+  const int64_t first = (index % per_round) * rf_stripe_chunks(w);
+  rf_stripe stripe = {.pair = index / per_round, .round = round, .first_chunk = round * chunks + first};
+  stripe.n_chunks = rf_min(rf_stripe_chunks(w), chunks - first);
+  stripe.keys = (stripe.n_chunks + w->chunks_before + w->chunks_after) * w->chunk;
+  return stripe;
+}
+
+static rf_status take_metadata(const rf_windows *w, int64_t keys, rf_arena *arena, rf_stripe_buffers *b) {
+  int32_t **fields[] = {&b->token, &b->position, &b->order, &b->limit, &b->bucket};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    RF_TRY(rf_arena_take(arena, (size_t)keys, sizeof(int32_t), fields[i]));
+  b->chunk_in_round = b->bucket_in_round = NULL;
+  if (w->rule.duplicates != RF_DUPLICATES_KEEP) {
+    RF_TRY(rf_arena_take(arena, (size_t)(keys * w->rounds), sizeof(int32_t), &b->chunk_in_round));
+    RF_TRY(rf_arena_take(arena, (size_t)(keys * w->rounds), sizeof(int32_t), &b->bucket_in_round));
+  }
+  b->as_keys = (rf_tokens){.position = b->position,
+                           .order = b->order,
+                           .limit = b->limit,
+                           .bucket = b->bucket,
+                           .chunk_in_round = b->chunk_in_round,
+                           .bucket_in_round = b->bucket_in_round,
+                           .stride = keys};
+  return RF_OK;
+}
+
+rf_status rf_stripe_buffers_take(const rf_windows *w, bool reverse, rf_arena *arena, rf_stripe_buffers *b) {
+  const int64_t queries = rf_stripe_chunks(w) * w->chunk, dh = w->d_head;
+  const int64_t window = (w->chunks_before + 1 + w->chunks_after) * w->chunk;
+  const int64_t keys = queries + window - w->chunk;
+  *b = (rf_stripe_buffers){.ldkt =
+                               rf_ceil_div(keys, VECTOR) * VECTOR + VECTOR}; /* off powers of two: no cache aliasing */
+  RF_TRY(take_metadata(w, keys, arena, b));
+  const struct {
+    real **pointer;
+    int64_t count;
+    bool used;
+  } parts[] = {
+      {&b->q, queries * dh, true},
+      {&b->k, keys * dh, reverse},
+      {&b->kt, b->ldkt * dh, true},
+      {&b->v, keys * dh, !reverse},
+      {&b->vt, b->ldkt * dh, reverse},
+      {&b->d_o, queries * dh, reverse},
+      {&b->logits, w->chunk * window, true},
+      {&b->grads, w->chunk * window, reverse},
+      {&b->row, window, true},
+      {&b->o, w->chunk * dh, !reverse},
+      {&b->m, queries, true},
+      {&b->z, queries, true},
+      {&b->delta, queries, reverse},
+      {&b->dq, w->chunk * dh, reverse},
+      {&b->dk, keys * dh, reverse},
+      {&b->dv, keys * dh, reverse},
+  };
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+  return RF_OK;
+}
+
+static void gather_metadata(const rf_windows *w, const rf_stripe *stripe, const rf_pair *pair, rf_stripe_buffers *b) {
+  const int64_t chunks = w->rounds * (w->tokens / w->chunk);
+  const bool by_bucket = w->rule.same_bucket;
+  for (int64_t i = 0; i < stripe->keys; i++) {
+    int64_t chunk = stripe->first_chunk - w->chunks_before + i / w->chunk;
+    while (chunk < 0) chunk += chunks;
+    while (chunk >= chunks) chunk -= chunks;
+    const int64_t slot = chunk * w->chunk + i % w->chunk;
+    const int64_t round = slot / w->tokens;
+    const int32_t token = pair->token_of_slot ? pair->token_of_slot[slot] : (int32_t)slot;
+    const bool padding = pair->mask && !pair->mask[token];
+    b->token[i] = b->position[i] = token;
+    b->order[i] = padding ? RF_ORDER_PADDING : token;
+    b->limit[i] = padding && w->mask_padding_queries ? RF_LIMIT_NONE : w->causal ? token : RF_LIMIT_ALL;
+    b->bucket[i] = by_bucket ? (int32_t)(round * w->n_buckets) +
+                                   rf_bucket_get(&pair->buckets, pair->first_bucket + round * w->tokens + token)
+                             : 0;
+    if (!b->chunk_in_round) continue;
+    for (int64_t r = 0; r < w->rounds; r++) {
+      b->chunk_in_round[r * b->as_keys.stride + i] = pair->chunk_in_round[r * w->tokens + token];
+      b->bucket_in_round[r * b->as_keys.stride + i] = pair->bucket_in_round[r * w->tokens + token];
+    }
+  }
+}
+
+void rf_stripe_gather(const rf_windows *w, const rf_stripe *stripe, bool reverse, rf_stripe_buffers *b) {
+  const rf_pair *pair = &w->pairs[stripe->pair];
+  const int64_t halo = w->chunks_before * w->chunk, queries = stripe->n_chunks * w->chunk, dh = w->d_head;
+  gather_metadata(w, stripe, pair, b);
+  const int32_t *own = b->token + halo;
+  const rf_rows q = {pair->q, dh, w->ld, NULL, 1}, v = {pair->v, dh, w->ld, NULL, 1};
+  const rf_rows k = {pair->k, dh, w->ld, pair->key_scale, w->key_scale}, d_o = {pair->d_o, dh, w->ld, NULL, 1};
+  rf_gather(&q, queries, own, b->q);
+  rf_gather_transposed(&k, stripe->keys, b->token, b->kt, b->ldkt);
+  if (!reverse) {
+    rf_gather(&v, stripe->keys, b->token, b->v);
+    return;
+  }
+  rf_gather(&k, stripe->keys, b->token, b->k);
+  rf_gather_transposed(&v, stripe->keys, b->token, b->vt, b->ldkt);
+  rf_gather(&d_o, queries, own, b->d_o);
+  for (int64_t i = 0; i < queries; i++) {
+    b->m[i] = pair->m[own[i]];
+    b->z[i] = 1 / pair->z[own[i]];
+    b->delta[i] = pair->delta[own[i]];
+  }
+  memset(b->dk, 0, (size_t)(stripe->keys * dh) * sizeof(real));
+  memset(b->dv, 0, (size_t)(stripe->keys * dh) * sizeof(real));
+}

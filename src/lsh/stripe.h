@@ -1,0 +1,39 @@
+/* A stripe: a few consecutive chunks of one round of one pair, the unit of work of a thread. Its rows are gathered once
+ * into contiguous buffers, with the halo of neighbouring chunks on both sides:
+ *
+ *     key slots   | before | chunk 0 | chunk 1 | .. | chunk n-1 | after |        [keys, d_head], and transposed
+ * [d_head, ldkt] queries              | chunk 0 | chunk 1 | .. | chunk n-1 |                [n * chunk, d_head] window
+ * of chunk 1    '---------^---------'
+ */
+#ifndef RF_LSH_STRIPE_H
+#define RF_LSH_STRIPE_H
+
+#include "lsh/windows.h"
+
+typedef struct rf_stripe {
+  int64_t pair, round, first_chunk, n_chunks; /* first_chunk counts over all rounds */
+  int64_t keys;                               /* slots of chunks and halos */
+} rf_stripe;
+
+/* Per-thread buffers for the largest stripe. */
+typedef struct rf_stripe_buffers {
+  int64_t ldkt;
+  int32_t *token;    /* [keys] */
+  rf_tokens as_keys; /* of all key slots; the queries are the entries after the halo before */
+  int32_t *position, *order, *limit, *bucket, *chunk_in_round, *bucket_in_round; /* what as_keys points at */
+  real *q, *k, *kt, *v, *vt, *d_o;
+  real *logits, *grads, *row; /* of one chunk */
+  real *o, *m, *z; /* forward: of one chunk. reverse: m, 1 / z, delta of the stripe's queries in m, z, delta */
+  real *delta, *dq, *dk, *dv;
+} rf_stripe_buffers;
+
+/* Chunks of a stripe: about 512 tokens, so that buffers stay in the second-level cache and a halo costs little. A
+ * function of shapes only: results must not depend on the number of threads. */
+int64_t rf_stripe_chunks(const rf_windows *windows);
+int64_t rf_stripes_per_round(const rf_windows *windows);
+rf_stripe rf_stripe_at(const rf_windows *windows, int64_t round, int64_t index); /* index over pairs and stripes */
+
+rf_status rf_stripe_buffers_take(const rf_windows *windows, bool reverse, rf_arena *arena, rf_stripe_buffers *buffers);
+void rf_stripe_gather(const rf_windows *windows, const rf_stripe *stripe, bool reverse, rf_stripe_buffers *buffers);
+
+#endif

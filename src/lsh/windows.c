@@ -1,0 +1,158 @@
+#include "lsh/windows.h"
+#include "kernel/gather.h"
+#include "kernel/parallel.h"
+#include "lsh/stripe.h"
+#include <assert.h>
+#include <string.h>
+
+/* The rule of one chunk of a stripe: the dropout draw knows pair and round. */
+static rf_rule stripe_rule(const rf_windows *w, const rf_stripe *stripe) {
+  rf_rule rule = w->rule;
+  rule.rounds = w->rounds;
+  rule.chunks = w->rounds * (w->tokens / w->chunk);
+  rule.chunks_before = w->chunks_before;
+  rule.chunks_after = w->chunks_after;
+  rule.draw.head = w->pairs[stripe->pair].head;
+  rule.draw.sequence = w->pairs[stripe->pair].sequence;
+  rule.draw.round = (uint32_t)stripe->round;
+  return rule;
+}
+
+static rf_block_shape chunk_shape(const rf_windows *w, const rf_stripe_buffers *b) {
+  return (rf_block_shape){.queries = w->chunk,
+                          .keys = (w->chunks_before + 1 + w->chunks_after) * w->chunk,
+                          .d_head = w->d_head,
+                          .ldkt = b->ldkt};
+}
+
+/* The tokens from entry `first` on; chunk and bucket tables keep their stride. */
+static rf_tokens tokens_from(const rf_tokens *t, int64_t first) {
+  rf_tokens part = *t;
+  part.position += first;
+  part.order += first;
+  part.limit += first;
+  part.bucket += first;
+  if (part.chunk_in_round) part.chunk_in_round += first;
+  if (part.bucket_in_round) part.bucket_in_round += first;
+  return part;
+}
+
+static void attend_stripe(const rf_windows *w, const rf_stripe *stripe, rf_stripe_buffers *b) {
+  const rf_rule rule = stripe_rule(w, stripe);
+  const rf_block_shape shape = chunk_shape(w, b);
+  const rf_pair *pair = &w->pairs[stripe->pair];
+  const int64_t halo = w->chunks_before * w->chunk, dh = w->d_head;
+  rf_stripe_gather(w, stripe, false, b);
+  for (int64_t c = 0; c < stripe->n_chunks; c++) {
+    const int64_t first = c * w->chunk;
+    const rf_tokens keys = tokens_from(&b->as_keys, first), queries = tokens_from(&b->as_keys, first + halo);
+    rf_attend(&shape, &rule, &queries, &keys, b->q + first * dh, b->kt + first, b->v + first * dh, b->logits, b->row,
+              b->o, b->m, b->z);
+    rf_attend_merge(w->chunk, dh, b->token + halo + first, b->o, b->m, b->z, pair->o, w->ld, pair->m, pair->z);
+  }
+}
+
+static rf_status take_thread_buffers(const rf_windows *w, bool reverse, rf_arena *scratch,
+                                     rf_stripe_buffers **buffers) {
+  const int threads = rf_threads();
+  RF_TRY(rf_arena_take(scratch, (size_t)threads, sizeof **buffers, buffers));
+  for (int i = 0; i < threads; i++) RF_TRY(rf_stripe_buffers_take(w, reverse, scratch, &(*buffers)[i]));
+  return RF_OK;
+}
+
+rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
+  assert(w->tokens % w->chunk == 0);
+  const rf_mark mark = rf_arena_mark(scratch);
+  rf_stripe_buffers *buffers;
+  RF_TRY(take_thread_buffers(w, false, scratch, &buffers));
+  for (int64_t p = 0; p < w->n_pairs; p++) memset(w->pairs[p].z, 0, (size_t)w->tokens * sizeof(real));
+  const int64_t stripes = w->n_pairs * rf_stripes_per_round(w);
+  /* Round after round: a token stands once in each, so that within a round no two stripes meet in a token, and the
+   * order in which rounds are merged is fixed. */
+  for (int64_t r = 0; r < w->rounds; r++) {
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < stripes; i++) {
+      const rf_stripe stripe = rf_stripe_at(w, r, i);
+      attend_stripe(w, &stripe, &buffers[rf_thread()]);
+    }
+  }
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}
+
+/* A stripe's gradients of its halo keys: other stripes of the round may hold the same tokens, so they wait here until
+ * the round is done. */
+typedef struct halo_gradients {
+  int32_t *token; /* [slots] */
+  real *dk, *dv;  /* [slots, d_head] */
+} halo_gradients;
+
+static void keep_halo(const rf_windows *w, const rf_stripe *stripe, const rf_stripe_buffers *b, halo_gradients *halo) {
+  const int64_t before = w->chunks_before * w->chunk, after = w->chunks_after * w->chunk, dh = w->d_head;
+  const int64_t last = stripe->keys - after;
+  memcpy(halo->token, b->token, (size_t)before * sizeof(int32_t));
+  memcpy(halo->dk, b->dk, (size_t)(before * dh) * sizeof(real));
+  memcpy(halo->dv, b->dv, (size_t)(before * dh) * sizeof(real));
+  memcpy(halo->token + before, b->token + last, (size_t)after * sizeof(int32_t));
+  memcpy(halo->dk + before * dh, b->dk + last * dh, (size_t)(after * dh) * sizeof(real));
+  memcpy(halo->dv + before * dh, b->dv + last * dh, (size_t)(after * dh) * sizeof(real));
+}
+
+static void attend_stripe_vjp(const rf_windows *w, const rf_stripe *stripe, rf_stripe_buffers *b,
+                              halo_gradients *edge) {
+  const rf_rule rule = stripe_rule(w, stripe);
+  const rf_block_shape shape = chunk_shape(w, b);
+  const rf_pair *pair = &w->pairs[stripe->pair];
+  const int64_t halo = w->chunks_before * w->chunk, dh = w->d_head;
+  rf_stripe_gather(w, stripe, true, b);
+  for (int64_t c = 0; c < stripe->n_chunks; c++) {
+    const int64_t first = c * w->chunk, at = first * dh;
+    const rf_tokens keys = tokens_from(&b->as_keys, first), queries = tokens_from(&b->as_keys, first + halo);
+    rf_attend_vjp(&shape, &rule, &queries, &keys, b->q + at, b->k + at, b->kt + first, b->vt + first, b->d_o + at,
+                  b->m + first, b->z + first, b->delta + first, b->logits, b->grads, b->row, b->dq, b->dk + at,
+                  b->dv + at);
+    rf_scatter_add(w->chunk, w->d_head, b->token + halo + first, b->dq, pair->dq, w->ld);
+  }
+  const int64_t own = stripe->n_chunks * w->chunk;
+  rf_scatter_add(own, w->d_head, b->token + halo, b->dk + halo * dh, pair->dk, w->ld);
+  rf_scatter_add(own, w->d_head, b->token + halo, b->dv + halo * dh, pair->dv, w->ld);
+  keep_halo(w, stripe, b, edge);
+}
+
+static rf_status take_halos(const rf_windows *w, int64_t stripes, rf_arena *scratch, halo_gradients **halos) {
+  const size_t slots = (size_t)((w->chunks_before + w->chunks_after) * w->chunk);
+  RF_TRY(rf_arena_take(scratch, (size_t)stripes, sizeof **halos, halos));
+  for (int64_t i = 0; i < stripes; i++) {
+    RF_TRY(rf_arena_take(scratch, slots, sizeof(int32_t), &(*halos)[i].token));
+    RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &(*halos)[i].dk));
+    RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &(*halos)[i].dv));
+  }
+  return RF_OK;
+}
+
+rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
+  assert(w->tokens % w->chunk == 0);
+  const rf_mark mark = rf_arena_mark(scratch);
+  const int64_t per_round = rf_stripes_per_round(w), stripes = w->n_pairs * per_round;
+  const int64_t halo_slots = (w->chunks_before + w->chunks_after) * w->chunk;
+  rf_stripe_buffers *buffers;
+  halo_gradients *halos;
+  RF_TRY(take_thread_buffers(w, true, scratch, &buffers));
+  RF_TRY(take_halos(w, stripes, scratch, &halos));
+  for (int64_t r = 0; r < w->rounds; r++) {
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < stripes; i++) {
+      const rf_stripe stripe = rf_stripe_at(w, r, i);
+      attend_stripe_vjp(w, &stripe, &buffers[rf_thread()], &halos[i]);
+    }
+    /* Halos after own, stripe after stripe: a fixed order. Pairs do not share rows. */
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < w->n_pairs; p++)
+      for (int64_t i = p * per_round; i < (p + 1) * per_round; i++) {
+        rf_scatter_add(halo_slots, w->d_head, halos[i].token, halos[i].dk, w->pairs[p].dk, w->ld);
+        rf_scatter_add(halo_slots, w->d_head, halos[i].token, halos[i].dv, w->pairs[p].dv, w->ld);
+      }
+  }
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}
