@@ -1,0 +1,54 @@
+/* What the three kinds of attention share: layer norm, projections to heads and back, waves of (sequence, head) pairs.
+ *
+ *   x [tokens, d] --LN--> xn --Wq,Wk,Wv--> q, k, v [tokens, heads of the wave, d_head]
+ *                                             | attend (lsh, local or full)
+ *   y [tokens, d] <--- Wo ---  o / z  <--- (o, m, z)
+ *
+ * A kind only says which keys a query meets: from q, k, v to (o, m, z), and from d_o to dq, dk, dv. Work goes in waves
+ * of a few pairs, so that transients stay small whatever the number of heads. */
+#ifndef RF_NN_ATTENTION_H
+#define RF_NN_ATTENTION_H
+
+#include "lsh/windows.h"
+#include "nn/sublayer.h"
+
+typedef struct rf_wave {
+  const rf_sublayer *self;
+  const rf_call *call;
+  int64_t first_sequence, n_sequences, first_head, n_heads;
+  int64_t rows, width; /* n_sequences * tokens, n_heads * d_head */
+  bool shared_qk;      /* k is q */
+  real *q, *k, *v;     /* [rows, width] */
+  real *key_scale;     /* [pairs, tokens] where shared_qk: key = q * key_scale */
+  real *o, *m, *z;     /* [rows, width], [pairs, tokens], [pairs, tokens] */
+  real *d_o, *delta;   /* reverse: [rows, width], [pairs, tokens] */
+  real *dq, *dk, *dv;  /* reverse: [rows, width], of q, of the scaled key, of v */
+  rf_windows windows;  /* prepared by the kind */
+} rf_wave;
+
+/* What a kind of attention adds. */
+typedef struct rf_attention_ops {
+  bool (*shared_qk)(const rf_sublayer *self);
+  size_t (*saved_bytes)(const rf_sublayer *self, int64_t sequences, int64_t tokens);
+  /* After q, k, v are there: fills wave->windows. saved: buckets, written by the forward pass and read when
+   * `recompute`. */
+  rf_status (*prepare)(rf_wave *wave, void *saved, bool recompute);
+  /* o, m, z from q, k, v; then dq, dk, dv (cleared by the caller) from d_o and delta, at the normalised o. */
+  rf_status (*attend)(const rf_windows *windows, rf_arena *scratch);
+  rf_status (*attend_vjp)(const rf_windows *windows, rf_arena *scratch);
+} rf_attention_ops;
+
+/* The sublayer operations of every kind; self->ops->attention says which. */
+rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_block *block);
+size_t rf_attention_saved_bytes(const rf_sublayer *self, int64_t sequences, int64_t tokens);
+rf_status rf_attention_apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
+                             real *y, void *saved);
+rf_status rf_attention_apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
+                                 const real *dy, real *y, real *dx, real *dparams, const void *saved);
+
+static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequences * wave->n_heads; }
+
+/* Fills wave->windows with what every kind sets the same way: pairs, sizes, causality, dropout; one chunk holds all. */
+rf_status rf_wave_prepare_windows(rf_wave *wave);
+
+#endif

@@ -1,0 +1,295 @@
+#include "nn/attention_project.h"
+#include "kernel/dropout.h"
+#include "kernel/gemm.h"
+#include "kernel/norm.h"
+#include "kernel/parallel.h"
+#include "nn/linear.h"
+#include "nn/rotary.h"
+
+#define RMS_EPSILON R_(1e-6)
+#define UNIT_EPSILON R_(1e-12)
+
+rf_attention_tensors rf_attention_tensors_of(const rf_model_config *model, bool shared_qk) {
+  const int64_t d = model->d_model, projection = rf_aligned(model->n_heads * model->d_head * d);
+  rf_attention_tensors t = {.norm_bias = rf_aligned(d), .query = 2 * rf_aligned(d)};
+  t.key = t.query + projection;
+  t.value = shared_qk ? t.key : t.key + projection;
+  t.output = t.value + projection;
+  return t;
+}
+
+/* Sizes that the functions below all need. */
+typedef struct dims {
+  int64_t d, dh, all, tokens; /* all: H * d_head */
+  int64_t row0;               /* first row of the wave in x */
+  rf_attention_tensors at;
+  int64_t head_rows; /* offset of the wave's heads in a [H * d_head, d] weight */
+  int64_t head_cols; /* ... and in a row of the [d, H * d_head] weight */
+} dims;
+
+static dims dims_of(const rf_wave *w) {
+  const rf_model_config *model = &w->self->config->model;
+  dims s = {.d = model->d_model, .dh = model->d_head, .tokens = w->call->tokens};
+  s.all = model->n_heads * model->d_head;
+  s.row0 = w->first_sequence * s.tokens;
+  s.at = rf_attention_tensors_of(model, w->shared_qk);
+  s.head_cols = w->first_head * s.dh;
+  s.head_rows = s.head_cols * s.d;
+  return s;
+}
+
+static bool rotary(const rf_wave *w) { return w->self->config->model.positions.kind == RF_POSITIONS_ROTARY; }
+
+/* Tiles may span sequences; positions start anew in each. */
+static void rotate_rows(const rf_wave *w, int64_t first_row, int64_t rows, int direction, real *x) {
+  const int64_t tokens = w->call->tokens;
+  for (int64_t row = first_row; row < first_row + rows;) {
+    const int64_t position = row % tokens, n = rf_min(first_row + rows - row, tokens - position);
+    rf_rotary(n, w->n_heads, w->self->config->model.d_head, position, direction, x + row * w->width, w->width);
+    row += n;
+  }
+}
+
+/* The factor that turns a query into its key, and in *slope what the reverse needs:
+ * d(q s)/dq^T dk = s dk - slope (q . dk) q. */
+static real key_factor(const rf_lsh_config *lsh, const real *q, int64_t dh, real *slope) {
+  real squares = 0;
+#pragma omp simd reduction(+ : squares)
+  for (int64_t j = 0; j < dh; j++) squares += q[j] * q[j];
+  const real root = rf_sqrt((real)dh);
+  if (lsh->key_norm == RF_KEYS_RMS) {
+    const real mean = squares / (real)dh + RMS_EPSILON;
+    const real s = 1 / (rf_sqrt(mean) * root);
+    *slope = s / ((real)dh * mean);
+    return s;
+  }
+  const real length = rf_sqrt(squares);
+  const bool tiny = length <= UNIT_EPSILON;
+  const real s = 1 / ((tiny ? UNIT_EPSILON : length) * root);
+  *slope = tiny ? 0 : s / squares;
+  return s;
+}
+
+/* Entry of (row of the wave, head of the wave) in a [pairs, tokens] array. */
+static int64_t pair_entry(const rf_wave *w, int64_t row, int64_t head) {
+  const int64_t tokens = w->call->tokens;
+  return (row / tokens * w->n_heads + head) * tokens + row % tokens;
+}
+
+static void scale_keys(const rf_wave *w, int64_t first_row, int64_t rows) {
+  const int64_t dh = w->self->config->model.d_head;
+  real slope;
+  for (int64_t row = first_row; row < first_row + rows; row++)
+    for (int64_t h = 0; h < w->n_heads; h++)
+      w->key_scale[pair_entry(w, row, h)] =
+          key_factor(&w->self->config->lsh, w->q + row * w->width + h * dh, dh, &slope);
+}
+
+rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
+  const dims s = dims_of(w);
+  const real eps = (real)w->self->config->model.norm_eps;
+  const rf_mark mark = rf_arena_mark(w->call->scratch);
+  real *normed;
+  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &normed));
+  const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
+#pragma omp parallel for schedule(static)
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
+    real *xn = normed + rf_thread() * RF_TILE * s.d;
+    rf_norm(n, s.d, x + (s.row0 + row) * s.d, s.d, params + s.at.norm_scale, params + s.at.norm_bias, eps, xn, s.d);
+    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.query + s.head_rows, s.d, 0, w->q + row * w->width,
+               w->width);
+    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.value + s.head_rows, s.d, 0, w->v + row * w->width,
+               w->width);
+    if (!w->shared_qk)
+      rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.key + s.head_rows, s.d, 0, w->k + row * w->width,
+                 w->width);
+    if (rotary(w)) {
+      rotate_rows(w, row, n, 1, w->q);
+      if (!w->shared_qk) rotate_rows(w, row, n, 1, w->k);
+    }
+    if (w->shared_qk) scale_keys(w, row, n);
+  }
+  rf_arena_release(w->call->scratch, mark);
+  return RF_OK;
+}
+
+static void normalise_output(const rf_wave *w, int64_t first_row, int64_t rows) {
+  const int64_t dh = w->self->config->model.d_head;
+  for (int64_t row = first_row; row < first_row + rows; row++)
+    for (int64_t h = 0; h < w->n_heads; h++) {
+      const real inverse = 1 / w->z[pair_entry(w, row, h)];
+      real *restrict o = w->o + row * w->width + h * dh;
+#pragma omp simd
+      for (int64_t j = 0; j < dh; j++) o[j] *= inverse;
+    }
+}
+
+/* Dropout of the sublayer's output or of its gradient, for rows of the call (not of the wave). */
+static void drop_rows(const rf_wave *w, int64_t row, int64_t rows, real *y) {
+  const int64_t tokens = w->call->tokens, d = w->self->config->model.d_model;
+  rf_draw draw = rf_call_draw(w->call, w->self, RF_RNG_DROP_ATTENTION_OUT);
+  for (int64_t done = 0; done < rows;) {
+    const int64_t token = (row + done) % tokens, n = rf_min(rows - done, tokens - token);
+    draw.sequence = w->call->sequence[(row + done) / tokens];
+    rf_dropout(&draw, w->self->config->model.dropout, token, n, d, y + done * d, d);
+    done += n;
+  }
+}
+
+static bool dropping(const rf_wave *w) { return w->call->training && w->self->config->model.dropout > 0; }
+
+rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *y) {
+  const dims s = dims_of(w);
+  const rf_mark mark = rf_arena_mark(w->call->scratch);
+  const bool drop = dropping(w);
+  real *dropped = NULL;
+  if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &dropped));
+  const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
+#pragma omp parallel for schedule(static)
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
+    normalise_output(w, row, n);
+    if (!y) continue;
+    const real *o = w->o + row * w->width, *weight = params + s.at.output + s.head_cols;
+    real *out = y + (s.row0 + row) * s.d;
+    if (!drop) {
+      rf_gemm_nt(n, s.d, w->width, sign, o, w->width, weight, s.all, 1, out, s.d);
+      continue;
+    }
+    real *part = dropped + rf_thread() * RF_TILE * s.d;
+    rf_gemm_nt(n, s.d, w->width, sign, o, w->width, weight, s.all, 0, part, s.d);
+    drop_rows(w, s.row0 + row, n, part);
+#pragma omp simd
+    for (int64_t i = 0; i < n * s.d; i++) out[i] += part[i];
+  }
+  rf_arena_release(w->call->scratch, mark);
+  return RF_OK;
+}
+
+static void output_delta(const rf_wave *w, int64_t first_row, int64_t rows) {
+  const int64_t dh = w->self->config->model.d_head;
+  for (int64_t row = first_row; row < first_row + rows; row++)
+    for (int64_t h = 0; h < w->n_heads; h++) {
+      const real *restrict o = w->o + row * w->width + h * dh, *restrict d_o = w->d_o + row * w->width + h * dh;
+      real dot = 0;
+#pragma omp simd reduction(+ : dot)
+      for (int64_t j = 0; j < dh; j++) dot += d_o[j] * o[j];
+      w->delta[pair_entry(w, row, h)] = dot;
+    }
+}
+
+rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *dy, real *dparams) {
+  const dims s = dims_of(w);
+  const rf_mark mark = rf_arena_mark(w->call->scratch);
+  const bool drop = dropping(w);
+  real *dropped = NULL;
+  if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(RF_SUPERBLOCK * s.d), sizeof(real), &dropped));
+  for (int64_t block = 0; block < w->rows; block += RF_SUPERBLOCK) {
+    const int64_t rows = rf_min(RF_SUPERBLOCK, w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+    const real *upstream = dy + (s.row0 + block) * s.d;
+#pragma omp parallel for schedule(static)
+    for (int64_t tile = 0; tile < tiles; tile++) {
+      const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row);
+      const real *from = upstream + row * s.d;
+      if (drop) {
+        real *copy = dropped + row * s.d;
+#pragma omp simd
+        for (int64_t i = 0; i < n * s.d; i++) copy[i] = from[i];
+        drop_rows(w, s.row0 + block + row, n, copy);
+        from = copy;
+      }
+      rf_gemm_nn(n, w->width, s.d, 1, from, s.d, params + s.at.output + s.head_cols, s.all, 0,
+                 w->d_o + (block + row) * w->width, w->width);
+      output_delta(w, block + row, n);
+    }
+    rf_weight_gradient(rows, s.d, w->width, drop ? dropped : upstream, s.d, w->o + block * w->width, w->width,
+                       dparams + s.at.output + s.head_cols, s.all);
+  }
+  rf_arena_release(w->call->scratch, mark);
+  return RF_OK;
+}
+
+/* dq and dk of the rows become the gradients of what the projections gave. */
+static void fold_keys(const rf_wave *w, int64_t first_row, int64_t rows) {
+  const int64_t dh = w->self->config->model.d_head;
+  for (int64_t row = first_row; row < first_row + rows; row++)
+    for (int64_t h = 0; h < w->n_heads; h++) {
+      const int64_t at = row * w->width + h * dh;
+      const real *restrict q = w->q + at;
+      real *restrict dq = w->dq + at, *restrict dk = w->dk + at;
+      if (!w->shared_qk) {
+        const real s = 1 / rf_sqrt((real)dh);
+#pragma omp simd
+        for (int64_t j = 0; j < dh; j++) dk[j] *= s;
+        continue;
+      }
+      real slope, dot = 0;
+      const real s = key_factor(&w->self->config->lsh, q, dh, &slope);
+#pragma omp simd reduction(+ : dot)
+      for (int64_t j = 0; j < dh; j++) dot += q[j] * dk[j];
+#pragma omp simd
+      for (int64_t j = 0; j < dh; j++) dq[j] += s * dk[j] - slope * dot * q[j];
+    }
+  if (rotary(w)) {
+    rotate_rows(w, first_row, rows, -1, w->dq);
+    if (!w->shared_qk) rotate_rows(w, first_row, rows, -1, w->dk);
+  }
+}
+
+/* A super-block of rows: xn kept for the weight gradients, dx accumulated tile by tile. */
+typedef struct project_scratch {
+  real *xn;        /* [RF_SUPERBLOCK, d] */
+  real *dxn;       /* [threads][RF_TILE, d] */
+  real *norm_part; /* [tiles of the super-block][2 d] gradients of scale and bias */
+} project_scratch;
+
+static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params, const real *x, real *dx,
+                             int64_t block, int64_t tile, int64_t rows, const project_scratch *buffers) {
+  const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row), at = (s->row0 + block + row) * s->d;
+  const int64_t wave_at = (block + row) * w->width;
+  const real eps = (real)w->self->config->model.norm_eps;
+  real *xn = buffers->xn + row * s->d, *dxn = buffers->dxn + rf_thread() * RF_TILE * s->d;
+  real *part = buffers->norm_part + tile * 2 * s->d;
+  fold_keys(w, block + row, n);
+  rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->d);
+  rf_gemm_nn(n, s->d, w->width, 1, w->dq + wave_at, w->width, params + s->at.query + s->head_rows, s->d, 0, dxn, s->d);
+  rf_gemm_nn(n, s->d, w->width, 1, w->dv + wave_at, w->width, params + s->at.value + s->head_rows, s->d, 1, dxn, s->d);
+  if (!w->shared_qk)
+    rf_gemm_nn(n, s->d, w->width, 1, w->dk + wave_at, w->width, params + s->at.key + s->head_rows, s->d, 1, dxn, s->d);
+  for (int64_t j = 0; j < 2 * s->d; j++) part[j] = 0;
+  rf_norm_vjp(n, s->d, x + at, s->d, params + s->at.norm_scale, eps, dxn, s->d, dx + at, s->d, part, part + s->d);
+}
+
+static rf_status take_project_scratch(const rf_wave *w, int64_t d, project_scratch *buffers) {
+  rf_arena *arena = w->call->scratch;
+  RF_TRY(rf_arena_take(arena, (size_t)(RF_SUPERBLOCK * d), sizeof(real), &buffers->xn));
+  RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * d), sizeof(real), &buffers->dxn));
+  return rf_arena_take(arena, (size_t)(RF_SUPERBLOCK / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);
+}
+
+rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *x, real *dx, real *dparams) {
+  const dims s = dims_of(w);
+  const rf_mark mark = rf_arena_mark(w->call->scratch);
+  project_scratch buffers;
+  RF_TRY(take_project_scratch(w, s.d, &buffers));
+  for (int64_t block = 0; block < w->rows; block += RF_SUPERBLOCK) {
+    const int64_t rows = rf_min(RF_SUPERBLOCK, w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+#pragma omp parallel for schedule(static)
+    for (int64_t tile = 0; tile < tiles; tile++) project_tile_vjp(w, &s, params, x, dx, block, tile, rows, &buffers);
+    const struct {
+      const real *gradient;
+      int64_t weight;
+      bool used;
+    } weights[] = {{w->dq, s.at.query, true}, {w->dv, s.at.value, true}, {w->dk, s.at.key, !w->shared_qk}};
+    for (int i = 0; i < 3; i++)
+      if (weights[i].used)
+        rf_weight_gradient(rows, w->width, s.d, weights[i].gradient + block * w->width, w->width, buffers.xn, s.d,
+                           dparams + weights[i].weight + s.head_rows, s.d);
+    /* scale and bias: partial sums of the tiles, in tile order */
+    rf_sum_tiles(tiles, s.d, buffers.norm_part, 2 * s.d, dparams + s.at.norm_scale);
+    rf_sum_tiles(tiles, s.d, buffers.norm_part + s.d, 2 * s.d, dparams + s.at.norm_bias);
+  }
+  rf_arena_release(w->call->scratch, mark);
+  return RF_OK;
+}

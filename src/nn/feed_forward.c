@@ -1,0 +1,200 @@
+/* Feed-forward: linear(d -> d_ff, bias) -> dropout -> activation -> linear(d_ff -> d, bias) -> dropout, over blocks of
+ * tokens so that the hidden activations stay in cache and never exist for the whole sequence (paper, section 3:
+ * chunking). */
+#include "kernel/activation.h"
+#include "kernel/dropout.h"
+#include "kernel/gemm.h"
+#include "kernel/norm.h"
+#include "kernel/parallel.h"
+#include "nn/linear.h"
+#include "nn/sublayer.h"
+#include <string.h>
+
+typedef struct tensors {
+  int64_t norm_scale, norm_bias; /* [d] */
+  int64_t inner, inner_bias;     /* [d_ff, d], [d_ff] */
+  int64_t outer, outer_bias;     /* [d, d_ff], [d] */
+} tensors;
+
+static tensors tensors_of(const rf_model_config *m) {
+  const int64_t d = rf_aligned(m->d_model), weight = rf_aligned(m->d_model * m->d_ff);
+  tensors t = {.norm_bias = d, .inner = 2 * d};
+  t.inner_bias = t.inner + weight;
+  t.outer = t.inner_bias + rf_aligned(m->d_ff);
+  t.outer_bias = t.outer + weight;
+  return t;
+}
+
+static rf_status describe(const rf_sublayer *self, const char *prefix, rf_block *block) {
+  const rf_model_config *m = &self->config->model;
+  const int64_t inner[] = {m->d_ff, m->d_model}, outer[] = {m->d_model, m->d_ff};
+  RF_TRY(rf_block_add(block, RF_INIT_ONE, 1, outer, "%s.feed_forward.norm.scale", prefix));
+  RF_TRY(rf_block_add(block, RF_INIT_ZERO, 1, outer, "%s.feed_forward.norm.bias", prefix));
+  RF_TRY(rf_block_add(block, RF_INIT_NORMAL, 2, inner, "%s.feed_forward.inner.weight", prefix));
+  RF_TRY(rf_block_add(block, RF_INIT_ZERO, 1, inner, "%s.feed_forward.inner.bias", prefix));
+  RF_TRY(rf_block_add(block, RF_INIT_NORMAL, 2, outer, "%s.feed_forward.outer.weight", prefix));
+  return rf_block_add(block, RF_INIT_ZERO, 1, outer, "%s.feed_forward.outer.bias", prefix);
+}
+
+static size_t saved_bytes(const rf_sublayer *self, int64_t sequences, int64_t tokens) {
+  (void)self, (void)sequences, (void)tokens;
+  return 0;
+}
+
+/* What every tile of a call needs. */
+typedef struct job {
+  const rf_sublayer *self;
+  const rf_call *call;
+  const real *params;
+  tensors at;
+  int64_t d, d_ff, rows;
+  real eps;
+  double dropout; /* 0 outside training */
+} job;
+
+static job job_of(const rf_sublayer *self, const rf_call *call, const real *params) {
+  const rf_model_config *m = &self->config->model;
+  return (job){.self = self,
+               .call = call,
+               .params = params,
+               .at = tensors_of(m),
+               .d = m->d_model,
+               .d_ff = m->d_ff,
+               .rows = call->sequences * call->tokens,
+               .eps = (real)m->norm_eps,
+               .dropout = call->training ? m->dropout : 0};
+}
+
+/* Dropout of rows [row, row + n) of the call, sequence by sequence. */
+static void drop(const job *j, rf_purpose purpose, int64_t row, int64_t n, int64_t width, real *x) {
+  if (j->dropout <= 0) return;
+  rf_draw draw = rf_call_draw(j->call, j->self, purpose);
+  for (int64_t done = 0; done < n;) {
+    const int64_t token = (row + done) % j->call->tokens, part = rf_min(n - done, j->call->tokens - token);
+    draw.sequence = j->call->sequence[(row + done) / j->call->tokens];
+    rf_dropout(&draw, j->dropout, token, part, width, x + done * width, width);
+    done += part;
+  }
+}
+
+static void add_bias(int64_t rows, int64_t width, const real *restrict bias, real *restrict x) {
+  for (int64_t i = 0; i < rows; i++) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; c++) x[i * width + c] += bias[c];
+  }
+}
+
+/* xn [n, d] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
+static void inner(const job *j, const real *x, int64_t row, int64_t n, real *xn, real *pre) {
+  rf_norm(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->params + j->at.norm_bias, j->eps, xn, j->d);
+  rf_gemm_nt(n, j->d_ff, j->d, 1, xn, j->d, j->params + j->at.inner, j->d, 0, pre, j->d_ff);
+  add_bias(n, j->d_ff, j->params + j->at.inner_bias, pre);
+  drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre);
+}
+
+/* y[rows] += sign dropout(h W2^T + b2). part: [n, d] scratch. */
+static void outer(const job *j, const real *h, int64_t row, int64_t n, real sign, real *part, real *y) {
+  rf_gemm_nt(n, j->d, j->d_ff, 1, h, j->d_ff, j->params + j->at.outer, j->d_ff, 0, part, j->d);
+  add_bias(n, j->d, j->params + j->at.outer_bias, part);
+  drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, part);
+  real *restrict out = y + row * j->d;
+#pragma omp simd
+  for (int64_t i = 0; i < n * j->d; i++) out[i] += sign * part[i];
+}
+
+static rf_status apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
+                       real *y, void *saved) {
+  (void)saved;
+  const job j = job_of(self, call, params);
+  const rf_mark mark = rf_arena_mark(call->scratch);
+  real *normed, *hidden, *parts;
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &normed));
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &parts));
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d_ff), sizeof(real), &hidden));
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < j.rows; row += RF_TILE) {
+    const int64_t n = rf_min(RF_TILE, j.rows - row);
+    real *h = hidden + rf_thread() * RF_TILE * j.d_ff;
+    inner(&j, x, row, n, normed + rf_thread() * RF_TILE * j.d, h);
+    rf_activate(self->config->model.activation, n * j.d_ff, h, h);
+    outer(&j, h, row, n, sign, parts + rf_thread() * RF_TILE * j.d, y);
+  }
+  rf_arena_release(call->scratch, mark);
+  return RF_OK;
+}
+
+/* A super-block of rows in the reverse pass: kept until the weight gradients have used it. */
+typedef struct super {
+  real *xn, *dy;    /* [RF_SUPERBLOCK, d]; dy after its dropout */
+  real *h, *dpre;   /* [RF_SUPERBLOCK, d_ff] */
+  real *pre, *part; /* [threads][RF_TILE, d_ff], [threads][RF_TILE, d] */
+  real *norm_part;  /* [tiles][2 d] */
+} super;
+
+static rf_status take_super(const job *j, super *s) {
+  rf_arena *arena = j->call->scratch;
+  const int64_t threads = rf_threads();
+  const struct {
+    real **pointer;
+    int64_t count;
+  } parts[] = {
+      {&s->xn, RF_SUPERBLOCK * j->d},
+      {&s->dy, RF_SUPERBLOCK * j->d},
+      {&s->h, RF_SUPERBLOCK * j->d_ff},
+      {&s->dpre, RF_SUPERBLOCK * j->d_ff},
+      {&s->pre, threads * RF_TILE * j->d_ff},
+      {&s->part, threads * RF_TILE * j->d},
+      {&s->norm_part, RF_SUPERBLOCK / RF_TILE * 2 * j->d},
+  };
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+  return RF_OK;
+}
+
+static void tile_vjp(const job *j, const super *s, const real *x, const real *dy, real *y, real *dx, int64_t block,
+                     int64_t tile, int64_t n) {
+  const rf_activation activation = j->self->config->model.activation;
+  const int64_t local = tile * RF_TILE, row = block + local;
+  real *xn = s->xn + local * j->d, *own_dy = s->dy + local * j->d, *part = s->part + rf_thread() * RF_TILE * j->d;
+  real *h = s->h + local * j->d_ff, *dpre = s->dpre + local * j->d_ff, *pre = s->pre + rf_thread() * RF_TILE * j->d_ff;
+  real *norm_part = s->norm_part + tile * 2 * j->d;
+
+  inner(j, x, row, n, xn, pre);
+  rf_activate(activation, n * j->d_ff, pre, h);
+  if (y) outer(j, h, row, n, -1, part, y);
+
+  memcpy(own_dy, dy + row * j->d, (size_t)(n * j->d) * sizeof(real));
+  drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, own_dy);
+  rf_gemm_nn(n, j->d_ff, j->d, 1, own_dy, j->d, j->params + j->at.outer, j->d_ff, 0, dpre, j->d_ff);
+  rf_activate_vjp(activation, n * j->d_ff, pre, dpre);
+  drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, dpre);
+  rf_gemm_nn(n, j->d, j->d_ff, 1, dpre, j->d_ff, j->params + j->at.inner, j->d, 0, part, j->d);
+  memset(norm_part, 0, (size_t)(2 * j->d) * sizeof(real));
+  rf_norm_vjp(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->eps, part, j->d, dx + row * j->d, j->d,
+              norm_part, norm_part + j->d);
+}
+
+static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
+                           const real *dy, real *y, real *dx, real *dparams, const void *saved) {
+  (void)saved;
+  const job j = job_of(self, call, params);
+  const rf_mark mark = rf_arena_mark(call->scratch);
+  super s;
+  RF_TRY(take_super(&j, &s));
+  for (int64_t block = 0; block < j.rows; block += RF_SUPERBLOCK) {
+    const int64_t rows = rf_min(RF_SUPERBLOCK, j.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+#pragma omp parallel for schedule(static)
+    for (int64_t tile = 0; tile < tiles; tile++)
+      tile_vjp(&j, &s, x, dy, y, dx, block, tile, rf_min(RF_TILE, rows - tile * RF_TILE));
+    rf_weight_gradient(rows, j.d_ff, j.d, s.dpre, j.d_ff, s.xn, j.d, dparams + j.at.inner, j.d);
+    rf_weight_gradient(rows, j.d, j.d_ff, s.dy, j.d, s.h, j.d_ff, dparams + j.at.outer, j.d_ff);
+    rf_bias_gradient(rows, j.d_ff, s.dpre, j.d_ff, dparams + j.at.inner_bias);
+    rf_bias_gradient(rows, j.d, s.dy, j.d, dparams + j.at.outer_bias);
+    rf_sum_tiles(tiles, j.d, s.norm_part, 2 * j.d, dparams + j.at.norm_scale);
+    rf_sum_tiles(tiles, j.d, s.norm_part + j.d, 2 * j.d, dparams + j.at.norm_bias);
+  }
+  rf_arena_release(call->scratch, mark);
+  return RF_OK;
+}
+
+const rf_sublayer_ops rf_feed_forward_ops = {describe, saved_bytes, apply, apply_vjp, NULL};

@@ -1,0 +1,35 @@
+#include "nn/linear.h"
+#include "kernel/gemm.h"
+#include "kernel/parallel.h"
+
+enum { TILE_OUT = 64, TILE_IN = 256 };
+
+void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,
+                        real *dw, int64_t ldw) {
+  const int64_t tiles_out = rf_ceil_div(out, TILE_OUT), tiles_in = rf_ceil_div(in, TILE_IN);
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t tile = 0; tile < tiles_out * tiles_in; tile++) {
+    const int64_t i = tile / tiles_in * TILE_OUT, j = tile % tiles_in * TILE_IN;
+    rf_gemm_tn(rf_min(TILE_OUT, out - i), rf_min(TILE_IN, in - j), rows, 1, dy + i, lddy, x + j, ldx, 1,
+               dw + i * ldw + j, ldw);
+  }
+}
+
+void rf_bias_gradient(int64_t rows, int64_t n, const real *dy, int64_t lddy, real *db) {
+  const int64_t tiles = rf_ceil_div(n, TILE_OUT);
+#pragma omp parallel for schedule(static)
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    const int64_t first = tile * TILE_OUT, end = rf_min(first + TILE_OUT, n);
+    for (int64_t i = 0; i < rows; i++) {
+#pragma omp simd
+      for (int64_t j = first; j < end; j++) db[j] += dy[i * lddy + j];
+    }
+  }
+}
+
+void rf_sum_tiles(int64_t tiles, int64_t n, const real *parts, int64_t ld, real *total) {
+  for (int64_t tile = 0; tile < tiles; tile++) {
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) total[j] += parts[tile * ld + j];
+  }
+}

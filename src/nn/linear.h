@@ -1,0 +1,23 @@
+/* Gradients of a linear layer's weight and bias over many rows, by tiles of the result: each element is summed over the
+ * rows in order by one thread, so that the bits do not depend on the number of threads and no partial copies exist. */
+#ifndef RF_NN_LINEAR_H
+#define RF_NN_LINEAR_H
+
+#include "reformer/real.h"
+#include <stdint.h>
+
+/* Rows of a super-block: activations of so many tokens are kept for the weight gradients, a few MiB that stay in cache.
+ */
+enum { RF_SUPERBLOCK = 2048 };
+
+/* dw[out, in] (row stride ldw) += dy[rows, out]^T x[rows, in]. Runs its own parallel region. */
+void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,
+                        real *dw, int64_t ldw);
+
+/* db[n] += sum over rows of dy[rows, n], in row order. */
+void rf_bias_gradient(int64_t rows, int64_t n, const real *dy, int64_t lddy, real *db);
+
+/* total[n] += parts[0, n] + parts[1, n] + ..: partial sums of tiles, in tile order. */
+void rf_sum_tiles(int64_t tiles, int64_t n, const real *parts, int64_t ld, real *total);
+
+#endif

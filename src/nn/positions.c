@@ -1,0 +1,78 @@
+#include "nn/positions.h"
+#include <math.h>
+
+rf_status rf_positions_describe(const rf_config *config, rf_block *block) {
+  const rf_positions_config *p = &config->model.positions;
+  if (p->kind == RF_POSITIONS_LEARNED) {
+    const int64_t shape[] = {p->shape[0], config->model.d_model};
+    return rf_block_add(block, RF_INIT_NORMAL, 2, shape, "embedding.position.weight");
+  }
+  for (int axis = 0; p->kind == RF_POSITIONS_AXIAL && axis < p->n_axes; axis++) {
+    const int64_t shape[] = {p->shape[axis], p->dims[axis]};
+    RF_TRY(rf_block_add(block, RF_INIT_NORMAL, 2, shape, "embedding.position.axis%d", axis));
+  }
+  return RF_OK;
+}
+
+/* One run of columns of the embedding: where it starts in the flat vector, and which columns it fills. */
+typedef struct run {
+  int64_t at, first, end;
+} run;
+
+/* The runs of a position, in column order; returns how many. */
+static int runs_of(const rf_config *config, int64_t offset, int64_t position, run runs[RF_MAX_AXES]) {
+  const rf_positions_config *p = &config->model.positions;
+  if (p->kind == RF_POSITIONS_LEARNED) {
+    runs[0] = (run){offset + position * config->model.d_model, 0, config->model.d_model};
+    return 1;
+  }
+  int64_t table[RF_MAX_AXES], column = 0, rest = position;
+  for (int axis = 0; axis < p->n_axes; axis++) {
+    table[axis] = offset;
+    offset += rf_aligned(p->shape[axis] * p->dims[axis]);
+  }
+  for (int axis = p->n_axes - 1; axis >= 0; axis--) {
+    runs[axis].at = table[axis] + rest % p->shape[axis] * p->dims[axis];
+    rest /= p->shape[axis];
+  }
+  for (int axis = 0; axis < p->n_axes; axis++) {
+    runs[axis].first = column;
+    runs[axis].end = column += p->dims[axis];
+  }
+  return p->n_axes;
+}
+
+/* Vaswani et al. 2017, section 3.5. */
+static double sinusoid(int64_t position, int64_t column, int64_t d) {
+  const double angle = (double)position / pow(10000.0, (double)(column - column % 2) / (double)d);
+  return column % 2 ? cos(angle) : sin(angle);
+}
+
+void rf_position_add(const rf_config *config, const real *params, int64_t offset, int64_t position, int64_t first,
+                     int64_t end, real *x) {
+  switch (config->model.positions.kind) {
+  case RF_POSITIONS_NONE:
+  case RF_POSITIONS_ROTARY: return;
+  case RF_POSITIONS_SINUSOIDAL:
+    for (int64_t j = first; j < end; j++) x[j] += (real)sinusoid(position, j, config->model.d_model);
+    return;
+  case RF_POSITIONS_AXIAL:
+  case RF_POSITIONS_LEARNED: break;
+  }
+  run runs[RF_MAX_AXES];
+  const int n = runs_of(config, offset, position, runs);
+  for (int i = 0; i < n; i++)
+    for (int64_t j = runs[i].first > first ? runs[i].first : first; j < runs[i].end && j < end; j++)
+      x[j] += params[runs[i].at + j - runs[i].first];
+}
+
+void rf_position_add_vjp(const rf_config *config, int64_t offset, int64_t position, int64_t first, int64_t end,
+                         const real *dx, real *dparams) {
+  const rf_position_kind kind = config->model.positions.kind;
+  if (kind != RF_POSITIONS_AXIAL && kind != RF_POSITIONS_LEARNED) return;
+  run runs[RF_MAX_AXES];
+  const int n = runs_of(config, offset, position, runs);
+  for (int i = 0; i < n; i++)
+    for (int64_t j = runs[i].first > first ? runs[i].first : first; j < runs[i].end && j < end; j++)
+      dparams[runs[i].at + j - runs[i].first] += dx[j];
+}

@@ -1,0 +1,70 @@
+/* The contract of a sublayer (DESIGN 3.3): a pure function F(LN(x)) of parameters and input, with two operations that
+ * accumulate in place.
+ *
+ *     apply:      y += sign F(LN(x))
+ *     apply_vjp:  y -= F(LN(x));   dx += F'(..)^T dy;   dparams += ..
+ *
+ * apply_vjp recomputes the forward pass, which is how the reversible stack gets its own input back. */
+#ifndef RF_NN_SUBLAYER_H
+#define RF_NN_SUBLAYER_H
+
+#include "reformer/arena.h"
+#include "reformer/config.h"
+#include "reformer/error.h"
+#include "reformer/real.h"
+#include "reformer/rng.h"
+#include "reformer/store.h"
+
+/* What a call lends and a sublayer must not own. x, y, dx, dy are [sequences, tokens, d_model]. */
+typedef struct rf_call {
+  int64_t sequences, tokens; /* tokens: the padded length; every chunk length in use divides it, or is not shorter */
+  const uint8_t *mask;       /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
+  const uint32_t *sequence;  /* [sequences] index in the step's global batch, for random keys */
+  uint64_t seed;
+  uint32_t step; /* RF_EVAL_STEP in evaluation */
+  bool training; /* whether dropout acts */
+  rf_arena *scratch;
+} rf_call;
+
+typedef struct rf_sublayer rf_sublayer;
+
+struct rf_attention_ops;
+
+typedef struct rf_sublayer_ops {
+  /* Appends the sublayer's tensors to `block`, in the order of its flat parameter vector. prefix: e.g. "layers.3". */
+  rf_status (*describe)(const rf_sublayer *self, const char *prefix, rf_block *block);
+  /* Bytes that apply writes to `saved` and apply_vjp reads: level 0, hash buckets only. */
+  size_t (*saved_bytes)(const rf_sublayer *self, int64_t sequences, int64_t tokens);
+  /* x: input; y: added to; saved: out. */
+  rf_status (*apply)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
+                     real *y, void *saved);
+  /* y may be NULL: the stack keeps its activations. dx and dparams are added to; dx is not dy. */
+  rf_status (*apply_vjp)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
+                         const real *dy, real *y, real *dx, real *dparams, const void *saved);
+  const struct rf_attention_ops *attention; /* what the three kinds of attention do not share; else NULL */
+} rf_sublayer_ops;
+
+struct rf_sublayer {
+  const rf_sublayer_ops *ops;
+  const rf_config *config; /* lent */
+  uint32_t layer;          /* for random keys */
+  int64_t first;           /* of the sublayer's tensors in its block's flat vector */
+  const real *rotations;   /* LSH: [H, d_head, rounds * columns] given from outside; NULL: drawn */
+};
+
+extern const rf_sublayer_ops rf_lsh_attention_ops, rf_local_attention_ops, rf_full_attention_ops, rf_feed_forward_ops;
+
+/* Where a sublayer's tensors start; each is padded to this many reals, so that rows stay aligned to 64 bytes. */
+enum { RF_TENSOR_ALIGN = 16 };
+static inline int64_t rf_aligned(int64_t n) { return (n + RF_TENSOR_ALIGN - 1) / RF_TENSOR_ALIGN * RF_TENSOR_ALIGN; }
+
+/* Appends a tensor to a block; n_dims 1 or 2 (or 3). */
+rf_status rf_block_add(rf_block *block, rf_init init, int n_dims, const int64_t *shape, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* The draw of a call for one of its purposes; sequence, head and round to be filled in. */
+static inline rf_draw rf_call_draw(const rf_call *call, const rf_sublayer *self, rf_purpose purpose) {
+  return (rf_draw){.seed = call->seed, .purpose = purpose, .step = call->step, .layer = self->layer};
+}
+
+#endif
