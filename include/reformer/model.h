@@ -1,0 +1,57 @@
+/* The Reformer language model: configuration, parameters, and what can be done with a batch of sequences. */
+#ifndef REFORMER_MODEL_H
+#define REFORMER_MODEL_H
+
+#include "reformer/config.h"
+#include "reformer/error.h"
+#include "reformer/real.h"
+#include "reformer/store.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* Sequences of one (micro-)batch on this rank, padded. All arrays are lent. */
+typedef struct rf_batch {
+  int64_t sequences, tokens;
+  const int32_t *ids;       /* [sequences, tokens], 0 <= id < vocab_size */
+  const int32_t *labels;    /* [sequences, tokens] the id to be predicted at each token; RF_IGNORE: not counted */
+  const uint8_t *mask;      /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
+  const uint32_t *sequence; /* [sequences] index in the step's global batch */
+  uint64_t seed;
+  uint32_t step; /* RF_EVAL_STEP in evaluation */
+} rf_batch;
+
+enum { RF_POSITION_CLASSES = 27 };
+
+/* Sums over counted tokens. Losses are in nats. Class i holds the positions [2^i - 1, 2^(i+1) - 1). */
+typedef struct rf_loss {
+  double sum;
+  int64_t counted, correct;
+  double sum_by_position[RF_POSITION_CLASSES];
+  int64_t counted_by_position[RF_POSITION_CLASSES];
+} rf_loss;
+
+typedef struct rf_model rf_model;
+
+/* Copies the configuration; lsh.n_buckets must be resolved. Parameters are zero until rf_store_initialise. */
+rf_status rf_model_create(const rf_config *config, rf_model **model);
+void rf_model_destroy(rf_model *model);
+bool rf_model_is_valid(const rf_model *model);
+
+const rf_config *rf_model_config_of(const rf_model *model);
+rf_store *rf_model_store(rf_model *model);
+
+/* Forward and backward: adds the batch's losses to *loss and the gradient of scale * (their sum) to the store. */
+rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss);
+
+/* Forward only, no dropout. */
+rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss);
+
+/* logits[n, vocab_size] of tokens [first, first + n) of sequence 0 of the batch; labels are not read. */
+rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits);
+
+/* Bytes that activations and scratch took at their highest, and how often that mark rose: constant from the second
+ * step. */
+size_t rf_model_scratch_used(const rf_model *model);
+size_t rf_model_scratch_growths(const rf_model *model);
+
+#endif

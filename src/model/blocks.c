@@ -1,0 +1,56 @@
+#include "model/blocks.h"
+#include "nn/embedding.h"
+#include "nn/head.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static const rf_sublayer_ops *attention_ops(rf_attention_kind kind) {
+  switch (kind) {
+  case RF_ATTENTION_LSH: return &rf_lsh_attention_ops;
+  case RF_ATTENTION_LOCAL: return &rf_local_attention_ops;
+  case RF_ATTENTION_FULL: break;
+  }
+  return &rf_full_attention_ops;
+}
+
+static rf_status describe_layer(const rf_config *config, int64_t index, rf_layer *layer, rf_block *block) {
+  const rf_sublayer common = {.config = config, .layer = (uint32_t)index};
+  snprintf(block->name, sizeof block->name, "layers.%lld", (long long)index);
+  layer->attention = layer->feed_forward = common;
+  layer->attention.ops = attention_ops(rf_layer_attention(&config->model, index));
+  layer->feed_forward.ops = &rf_feed_forward_ops;
+  RF_TRY(layer->attention.ops->describe(&layer->attention, block->name, block));
+  layer->feed_forward.first = block->size;
+  return layer->feed_forward.ops->describe(&layer->feed_forward, block->name, block);
+}
+
+static rf_status fill(const rf_config *config, rf_blocks *blocks) {
+  rf_block *table = blocks->layout.blocks;
+  snprintf(table[RF_BLOCK_EMBEDDING].name, RF_MAX_NAME, "embedding");
+  RF_TRY(rf_embedding_describe(config, &table[RF_BLOCK_EMBEDDING]));
+  for (int64_t i = 0; i < blocks->n_layers; i++)
+    RF_TRY(describe_layer(config, i, &blocks->layers[i], &table[rf_layer_block(i)]));
+  snprintf(table[rf_head_block(blocks)].name, RF_MAX_NAME, "head");
+  return rf_head_describe(config, &table[rf_head_block(blocks)]);
+}
+
+rf_status rf_blocks_create(const rf_config *config, rf_blocks *blocks) {
+  *blocks = (rf_blocks){.n_layers = config->model.n_layers};
+  blocks->layout.n_blocks = (int)blocks->n_layers + 2;
+  blocks->layout.blocks = calloc((size_t)blocks->layout.n_blocks, sizeof *blocks->layout.blocks);
+  blocks->layers = calloc((size_t)blocks->n_layers, sizeof *blocks->layers);
+  if (!blocks->layout.blocks || !blocks->layers) {
+    rf_blocks_destroy(blocks);
+    return rf_fail(RF_FAILED, "out of memory: table of %d blocks", blocks->layout.n_blocks);
+  }
+  const rf_status status = fill(config, blocks);
+  if (status != RF_OK) rf_blocks_destroy(blocks);
+  return status;
+}
+
+void rf_blocks_destroy(rf_blocks *blocks) {
+  for (int b = 0; blocks->layout.blocks && b < blocks->layout.n_blocks; b++) free(blocks->layout.blocks[b].tensors);
+  free(blocks->layout.blocks);
+  free(blocks->layers);
+  *blocks = (rf_blocks){0};
+}

@@ -1,0 +1,27 @@
+/* From a configuration to the row of blocks: block 0 the embedding, blocks 1 .. n_layers the layers, the last the head.
+ */
+#ifndef RF_MODEL_BLOCKS_H
+#define RF_MODEL_BLOCKS_H
+
+#include "nn/sublayer.h"
+#include "reformer/store.h"
+
+typedef struct rf_layer {
+  rf_sublayer attention, feed_forward;
+} rf_layer;
+
+typedef struct rf_blocks {
+  rf_layout layout;
+  rf_layer *layers; /* [n_layers] */
+  int64_t n_layers;
+} rf_blocks;
+
+enum { RF_BLOCK_EMBEDDING = 0 };
+static inline int rf_layer_block(int64_t layer) { return (int)layer + 1; }
+static inline int rf_head_block(const rf_blocks *blocks) { return (int)blocks->n_layers + 1; }
+
+/* config is lent and outlives the blocks. */
+rf_status rf_blocks_create(const rf_config *config, rf_blocks *blocks);
+void rf_blocks_destroy(rf_blocks *blocks);
+
+#endif

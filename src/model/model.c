@@ -1,0 +1,200 @@
+#include "reformer/model.h"
+#include "model/stack.h"
+#include "nn/embedding.h"
+#include "nn/head.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct rf_model {
+  rf_config config;
+  rf_blocks blocks;
+  rf_store *store;
+  rf_arena *scratch;
+};
+
+static rf_status build(rf_model *model) {
+  RF_TRY(rf_blocks_create(&model->config, &model->blocks));
+  RF_TRY(rf_store_create(&model->blocks.layout, &model->store));
+  return rf_arena_create("activations and scratch", 0, &model->scratch);
+}
+
+rf_status rf_model_create(const rf_config *config, rf_model **out) {
+  *out = NULL;
+  rf_model *model = calloc(1, sizeof *model);
+  if (!model) return rf_fail(RF_FAILED, "out of memory: model");
+  model->config = *config;
+  const rf_status status = build(model);
+  if (status != RF_OK) {
+    rf_model_destroy(model);
+    return status;
+  }
+  *out = model;
+  return RF_OK;
+}
+
+void rf_model_destroy(rf_model *model) {
+  if (!model) return;
+  rf_arena_destroy(model->scratch);
+  rf_store_destroy(model->store);
+  rf_blocks_destroy(&model->blocks);
+  free(model);
+}
+
+bool rf_model_is_valid(const rf_model *model) {
+  bool valid = model && model->store && model->scratch && model->blocks.layout.n_blocks == model->blocks.n_layers + 2;
+  for (int b = 0; valid && b < model->blocks.layout.n_blocks; b++) {
+    int64_t end = 0;
+    const rf_block *block = &model->blocks.layout.blocks[b];
+    for (int t = 0; valid && t < block->n_tensors; t++) {
+      valid = block->tensors[t].offset == end;
+      end += rf_aligned(rf_tensor_count(&block->tensors[t]));
+    }
+    valid = valid && end == block->size;
+  }
+  return valid;
+}
+
+const rf_config *rf_model_config_of(const rf_model *model) { return &model->config; }
+rf_store *rf_model_store(rf_model *model) { return model->store; }
+size_t rf_model_scratch_used(const rf_model *model) { return rf_arena_memory_used(model->scratch); }
+size_t rf_model_scratch_growths(const rf_model *model) { return rf_arena_growths(model->scratch); }
+
+/* One pass over a batch: the call that sublayers see, the streams, and what the stack keeps. */
+typedef struct pass {
+  rf_model *model;
+  const rf_batch *batch;
+  rf_call call;
+  rf_stack stack;
+  rf_kept kept;
+  bool reversible;
+  size_t stream; /* reals */
+  real *x1, *x2; /* x2 NULL with ordinary residuals */
+} pass;
+
+static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pass *p) {
+  *p = (pass){.model = model,
+              .batch = batch,
+              .call = {.sequences = batch->sequences,
+                       .tokens = batch->tokens,
+                       .mask = batch->mask,
+                       .sequence = batch->sequence,
+                       .seed = batch->seed,
+                       .step = batch->step,
+                       .training = backward,
+                       .scratch = model->scratch},
+              .stack = {.blocks = &model->blocks, .store = model->store},
+              .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
+              .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
+  RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x1));
+  if (p->reversible) RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x2));
+  return rf_stack_keep(&p->stack, &p->call, backward, &p->kept);
+}
+
+static rf_status forward(pass *p) {
+  const real *params;
+  RF_TRY(rf_store_lend(p->model->store, RF_BLOCK_EMBEDDING, &params));
+  rf_embedding_apply(&p->model->config, &p->call, params, p->batch->ids, p->x1);
+  rf_store_return(p->model->store, RF_BLOCK_EMBEDDING);
+  if (!p->reversible) return rf_ordinary_forward(&p->stack, &p->call, &p->kept, p->x1);
+  memcpy(p->x2, p->x1, p->stream * sizeof(real));
+  return rf_reversible_forward(&p->stack, &p->call, &p->kept, p->x1, p->x2);
+}
+
+/* Lends what the head reads: its own block, and the token embedding where tied. */
+static rf_status lend_head(const pass *p, rf_head_input *input) {
+  *input = (rf_head_input){.y1 = p->x1, .y2 = p->x2};
+  if (p->model->config.model.tied_embedding) RF_TRY(rf_store_lend(p->model->store, RF_BLOCK_EMBEDDING, &input->tied));
+  return rf_store_lend(p->model->store, rf_head_block(&p->model->blocks), &input->params);
+}
+
+static void return_head(const pass *p) {
+  if (p->model->config.model.tied_embedding) rf_store_return(p->model->store, RF_BLOCK_EMBEDDING);
+  rf_store_return(p->model->store, rf_head_block(&p->model->blocks));
+}
+
+static rf_status head_gradients(const pass *p, double scale, real *dx1, real *dx2, rf_loss *loss) {
+  rf_store *store = p->model->store;
+  const int head = rf_head_block(&p->model->blocks);
+  const bool tied = p->model->config.model.tied_embedding;
+  rf_head_input input;
+  rf_head_gradient gradient = {.dy1 = dx1, .dy2 = dx2};
+  RF_TRY(lend_head(p, &input));
+  RF_TRY(rf_store_borrow_gradient(store, head, &gradient.params));
+  if (tied) RF_TRY(rf_store_borrow_gradient(store, RF_BLOCK_EMBEDDING, &gradient.tied));
+  RF_TRY(rf_head_loss(&p->model->config, &p->call, &input, p->batch->labels, scale, loss, &gradient));
+  if (tied) RF_TRY(rf_store_hand_back(store, RF_BLOCK_EMBEDDING));
+  RF_TRY(rf_store_hand_back(store, head));
+  return_head(p);
+  return RF_OK;
+}
+
+/* Both streams start as the embedding, so their gradients add up in it. */
+static rf_status embedding_gradients(const pass *p, real *dx1, const real *dx2) {
+  real *gradient;
+  if (dx2) {
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < p->stream; i++) dx1[i] += dx2[i];
+  }
+  RF_TRY(rf_store_borrow_gradient(p->model->store, RF_BLOCK_EMBEDDING, &gradient));
+  rf_embedding_vjp(&p->model->config, &p->call, p->batch->ids, dx1, gradient);
+  return rf_store_hand_back(p->model->store, RF_BLOCK_EMBEDDING);
+}
+
+static rf_status gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {
+  pass p;
+  real *dx1, *dx2 = NULL;
+  RF_TRY(begin(model, batch, true, &p));
+  RF_TRY(rf_arena_take(model->scratch, p.stream, sizeof(real), &dx1));
+  if (p.reversible) RF_TRY(rf_arena_take(model->scratch, p.stream, sizeof(real), &dx2));
+  RF_TRY(forward(&p));
+  RF_TRY(head_gradients(&p, scale, dx1, dx2, loss));
+  if (p.reversible)
+    RF_TRY(rf_reversible_backward(&p.stack, &p.call, &p.kept, p.x1, p.x2, dx1, dx2));
+  else
+    RF_TRY(rf_ordinary_backward(&p.stack, &p.call, &p.kept, dx1));
+  return embedding_gradients(&p, dx1, dx2);
+}
+
+static rf_status evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss) {
+  pass p;
+  rf_head_input input;
+  RF_TRY(begin(model, batch, false, &p));
+  RF_TRY(forward(&p));
+  RF_TRY(lend_head(&p, &input));
+  RF_TRY(rf_head_loss(&model->config, &p.call, &input, batch->labels, 0, loss, NULL));
+  return_head(&p);
+  return RF_OK;
+}
+
+static rf_status logits_of(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
+  pass p;
+  rf_head_input input;
+  RF_TRY(begin(model, batch, false, &p));
+  RF_TRY(forward(&p));
+  RF_TRY(lend_head(&p, &input));
+  RF_TRY(rf_head_logits(&model->config, &p.call, &input, first, n, logits));
+  return_head(&p);
+  return RF_OK;
+}
+
+/* Whatever a pass took is given back, failed or not. */
+rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {
+  const rf_mark mark = rf_arena_mark(model->scratch);
+  const rf_status status = gradients(model, batch, scale, loss);
+  rf_arena_release(model->scratch, mark);
+  return status;
+}
+
+rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss) {
+  const rf_mark mark = rf_arena_mark(model->scratch);
+  const rf_status status = evaluate(model, batch, loss);
+  rf_arena_release(model->scratch, mark);
+  return status;
+}
+
+rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
+  const rf_mark mark = rf_arena_mark(model->scratch);
+  const rf_status status = logits_of(model, batch, first, n, logits);
+  rf_arena_release(model->scratch, mark);
+  return status;
+}
