@@ -1,0 +1,97 @@
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void test_distance_counts_single_edits_and_swaps(void **state) {
+  (void)state;
+  const struct {
+    const char *a, *b;
+    int distance;
+  } rows[] = {{"", "", 0},          {"chunk", "chunk", 0}, {"chunk", "", 5},         {"chunk", "chunks", 1},
+              {"chunk", "hunk", 1}, {"chunk", "chink", 1}, {"chunk", "cuhnk", 1},    {"kitten", "sitting", 3},
+              {"ca", "abc", 3},     {"lr", "rl", 1},       {"n_layers", "layers", 2}};
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    int there = rf_text_distance(rows[i].a, rows[i].b), back = rf_text_distance(rows[i].b, rows[i].a);
+    if (there != rows[i].distance) print_error("'%s' '%s': %d\n", rows[i].a, rows[i].b, there);
+    assert_int_equal(there, rows[i].distance);
+    assert_int_equal(back, rows[i].distance);
+  }
+}
+
+static void test_distance_of_words_without_end_is_safe(void **state) {
+  (void)state;
+  static char longest[5000];
+  memset(longest, 'a', sizeof longest - 1);
+  assert_int_equal(rf_text_distance(longest, longest), 0);
+  assert_in_range(rf_text_distance(longest, "b"), 1, 63);
+}
+
+static void test_nearest_is_the_first_of_the_nearest(void **state) {
+  (void)state;
+  const char *const words[] = {"train", "eval", "brain", "bench"};
+  assert_int_equal(rf_text_nearest("trian", words, 4), 0);
+  assert_int_equal(rf_text_nearest("rain", words, 4), 0);
+  assert_int_equal(rf_text_nearest("bnech", words, 4), 3);
+  assert_int_equal(rf_text_nearest("x", words, 0), -1);
+}
+
+static void test_append_cuts_what_does_not_fit(void **state) {
+  (void)state;
+  char buffer[8] = "ab";
+  rf_text_append(buffer, sizeof buffer, "%d", 123456789);
+  assert_string_equal(buffer, "ab12345");
+  rf_text_append(buffer, sizeof buffer, "more");
+  assert_string_equal(buffer, "ab12345");
+}
+
+static void test_a_real_reads_back_as_itself_and_is_short(void **state) {
+  (void)state;
+  const struct {
+    double value;
+    const char *text;
+  } rows[] = {{0, "0"}, {1, "1"}, {0.1, "0.1"}, {1e-12, "1.0e-12"}, {1.0 / 3, "0.3333333333333333"}, {-2.5, "-2.5"}};
+  char buffer[32];
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    assert_string_equal(rf_text_real(rows[i].value, buffer, sizeof buffer), rows[i].text);
+  }
+  unsigned seed = 7;
+  srand(seed);
+  for (int i = 0; i < 10000; i++) {
+    double value = (double)rand() / (1.0 + (double)rand()) * (rand() % 2 ? 1e-200 : 1e15);
+    double back = strtod(rf_text_real(value, buffer, sizeof buffer), NULL);
+    if (back != value) print_error("seed %u, draw %d: %.17g became %s\n", seed, i, value, buffer);
+    assert_true(back == value);
+  }
+}
+
+static void test_durations_read_like_a_clock(void **state) {
+  (void)state;
+  const struct {
+    double seconds;
+    const char *text;
+  } rows[] = {{0, "0 s"},           {59.4, "59 s"},   {59.6, "1 m 00 s"}, {250, "4 m 10 s"}, {11100, "3 h 05 m"},
+              {187200, "2 d 04 h"}, {0.0 / 0.0, "?"}, {-1, "?"},          {1e300, "?"}};
+  char buffer[32];
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    assert_string_equal(rf_text_duration(rows[i].seconds, buffer, sizeof buffer), rows[i].text);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_distance_counts_single_edits_and_swaps),
+      cmocka_unit_test(test_distance_of_words_without_end_is_safe),
+      cmocka_unit_test(test_nearest_is_the_first_of_the_nearest),
+      cmocka_unit_test(test_append_cuts_what_does_not_fit),
+      cmocka_unit_test(test_a_real_reads_back_as_itself_and_is_short),
+      cmocka_unit_test(test_durations_read_like_a_clock),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
