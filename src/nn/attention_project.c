@@ -1,13 +1,11 @@
 #include "nn/attention_project.h"
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
+#include "kernel/key_norm.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
 #include "nn/rotary.h"
-
-#define RMS_EPSILON R_(1e-6)
-#define UNIT_EPSILON R_(1e-12)
 
 rf_attention_tensors rf_attention_tensors_of(const rf_model_config *model, bool shared_qk) {
   const int64_t d = model->d_model, projection = rf_aligned(model->n_heads * model->d_head * d);
@@ -50,26 +48,6 @@ static void rotate_rows(const rf_wave *w, int64_t first_row, int64_t rows, int d
   }
 }
 
-/* The factor that turns a query into its key, and in *slope what the reverse needs:
- * d(q s)/dq^T dk = s dk - slope (q . dk) q. */
-static real key_factor(const rf_lsh_config *lsh, const real *q, int64_t dh, real *slope) {
-  real squares = 0;
-#pragma omp simd reduction(+ : squares)
-  for (int64_t j = 0; j < dh; j++) squares += q[j] * q[j];
-  const real root = rf_sqrt((real)dh);
-  if (lsh->key_norm == RF_KEYS_RMS) {
-    const real mean = squares / (real)dh + RMS_EPSILON;
-    const real s = 1 / (rf_sqrt(mean) * root);
-    *slope = s / ((real)dh * mean);
-    return s;
-  }
-  const real length = rf_sqrt(squares);
-  const bool tiny = length <= UNIT_EPSILON;
-  const real s = 1 / ((tiny ? UNIT_EPSILON : length) * root);
-  *slope = tiny ? 0 : s / squares;
-  return s;
-}
-
 /* Entry of (row of the wave, head of the wave) in a [pairs, tokens] array. */
 static int64_t pair_entry(const rf_wave *w, int64_t row, int64_t head) {
   const int64_t tokens = w->call->tokens;
@@ -78,11 +56,10 @@ static int64_t pair_entry(const rf_wave *w, int64_t row, int64_t head) {
 
 static void scale_keys(const rf_wave *w, int64_t first_row, int64_t rows) {
   const int64_t dh = w->self->config->model.d_head;
-  real slope;
+  const rf_key_norm kind = w->self->config->lsh.key_norm;
   for (int64_t row = first_row; row < first_row + rows; row++)
     for (int64_t h = 0; h < w->n_heads; h++)
-      w->key_scale[pair_entry(w, row, h)] =
-          key_factor(&w->self->config->lsh, w->q + row * w->width + h * dh, dh, &slope);
+      w->key_scale[pair_entry(w, row, h)] = rf_key_factor(kind, dh, w->q + row * w->width + h * dh);
 }
 
 rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
@@ -216,20 +193,14 @@ static void fold_keys(const rf_wave *w, int64_t first_row, int64_t rows) {
   for (int64_t row = first_row; row < first_row + rows; row++)
     for (int64_t h = 0; h < w->n_heads; h++) {
       const int64_t at = row * w->width + h * dh;
-      const real *restrict q = w->q + at;
-      real *restrict dq = w->dq + at, *restrict dk = w->dk + at;
-      if (!w->shared_qk) {
-        const real s = 1 / rf_sqrt((real)dh);
-#pragma omp simd
-        for (int64_t j = 0; j < dh; j++) dk[j] *= s;
+      if (w->shared_qk) {
+        rf_key_fold(w->self->config->lsh.key_norm, dh, w->q + at, w->dk + at, w->dq + at);
         continue;
       }
-      real slope, dot = 0;
-      const real s = key_factor(&w->self->config->lsh, q, dh, &slope);
-#pragma omp simd reduction(+ : dot)
-      for (int64_t j = 0; j < dh; j++) dot += q[j] * dk[j];
+      const real s = 1 / rf_sqrt((real)dh);
+      real *restrict dk = w->dk + at;
 #pragma omp simd
-      for (int64_t j = 0; j < dh; j++) dq[j] += s * dk[j] - slope * dot * q[j];
+      for (int64_t j = 0; j < dh; j++) dk[j] *= s;
     }
   if (rotary(w)) {
     rotate_rows(w, first_row, rows, -1, w->dq);
