@@ -32,13 +32,21 @@ typedef struct rf_loss {
 
 typedef struct rf_model rf_model;
 
-/* Copies the configuration; lsh.n_buckets must be resolved. Parameters are zero until rf_store_initialise. */
+/* Copies the configuration; lsh.n_buckets must be resolved. Parameters are zero until rf_store_initialise. Where
+ * lsh.rotations is a file, its rotations are read here: RF_BAD_DATA where it is missing or does not fit. */
 rf_status rf_model_create(const rf_config *config, rf_model **model);
 void rf_model_destroy(rf_model *model);
 bool rf_model_is_valid(const rf_model *model);
 
 const rf_config *rf_model_config_of(const rf_model *model);
+/* Goes on under a configuration that differs only in what shapes no parameter (data, hash rounds, masks ...). */
+void rf_model_set_config(rf_model *model, const rf_config *config);
 rf_store *rf_model_store(rf_model *model);
+
+/* Rotations of the i-th LSH layer (i from 0, in the order of the layers), used in every step from now on instead of
+ * drawn ones: [n_heads, d_head, n_hashes, columns], columns = sum of the factors of n_buckets / 2. Copied. NULL: drawn
+ * again. RF_BAD_CONFIG where the model has no such layer. */
+rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations);
 
 /* Forward and backward: adds the batch's losses to *loss and the gradient of scale * (their sum) to the store. */
 rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss);

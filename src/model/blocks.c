@@ -1,8 +1,10 @@
 #include "model/blocks.h"
+#include "lsh/hash.h"
 #include "nn/embedding.h"
 #include "nn/head.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const rf_sublayer_ops *attention_ops(rf_attention_kind kind) {
   switch (kind) {
@@ -51,6 +53,40 @@ rf_status rf_blocks_create(const rf_config *config, rf_blocks *blocks) {
 void rf_blocks_destroy(rf_blocks *blocks) {
   for (int b = 0; blocks->layout.blocks && b < blocks->layout.n_blocks; b++) free(blocks->layout.blocks[b].tensors);
   free(blocks->layout.blocks);
+  for (int64_t i = 0; blocks->layers && i < blocks->n_layers; i++) free(blocks->layers[i].rotations);
   free(blocks->layers);
   *blocks = (rf_blocks){0};
+}
+
+static bool hashes(const rf_layer *layer) { return layer->attention.ops == &rf_lsh_attention_ops; }
+
+int64_t rf_blocks_lsh_layers(const rf_blocks *blocks) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < blocks->n_layers; i++) n += hashes(&blocks->layers[i]);
+  return n;
+}
+
+static rf_layer *nth_lsh_layer(const rf_blocks *blocks, int64_t n) {
+  for (int64_t i = 0; i < blocks->n_layers; i++)
+    if (hashes(&blocks->layers[i]) && n-- == 0) return &blocks->layers[i];
+  return NULL;
+}
+
+rf_status rf_blocks_set_rotations(rf_blocks *blocks, int64_t lsh_layer, const real *rotations) {
+  rf_layer *layer = nth_lsh_layer(blocks, lsh_layer);
+  if (!layer)
+    return rf_fail(RF_BAD_CONFIG, "rotations for LSH layer %lld; allowed: 0 to %lld, the model's LSH layers",
+                   (long long)lsh_layer, (long long)rf_blocks_lsh_layers(blocks) - 1);
+  real *copy = NULL;
+  if (rotations) {
+    const rf_config *config = layer->attention.config;
+    const rf_hash_shape shape = rf_hash_shape_of(&config->lsh, config->model.d_head);
+    const size_t bytes = (size_t)(config->model.n_heads * shape.d_head * shape.rounds * shape.columns) * sizeof(real);
+    copy = malloc(bytes);
+    if (!copy) return rf_fail(RF_FAILED, "out of memory: %zu bytes of rotations", bytes);
+    memcpy(copy, rotations, bytes);
+  }
+  free(layer->rotations);
+  layer->attention.rotations = layer->rotations = copy;
+  return RF_OK;
 }

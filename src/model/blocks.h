@@ -8,6 +8,7 @@
 
 typedef struct rf_layer {
   rf_sublayer attention, feed_forward;
+  real *rotations; /* LSH: what attention.rotations points at where they were given; owned */
 } rf_layer;
 
 typedef struct rf_blocks {
@@ -23,5 +24,11 @@ static inline int rf_head_block(const rf_blocks *blocks) { return (int)blocks->n
 /* config is lent and outlives the blocks. */
 rf_status rf_blocks_create(const rf_config *config, rf_blocks *blocks);
 void rf_blocks_destroy(rf_blocks *blocks);
+
+/* Layers with LSH attention. */
+int64_t rf_blocks_lsh_layers(const rf_blocks *blocks);
+/* Copies rotations [H, d_head, rounds, columns] for the i-th LSH layer, in the order of the layers; NULL: drawn again.
+ */
+rf_status rf_blocks_set_rotations(rf_blocks *blocks, int64_t lsh_layer, const real *rotations);
 
 #endif

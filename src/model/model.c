@@ -1,4 +1,5 @@
 #include "reformer/model.h"
+#include "model/rotations_file.h"
 #include "model/stack.h"
 #include "nn/embedding.h"
 #include "nn/head.h"
@@ -14,6 +15,8 @@ struct rf_model {
 
 static rf_status build(rf_model *model) {
   RF_TRY(rf_blocks_create(&model->config, &model->blocks));
+  if (model->config.lsh.rotations == RF_ROTATIONS_FILE)
+    RF_TRY(rf_rotations_file_load(model->config.lsh.rotations_file, &model->blocks));
   RF_TRY(rf_store_create(&model->blocks.layout, &model->store));
   return rf_arena_create("activations and scratch", 0, &model->scratch);
 }
@@ -55,7 +58,11 @@ bool rf_model_is_valid(const rf_model *model) {
 }
 
 const rf_config *rf_model_config_of(const rf_model *model) { return &model->config; }
+void rf_model_set_config(rf_model *model, const rf_config *config) { model->config = *config; }
 rf_store *rf_model_store(rf_model *model) { return model->store; }
+rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations) {
+  return rf_blocks_set_rotations(&model->blocks, lsh_layer, rotations);
+}
 size_t rf_model_scratch_used(const rf_model *model) { return rf_arena_memory_used(model->scratch); }
 size_t rf_model_scratch_growths(const rf_model *model) { return rf_arena_growths(model->scratch); }
 

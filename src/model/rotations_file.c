@@ -1,0 +1,119 @@
+#include "model/rotations_file.h"
+#include "base/text.h"
+#include "lsh/hash.h"
+#include <hdf5.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DIMS = 4, MOST_TEXT = 256 };
+
+/* One data set to be read. */
+typedef struct source {
+  const char *path;
+  char name[32];
+  hsize_t wanted[DIMS];
+  size_t count;
+} source;
+
+static rf_status refuse(const source *s, const char *problem) {
+  return rf_fail(RF_BAD_DATA, "%s: data set %s: %s; wanted: numbers of shape (%llu, %llu, %llu, %llu)", s->path,
+                 s->name, problem, (unsigned long long)s->wanted[0], (unsigned long long)s->wanted[1],
+                 (unsigned long long)s->wanted[2], (unsigned long long)s->wanted[3]);
+}
+
+static bool is_number(hid_t dataset) {
+  const hid_t type = H5Dget_type(dataset);
+  if (type < 0) return false;
+  const H5T_class_t class = H5Tget_class(type);
+  return H5Tclose(type) >= 0 && (class == H5T_FLOAT || class == H5T_INTEGER);
+}
+
+static rf_status check_shape(const source *s, hid_t dataset) {
+  const hid_t space = H5Dget_space(dataset);
+  if (space < 0) return refuse(s, "its shape cannot be read");
+  hsize_t found[H5S_MAX_RANK];
+  const int n_dims = H5Sget_simple_extent_dims(space, found, NULL);
+  if (H5Sclose(space) < 0 || n_dims < 0) return refuse(s, "its shape cannot be read");
+  bool same = n_dims == DIMS;
+  char text[MOST_TEXT] = "found shape (";
+  for (int i = 0; i < n_dims; i++) {
+    rf_text_append(text, sizeof text, "%s%llu", i > 0 ? ", " : "", (unsigned long long)found[i]);
+    same = same && found[i] == s->wanted[i];
+  }
+  rf_text_append(text, sizeof text, ")");
+  return same ? RF_OK : refuse(s, text);
+}
+
+static rf_status read_open(const source *s, hid_t dataset, double *values) {
+  if (!is_number(dataset)) return refuse(s, "its values are not numbers");
+  RF_TRY(check_shape(s, dataset));
+  if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+    return refuse(s, "it cannot be read (damaged, or compressed by a filter that this HDF5 lacks)");
+  return RF_OK;
+}
+
+static rf_status read_dataset(const source *s, hid_t file, double *values) {
+  const hid_t dataset = H5Dopen2(file, s->name, H5P_DEFAULT);
+  if (dataset < 0) return refuse(s, "there is none");
+  const rf_status status = read_open(s, dataset, values);
+  if (H5Dclose(dataset) < 0 && status == RF_OK) return refuse(s, "it cannot be closed");
+  return status;
+}
+
+static rf_status to_real(const source *s, const double *values, real *rotations) {
+  for (size_t i = 0; i < s->count; i++) {
+    rotations[i] = (real)values[i];
+    if (isfinite(rotations[i])) continue;
+    char text[MOST_TEXT];
+    snprintf(text, sizeof text, "value %zu is %g, which is not finite in %s", i, values[i], RF_REAL_NAME);
+    return refuse(s, text);
+  }
+  return RF_OK;
+}
+
+static rf_status load_layer(const source *s, hid_t file, int64_t layer, rf_blocks *blocks) {
+  double *values = malloc(s->count * sizeof *values);
+  real *rotations = malloc(s->count * sizeof *rotations);
+  rf_status status = values && rotations ? RF_OK : rf_fail(RF_FAILED, "%s: out of memory: rotations", s->path);
+  if (status == RF_OK) status = read_dataset(s, file, values);
+  if (status == RF_OK) status = to_real(s, values, rotations);
+  if (status == RF_OK) status = rf_blocks_set_rotations(blocks, layer, rotations);
+  free(values);
+  free(rotations);
+  return status;
+}
+
+static rf_status load_layers(const char *path, hid_t file, rf_blocks *blocks) {
+  const rf_config *config = blocks->layers[0].attention.config;
+  const rf_hash_shape shape = rf_hash_shape_of(&config->lsh, config->model.d_head);
+  for (int64_t i = 0; i < rf_blocks_lsh_layers(blocks); i++) {
+    source s = {.path = path,
+                .wanted = {(hsize_t)config->model.n_heads, (hsize_t)shape.d_head, (hsize_t)shape.rounds,
+                           (hsize_t)shape.columns}};
+    snprintf(s.name, sizeof s.name, "rotations/%lld", (long long)i);
+    s.count = (size_t)(s.wanted[0] * s.wanted[1] * s.wanted[2] * s.wanted[3]);
+    RF_TRY(load_layer(&s, file, i, blocks));
+  }
+  return RF_OK;
+}
+
+static rf_status load(const char *path, rf_blocks *blocks) {
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0)
+    return rf_fail(RF_BAD_DATA,
+                   "%s: cannot be opened as an HDF5 file; lsh.rotations wants per_head, shared, or such a "
+                   "file with data sets rotations/0, rotations/1, ..",
+                   path);
+  const rf_status status = load_layers(path, file, blocks);
+  if (H5Fclose(file) < 0 && status == RF_OK) return rf_fail(RF_BAD_DATA, "%s: cannot be closed", path);
+  return status;
+}
+
+rf_status rf_rotations_file_load(const char *path, rf_blocks *blocks) {
+  rf_status status;
+  /* HDF5 prints its own stack of errors unless told not to; ours say what to do. */
+  H5E_BEGIN_TRY { status = load(path, blocks); }
+  H5E_END_TRY
+  return status;
+}
