@@ -50,7 +50,7 @@ int64_t rf_sampler_start(const rf_sampler *sampler, rf_split split, uint64_t ind
     assert(index < (uint64_t)count);
     return sampler->edges[split] + (int64_t)index * length;
   }
-  uint64_t epoch = index / (uint64_t)count;
+  uint64_t epoch = index / (uint64_t)count; /* NOLINT(clang-analyzer-core.DivideZero): asserted above */
   rf_draw draw = {.seed = sampler->seed,
                   .purpose = RF_RNG_WINDOW,
                   .step = (uint32_t)epoch,
