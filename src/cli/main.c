@@ -6,10 +6,12 @@
 #include <omp.h>
 #include <stdlib.h>
 
-/* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. */
+/* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. The number
+ * is set last, as an OpenBLAS that was built with OpenMP changes it. */
 static void set_up_threads(void) {
+  int threads = getenv("OMP_NUM_THREADS") ? omp_get_max_threads() : rf_process_cores();
   openblas_set_num_threads(1);
-  if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(rf_process_cores());
+  omp_set_num_threads(threads);
 }
 
 int main(int argc, char **argv) {

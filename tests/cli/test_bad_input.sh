@@ -101,7 +101,8 @@ check 3 "missing.txt" -- eval good.yaml --data missing.txt --run run
 head -c 40000 /dev/zero >tokens.bin
 printf '\011\003' | dd of=tokens.bin bs=2 seek=100 conv=notrunc status=none
 write_good tokens tokens.bin 300 >tokens.yaml
-check 3 "tokens.bin" "777" "300" -- train tokens.yaml --run run-tokens -s training.steps=200 -s training.eval_every=0
+check 3 "tokens.bin: token 777 at byte 200" "0 to 299" \
+  -- train tokens.yaml --run run-tokens -s training.steps=200 -s training.eval_every=0 -s output.log_every=100
 
 # --- run folder ---
 : >file
