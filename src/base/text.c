@@ -57,7 +57,8 @@ const char *rf_text_real(double value, char *buffer, size_t size) {
   char *exponent = strchr(buffer, 'e');
   if (exponent && !strchr(buffer, '.') && strlen(buffer) + 3 <= size) {
     memmove(exponent + 2, exponent, strlen(exponent) + 1);
-    memcpy(exponent, ".0", 2);
+    exponent[0] = '.';
+    exponent[1] = '0';
   }
   return buffer;
 }

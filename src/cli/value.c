@@ -114,7 +114,7 @@ static bool read_text(const yaml_node_t *node, char *value) {
   const char *text = rf_value_text(node);
   if (!text || strlen(text) >= RF_MAX_PATH) return false;
   memset(value, 0, RF_MAX_PATH); /* equal configurations are equal bytes */
-  memcpy(value, text, strlen(text));
+  memcpy(value, text, strlen(text) + 1);
   return true;
 }
 
