@@ -70,6 +70,7 @@ typedef struct rf_shard {
 } rf_shard;
 
 rf_shard rf_store_shard(const rf_store *store, int block);
+int64_t rf_store_parameters(const rf_store *store); /* of the model, padding not counted */
 size_t rf_store_memory_used(const rf_store *store);
 
 #endif

@@ -125,3 +125,11 @@ rf_shard rf_store_shard(const rf_store *store, int block) {
 }
 
 size_t rf_store_memory_used(const rf_store *store) { return sizeof *store + rf_arena_memory_used(store->arena); }
+
+int64_t rf_store_parameters(const rf_store *store) {
+  int64_t count = 0;
+  for (int b = 0; b < store->layout->n_blocks; b++)
+    for (int t = 0; t < store->layout->blocks[b].n_tensors; t++)
+      count += rf_tensor_count(&store->layout->blocks[b].tensors[t]);
+  return count;
+}

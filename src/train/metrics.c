@@ -62,6 +62,18 @@ static bool put_bytes(json_t *object, const int64_t *bytes) {
   return true;
 }
 
+/* {"0": loss of position 0, "1": of 1 and 2, "3": of 3 to 6, ...}: keys are where a class of positions starts. */
+static bool put_positions(json_t *object, const double *losses) {
+  json_t *positions = json_object();
+  if (json_object_set_new(object, "eval_loss_by_position", positions) != 0) return false;
+  for (int i = 0; i < RF_POSITION_CLASSES; i++) {
+    char first[24];
+    (void)snprintf(first, sizeof first, "%lld", (1LL << i) - 1);
+    if (isfinite(losses[i]) && !put_real(positions, first, losses[i])) return false;
+  }
+  return true;
+}
+
 static bool put_record(json_t *object, const rf_metrics_record *record) {
   bool fine =
       put_int(object, "step", record->step) && put_real(object, "loss", record->loss) &&
@@ -74,7 +86,8 @@ static bool put_record(json_t *object, const rf_metrics_record *record) {
   if (!fine || !record->evaluated) return fine;
   return put_real(object, "eval_loss", record->eval_loss) &&
          put_real(object, "eval_bits_per_token", record->eval_bits_per_token) &&
-         put_real(object, "eval_accuracy", record->eval_accuracy);
+         put_real(object, "eval_accuracy", record->eval_accuracy) &&
+         put_positions(object, record->eval_loss_by_position);
 }
 
 rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record) {

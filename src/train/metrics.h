@@ -3,6 +3,7 @@
 #define RF_TRAIN_METRICS_H
 
 #include "reformer/error.h"
+#include "reformer/model.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,8 +32,9 @@ typedef struct rf_metrics_record {
   int64_t bytes[RF_TRAFFIC_PURPOSES]; /* sent since the last record */
   int64_t peak_rss_bytes;             /* largest over the ranks */
   bool skipped;                       /* loss or gradient were not finite: parameters are as before */
-  bool evaluated;                     /* the next three are given */
+  bool evaluated;                     /* the next four are given */
   double eval_loss, eval_bits_per_token, eval_accuracy;
+  double eval_loss_by_position[RF_POSITION_CLASSES]; /* by powers of two, see rf_loss; NaN: no such positions */
 } rf_metrics_record;
 
 typedef struct rf_metrics rf_metrics;

@@ -1,0 +1,92 @@
+#include "train/bench.h"
+#include "base/clock.h"
+#include "base/process.h"
+#include "kernel/parallel.h"
+#include "kernel/peak.h"
+#include "model/operations.h"
+#include "train/step.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct figures {
+  int64_t steps, tokens;  /* of a step */
+  double median, fastest; /* seconds of a step */
+  double peak;            /* operations a second */
+  rf_operations work;     /* of a token */
+  size_t growths;         /* of scratch memory after the first step */
+} figures;
+
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static rf_status time_steps(rf_trainer *trainer, double *seconds, figures *f) {
+  rf_step_result result;
+  RF_TRY(rf_train_step(trainer, 1, &result)); /* touches memory for the first time: not counted */
+  const size_t growths = rf_model_scratch_growths(trainer->model);
+  for (int64_t i = 0; i < f->steps; i++) {
+    const double start = rf_clock_seconds();
+    RF_TRY(rf_train_step(trainer, i + 2, &result));
+    seconds[i] = rf_clock_seconds() - start;
+  }
+  f->growths = rf_model_scratch_growths(trainer->model) - growths;
+  qsort(seconds, (size_t)f->steps, sizeof *seconds, by_size);
+  f->median = seconds[f->steps / 2];
+  f->fastest = seconds[0];
+  return RF_OK;
+}
+
+static rf_status measure(const rf_config *config, figures *f) {
+  rf_trainer trainer;
+  double *seconds = malloc((size_t)f->steps * sizeof *seconds);
+  if (!seconds) return rf_fail(RF_FAILED, "out of memory: times of %" PRId64 " steps", f->steps);
+  f->peak = rf_peak_rate(0.1);
+  f->work = rf_operations_per_token(config, rf_padded_length(config, config->data.length));
+  f->tokens = config->training.batch * config->data.length;
+  rf_status status = rf_trainer_create(config, &trainer);
+  if (status == RF_OK) {
+    status = time_steps(&trainer, seconds, f);
+    rf_trainer_destroy(&trainer);
+  }
+  free(seconds);
+  return status;
+}
+
+static double rate_of(const figures *f) { return (f->work.dense + f->work.attention) * (double)f->tokens / f->median; }
+
+static void print(const figures *f) {
+  printf("%-28s %12" PRId64 "\n", "tokens a step", f->tokens);
+  printf("%-28s %12.0f  (fastest step %.0f)\n", "tokens/s, median step", (double)f->tokens / f->median,
+         (double)f->tokens / f->fastest);
+  printf("%-28s %12.3f\n", "seconds a step", f->median);
+  printf("%-28s %12.2f  (dense %.2f, attention %.2f)\n", "MFLOP a token", (f->work.dense + f->work.attention) * 1e-6,
+         f->work.dense * 1e-6, f->work.attention * 1e-6);
+  printf("%-28s %12.1f\n", "GFLOP/s", rate_of(f) * 1e-9);
+  printf("%-28s %12.1f  (%d threads, " RF_REAL_NAME ")\n", "GFLOP/s, measured peak", f->peak * 1e-9, rf_threads());
+  printf("%-28s %11.1f%%\n", "share of peak", 100 * rate_of(f) / f->peak);
+  printf("%-28s %12.1f\n", "peak resident MiB", (double)rf_process_peak_bytes() / 1048576);
+  printf("%-28s %12zu\n", "scratch growths after step 1", f->growths);
+}
+
+static rf_status write_json(const figures *f, const char *path) {
+  json_t *object =
+      json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s, s:I, s:I}", "steps", (json_int_t)f->steps,
+                "tokens", (json_int_t)f->tokens, "step_seconds", f->median, "step_seconds_fastest", f->fastest,
+                "tokens_per_second", (double)f->tokens / f->median, "dense_operations_per_token", f->work.dense,
+                "attention_operations_per_token", f->work.attention, "peak_operations_per_second", f->peak,
+                "share_of_peak", rate_of(f) / f->peak, "threads", rf_threads(), "real", RF_REAL_NAME, "peak_rss_bytes",
+                (json_int_t)rf_process_peak_bytes(), "scratch_growths", (json_int_t)f->growths);
+  const int failed = !object || json_dump_file(object, path, JSON_INDENT(2)) != 0;
+  json_decref(object);
+  return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
+}
+
+rf_status rf_bench_step(const rf_config *config, int64_t steps, const char *json_path) {
+  figures f = {.steps = steps};
+  RF_TRY(measure(config, &f));
+  print(&f);
+  return json_path ? write_json(&f, json_path) : RF_OK;
+}

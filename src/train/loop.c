@@ -1,0 +1,154 @@
+#include "train/loop.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "train/evaluate.h"
+#include "train/metrics.h"
+#include "train/progress.h"
+#include "train/run_folder.h"
+#include "train/sample.h"
+#include "train/step.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Steps in a row that may be skipped for a loss or gradient that is not finite. */
+enum { MOST_SKIPPED = 3 };
+
+typedef struct run {
+  rf_trainer trainer;
+  rf_metrics *metrics;
+  rf_progress progress;
+  int64_t skipped; /* in a row */
+} run;
+
+static rf_metrics_record record_of(const rf_step_result *result, int64_t step, int64_t tokens, double seconds) {
+  return (rf_metrics_record){.step = step,
+                             .loss = rf_loss_mean(&result->loss),
+                             .bits_per_token = rf_loss_bits(&result->loss),
+                             .accuracy = rf_loss_accuracy(&result->loss),
+                             .learning_rate = result->learning_rate,
+                             .grad_norm = result->grad_norm,
+                             .tokens_per_second = (double)tokens / seconds,
+                             .step_seconds = seconds,
+                             .peak_rss_bytes = rf_process_peak_bytes(),
+                             .skipped = result->skipped};
+}
+
+static rf_status count_skipped(run *r, const rf_step_result *result, int64_t step) {
+  if (!result->skipped) {
+    r->skipped = 0;
+    return RF_OK;
+  }
+  rf_log_warn("step %lld: loss %g, gradient norm %g: not finite, the step is skipped", (long long)step,
+              rf_loss_mean(&result->loss), result->grad_norm);
+  if (++r->skipped < MOST_SKIPPED) return RF_OK;
+  return rf_fail(RF_FAILED,
+                 "step %lld: loss or gradient were not finite in %d steps in a row; lower optimizer.lr, lengthen "
+                 "optimizer.warmup or set training.clip_norm",
+                 (long long)step, MOST_SKIPPED);
+}
+
+static rf_status evaluate_into(run *r, rf_metrics_record *record) {
+  rf_loss loss;
+  RF_TRY(rf_evaluate(r->trainer.model, r->trainer.dataset, RF_SPLIT_VALIDATION, &r->trainer.sequences, &loss));
+  if (loss.counted == 0) return RF_OK; /* no validation split */
+  record->evaluated = true;
+  record->eval_loss = rf_loss_mean(&loss);
+  record->eval_bits_per_token = rf_loss_bits(&loss);
+  record->eval_accuracy = rf_loss_accuracy(&loss);
+  for (int i = 0; i < RF_POSITION_CLASSES; i++)
+    record->eval_loss_by_position[i] =
+        loss.counted_by_position[i] > 0 ? loss.sum_by_position[i] / (double)loss.counted_by_position[i] : NAN;
+  return RF_OK;
+}
+
+static rf_status one_step(run *r, int64_t step) {
+  const rf_config *config = &r->trainer.config;
+  const double start = rf_clock_seconds();
+  rf_step_result result;
+  RF_TRY(rf_train_step(&r->trainer, step, &result));
+  const double seconds = rf_clock_seconds() - start;
+  rf_metrics_record record = record_of(&result, step, config->training.batch * config->data.length, seconds);
+  const bool last = step == config->training.steps;
+  if (last || (config->training.eval_every > 0 && step % config->training.eval_every == 0))
+    RF_TRY(evaluate_into(r, &record));
+  if (step % config->output.log_every == 0 || step == 1 || last || record.evaluated || record.skipped)
+    RF_TRY(rf_metrics_write(r->metrics, &record));
+  rf_progress_step(&r->progress, &record);
+  return count_skipped(r, &result, step);
+}
+
+/* The trained model on a split, under the trainer's configuration or another. */
+static rf_status say_split(run *r, const rf_config *config, const rf_dataset *dataset, rf_sequences *sequences,
+                           rf_split split, const char *name) {
+  rf_loss loss;
+  rf_model_set_config(r->trainer.model, config);
+  const rf_status status = rf_evaluate(r->trainer.model, dataset, split, sequences, &loss);
+  rf_model_set_config(r->trainer.model, &r->trainer.config);
+  RF_TRY(status);
+  if (loss.counted > 0)
+    rf_log_info("%s: loss %.4f, %.3f bits/token, accuracy %.2f %% over %lld tokens (%lld rounds of hashing)", name,
+                rf_loss_mean(&loss), rf_loss_bits(&loss), 100 * rf_loss_accuracy(&loss), (long long)loss.counted,
+                (long long)config->lsh.n_hashes);
+  return RF_OK;
+}
+
+static rf_status say_splits(run *r, const rf_config *config, const rf_dataset *dataset, rf_sequences *sequences) {
+  RF_TRY(say_split(r, config, dataset, sequences, RF_SPLIT_VALIDATION, "validation"));
+  return say_split(r, config, dataset, sequences, RF_SPLIT_TEST, "test");
+}
+
+/* Another configuration has data, and so sequences, of its own. */
+static rf_status evaluate_elsewhere(run *r, const rf_config *config) {
+  rf_dataset *dataset = NULL;
+  rf_arena *arena = NULL;
+  rf_sequences sequences;
+  rf_status status = rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset);
+  if (status == RF_OK) status = rf_arena_create("evaluation", 0, &arena);
+  if (status == RF_OK) status = rf_sequences_take(config, config->training.batch, arena, &sequences);
+  if (status == RF_OK) status = say_splits(r, config, dataset, &sequences);
+  rf_arena_destroy(arena);
+  rf_dataset_destroy(dataset);
+  return status;
+}
+
+static rf_status say_sample(run *r) {
+  const rf_output_config *output = &r->trainer.config.output;
+  if (output->sample_tokens == 0) return RF_OK;
+  char *text = malloc(strlen(output->sample_prompt) + (size_t)output->sample_tokens + 2);
+  if (!text) return rf_fail(RF_FAILED, "out of memory: sample of %lld tokens", (long long)output->sample_tokens);
+  const rf_status status = rf_sample_text(r->trainer.model, output->sample_prompt, output->sample_tokens,
+                                          output->sample_temperature, r->trainer.config.training.seed, text);
+  if (status == RF_OK) rf_log_info("sampled from the model (temperature %g):\n%s", output->sample_temperature, text);
+  free(text);
+  return status;
+}
+
+static rf_status train(run *r, const rf_train_options *options) {
+  const rf_config *config = &r->trainer.config;
+  rf_log_info("%lld parameters; %lld + %lld sequences of %lld tokens for training and validation",
+              (long long)rf_store_parameters(rf_model_store(r->trainer.model)),
+              (long long)rf_dataset_sequences(r->trainer.dataset, RF_SPLIT_TRAIN),
+              (long long)rf_dataset_sequences(r->trainer.dataset, RF_SPLIT_VALIDATION), (long long)config->data.length);
+  rf_progress_start(&r->progress, 1, config->training.steps, config->output.log_every);
+  rf_status status = RF_OK;
+  for (int64_t step = 1; status == RF_OK && step <= config->training.steps; step++) status = one_step(r, step);
+  rf_progress_finish();
+  RF_TRY(status);
+  RF_TRY(say_splits(r, config, r->trainer.dataset, &r->trainer.sequences));
+  if (options->evaluate) RF_TRY(evaluate_elsewhere(r, options->evaluate));
+  return say_sample(r);
+}
+
+rf_status rf_train_run(const rf_config *config, const rf_train_options *options) {
+  char path[RF_MAX_PATH];
+  run r = {0};
+  RF_TRY(rf_run_folder_path(options->run_folder, "metrics.jsonl", path, sizeof path));
+  RF_TRY(rf_metrics_open(path, &r.metrics));
+  rf_status status = rf_trainer_create(config, &r.trainer);
+  if (status == RF_OK) status = train(&r, options);
+  rf_trainer_destroy(&r.trainer);
+  rf_metrics_close(r.metrics);
+  return status;
+}

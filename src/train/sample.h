@@ -1,0 +1,13 @@
+/* Text from a model of bytes, one token at a time, each by a full forward pass over what stands before it. */
+#ifndef RF_TRAIN_SAMPLE_H
+#define RF_TRAIN_SAMPLE_H
+
+#include "reformer/model.h"
+
+/* Continues `prompt` (bytes; empty: one newline) by `tokens` bytes, drawn at `temperature` (0: the most likely) from
+ * the seed. text: [strlen(prompt) + 1 + tokens + 1], prompt included, zero-ended; a token outside 1 .. 255 becomes '?'.
+ * The model sees at most the last data.length tokens. */
+rf_status rf_sample_text(rf_model *model, const char *prompt, int64_t tokens, double temperature, uint64_t seed,
+                         char *text);
+
+#endif

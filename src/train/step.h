@@ -1,0 +1,34 @@
+/* One training step, the story of the program. */
+#ifndef RF_TRAIN_STEP_H
+#define RF_TRAIN_STEP_H
+
+#include "reformer/dataset.h"
+#include "reformer/model.h"
+#include "reformer/optimizer.h"
+#include "train/batch.h"
+
+/* Everything a run holds. */
+typedef struct rf_trainer {
+  rf_config config;
+  rf_arena *arena; /* the sequences of a step */
+  rf_dataset *dataset;
+  rf_model *model;
+  rf_optimizer *optimizer;
+  rf_sequences sequences; /* [training.batch] */
+} rf_trainer;
+
+/* Opens the data, builds and initialises the model. */
+rf_status rf_trainer_create(const rf_config *config, rf_trainer *trainer);
+void rf_trainer_destroy(rf_trainer *trainer);
+
+typedef struct rf_step_result {
+  rf_loss loss; /* sums over the batch */
+  double learning_rate;
+  double grad_norm; /* before clipping */
+  bool skipped;     /* loss or gradient not finite: parameters and optimizer state are as before */
+} rf_step_result;
+
+/* Step `step`, from 1. */
+rf_status rf_train_step(rf_trainer *trainer, int64_t step, rf_step_result *result);
+
+#endif
