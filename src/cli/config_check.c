@@ -113,9 +113,26 @@ static int count_axes(const int64_t *values) {
   return count;
 }
 
+/* One table with a row for every place; auto: as long as a (padded) sequence. */
+static rf_status settle_learned(const rf_check *check, int64_t padded) {
+  rf_positions_config *positions = &check->config->model.positions;
+  int n_shape = count_axes(positions->shape);
+  if (n_shape > 1) {
+    return refuse(check, "model.positions.shape", "found %d axes; allowed: one number or auto, with kind: learned",
+                  n_shape);
+  }
+  if (n_shape == 0) positions->shape[0] = padded;
+  positions->n_axes = 1;
+  if (positions->shape[0] >= padded) return RF_OK;
+  return refuse(check, "model.positions.shape",
+                "found %lld places; allowed: at least the %lld tokens of a (padded) sequence, or auto",
+                (long long)positions->shape[0], (long long)padded);
+}
+
 static rf_status settle_axes(const rf_check *check, int64_t padded) {
   rf_positions_config *positions = &check->config->model.positions;
   int64_t d_model = check->config->model.d_model;
+  if (positions->kind == RF_POSITIONS_LEARNED) return settle_learned(check, padded);
   if (positions->kind != RF_POSITIONS_AXIAL) return RF_OK;
   int n_shape = count_axes(positions->shape), n_dims = count_axes(positions->dims);
   int n_axes = n_shape > 0 ? n_shape : n_dims > 0 ? n_dims : 2;
@@ -281,6 +298,7 @@ static bool is_changed(const rf_check *check, int index, const rf_config *defaul
 static void warn_without_effect(const rf_check *check) {
   const rf_config *config = check->config;
   bool adam = config->optimizer.kind == RF_ADAM, axial = config->model.positions.kind == RF_POSITIONS_AXIAL;
+  bool shaped = axial || config->model.positions.kind == RF_POSITIONS_LEARNED;
   bool tokens = config->data.kind == RF_DATA_TOKENS, file = config->data.kind != RF_DATA_DUPLICATE;
   bool ends = config->optimizer.schedule == RF_SCHEDULE_COSINE || config->optimizer.schedule == RF_SCHEDULE_LINEAR;
   const struct {
@@ -288,7 +306,7 @@ static void warn_without_effect(const rf_check *check) {
     bool has_effect;
     const char *needs;
   } rows[] = {
-      {"model.positions.shape", axial, "model.positions.kind: axial"},
+      {"model.positions.shape", shaped, "model.positions.kind: axial or learned"},
       {"model.positions.dims", axial, "model.positions.kind: axial"},
       {"data.path", file, "data.kind: bytes or tokens"},
       {"data.token_bytes", tokens, "data.kind: tokens"},
@@ -300,6 +318,7 @@ static void warn_without_effect(const rf_check *check) {
       {"optimizer.factor_eps", !adam, "optimizer.kind: adafactor"},
       {"optimizer.scale_eps", !adam, "optimizer.kind: adafactor"},
       {"optimizer.relative_step", !adam, "optimizer.kind: adafactor"},
+      {"optimizer.scale_parameter", !adam, "optimizer.kind: adafactor"},
   };
   rf_config defaults;
   if (rf_config_defaults(&defaults) != RF_OK) return;

@@ -92,7 +92,7 @@ static const rf_key keys[] = {
      .high = RF_RNG_MAX_POSITION,
      .automatic = true,
      .initial = "auto",
-     .help = "axial: length of each axis, product >= padded length; auto: nearly square"},
+     .help = "places of each axis (learned: one), product >= padded length; auto: nearly square"},
     {.path = "model.positions.dims",
      .kind = RF_KEY_INTS,
      .offset = AT(model.positions.dims),
@@ -194,6 +194,8 @@ static const rf_key keys[] = {
     POSITIVE("optimizer.factor_eps", optimizer.factor_eps, 1, "1.0e-30", "adafactor: added to squared gradients"),
     POSITIVE("optimizer.scale_eps", optimizer.scale_eps, 1, "1.0e-3", "adafactor: least rms of a parameter"),
     BOOL("optimizer.relative_step", optimizer.relative_step, "false", "adafactor: its own rate, min(0.01, t^-0.5)"),
+    BOOL("optimizer.scale_parameter", optimizer.scale_parameter, "false",
+         "adafactor: rate times the rms of the parameter; relative_step implies it"),
 
     INT("mesh.sequence", mesh.sequence, 1, 1048576, "1", "ranks that share a sequence"),
     AUTO_INT("mesh.data", mesh.data, 1, 1048576, "groups of ranks with sequences of their own; auto: the rest"),

@@ -42,7 +42,7 @@ static void test_every_key_reads_its_value(void **state) {
                          "lsh: {n_buckets: [4, 6], rotations: some/file.h5, attend_across_buckets: false}\n"
                          "data: {kind: tokens, path: 'a b', token_bytes: 4, length: 256, split: [0.8, 0.1, 0.1]}\n"
                          "training: {seed: 18446744073709551615}\n"
-                         "optimizer: {kind: adafactor, decay_exponent: -0.7}\n",
+                         "optimizer: {kind: adafactor, decay_exponent: -0.7, scale_parameter: true}\n",
                          NULL, &config),
                    RF_OK);
   assert_int_equal(config.model.n_attention, 3);
@@ -66,6 +66,8 @@ static void test_every_key_reads_its_value(void **state) {
   assert_true(config.training.seed == UINT64_MAX);
   assert_true(config.optimizer.decay_exponent == -0.7);
   assert_true(config.optimizer.beta1 == 0);
+  assert_true(config.optimizer.scale_parameter);
+  assert_false(config.optimizer.relative_step);
 }
 
 static const char *const minimal = "data: {kind: duplicate, length: 256}\n";
@@ -82,6 +84,7 @@ static void test_defaults_make_a_whole_configuration(void **state) {
   assert_int_equal(config.model.positions.shape[0] * config.model.positions.shape[1], 256);
   assert_int_equal(config.model.positions.dims[0] + config.model.positions.dims[1], 256);
   assert_true(config.optimizer.beta1 == 0.9);
+  assert_false(config.optimizer.scale_parameter);
   assert_int_equal(config.mesh.data, 0);
 }
 
@@ -95,7 +98,8 @@ static void test_a_resolved_configuration_reads_back_as_itself(void **state) {
       "output: {sample_prompt: ' two  spaces '}\n",
       "data: {kind: tokens, path: '123', length: 4000}\n"
       "lsh: {n_buckets: auto, rotations: 'x y.h5'}\n"
-      "optimizer: {eps: 3.3333333333333334e-9, lr: 0.1}\n"};
+      "optimizer: {eps: 3.3333333333333334e-9, lr: 0.1}\n",
+      "data: duplicate\nmodel: {positions: learned}\noptimizer: {kind: adafactor, scale_parameter: true}\n"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     rf_config config, again;
     char *text = NULL;
@@ -128,6 +132,20 @@ static void test_one_word_stands_for_a_list_of_one_and_for_a_kind(void **state) 
   assert_int_equal(config.model.attention[0], RF_ATTENTION_LOCAL);
   assert_int_equal(config.model.positions.kind, RF_POSITIONS_LEARNED);
   assert_int_equal(config.data.kind, RF_DATA_DUPLICATE);
+}
+
+static void test_learned_positions_have_a_place_for_every_padded_token(void **state) {
+  (void)state;
+  rf_config config;
+  const char *text = "model: {positions: learned}\ndata: {kind: duplicate, length: 100}\n";
+  rf_log_set_rank(1); /* padding is warned about */
+  assert_int_equal(parse(text, NULL, &config), RF_OK);
+  assert_int_equal(config.model.positions.shape[0], 128);
+  assert_int_equal(parse(text, "model.positions.shape=200", &config), RF_OK);
+  assert_int_equal(config.model.positions.shape[0], 200);
+  REFUSED(text, "model.positions.shape=127", "--set model.positions.shape", "127 places", "128 tokens");
+  REFUSED(text, "model.positions.shape=[16, 8]", "--set model.positions.shape", "2 axes", "one number");
+  rf_log_set_rank(0);
 }
 
 static void test_an_alias_stands_for_its_anchor(void **state) {
@@ -308,6 +326,7 @@ int main(void) {
       cmocka_unit_test(test_a_resolved_configuration_reads_back_as_itself),
       cmocka_unit_test(test_set_overrides_the_file_and_its_value_is_yaml),
       cmocka_unit_test(test_one_word_stands_for_a_list_of_one_and_for_a_kind),
+      cmocka_unit_test(test_learned_positions_have_a_place_for_every_padded_token),
       cmocka_unit_test(test_an_alias_stands_for_its_anchor),
       cmocka_unit_test(test_an_unknown_key_names_place_and_nearest_key),
       cmocka_unit_test(test_a_wrong_type_names_place_value_and_what_is_allowed),
