@@ -16,6 +16,8 @@ typedef struct figures {
   double peak;            /* operations a second */
   rf_operations work;     /* of a token */
   size_t growths;         /* of scratch memory after the first step */
+  int64_t parameters;
+  size_t store, optimizer, scratch; /* bytes: parameters and gradients, moments, activations and transients */
 } figures;
 
 static int by_size(const void *a, const void *b) {
@@ -39,6 +41,14 @@ static rf_status time_steps(rf_trainer *trainer, double *seconds, figures *f) {
   return RF_OK;
 }
 
+static void weigh(const rf_trainer *trainer, figures *f) {
+  const rf_store *store = rf_model_store(trainer->model);
+  f->parameters = rf_store_parameters(store);
+  f->store = rf_store_memory_used(store);
+  f->optimizer = rf_optimizer_memory_used(trainer->optimizer);
+  f->scratch = rf_model_scratch_used(trainer->model);
+}
+
 static rf_status measure(const rf_config *config, figures *f) {
   rf_trainer trainer;
   double *seconds = malloc((size_t)f->steps * sizeof *seconds);
@@ -49,6 +59,7 @@ static rf_status measure(const rf_config *config, figures *f) {
   rf_status status = rf_trainer_create(config, &trainer);
   if (status == RF_OK) {
     status = time_steps(&trainer, seconds, f);
+    weigh(&trainer, f);
     rf_trainer_destroy(&trainer);
   }
   free(seconds);
@@ -73,12 +84,14 @@ static void print(const figures *f) {
 
 static rf_status write_json(const figures *f, const char *path) {
   json_t *object =
-      json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s, s:I, s:I}", "steps", (json_int_t)f->steps,
-                "tokens", (json_int_t)f->tokens, "step_seconds", f->median, "step_seconds_fastest", f->fastest,
-                "tokens_per_second", (double)f->tokens / f->median, "dense_operations_per_token", f->work.dense,
-                "attention_operations_per_token", f->work.attention, "peak_operations_per_second", f->peak,
-                "share_of_peak", rate_of(f) / f->peak, "threads", rf_threads(), "real", RF_REAL_NAME, "peak_rss_bytes",
-                (json_int_t)rf_process_peak_bytes(), "scratch_growths", (json_int_t)f->growths);
+      json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "steps",
+                (json_int_t)f->steps, "tokens", (json_int_t)f->tokens, "step_seconds", f->median,
+                "step_seconds_fastest", f->fastest, "tokens_per_second", (double)f->tokens / f->median,
+                "dense_operations_per_token", f->work.dense, "attention_operations_per_token", f->work.attention,
+                "peak_operations_per_second", f->peak, "share_of_peak", rate_of(f) / f->peak, "threads", rf_threads(),
+                "real", RF_REAL_NAME, "peak_rss_bytes", (json_int_t)rf_process_peak_bytes(), "scratch_growths",
+                (json_int_t)f->growths, "parameters", (json_int_t)f->parameters, "store_bytes", (json_int_t)f->store,
+                "optimizer_bytes", (json_int_t)f->optimizer, "scratch_bytes", (json_int_t)f->scratch);
   const int failed = !object || json_dump_file(object, path, JSON_INDENT(2)) != 0;
   json_decref(object);
   return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
