@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what building (and with --tests: testing) needs and the machine lacks.
-#   launch/setup.sh [--tests]
+# Installs what building needs and the machine lacks; with --tests what testing needs too, with --quickstart the text
+# that launch/quickstart.sh trains on.
+#   launch/setup.sh [--tests] [--quickstart]
 # What is already there by other means (modules, Spack, another distribution) counts: each line below
 # asks for the thing, not for the Debian package. Exit status: 0 all there; 1 something is missing.
 set -u
@@ -27,17 +28,24 @@ clang-format           | command -v clang-format
 clang-tidy             | command -v run-clang-tidy
 valgrind               | command -v valgrind
 '
+# The King James Bible: public domain, 4.3 MB of text.
+for_quickstart='
+bible-kjv              | command -v bible
+bible-kjv-text         | bible -l 80 gen1:1 | grep beginning
+'
 # libopenblas-openmp-dev: the threads of this OpenBLAS are OpenMP's, so it starts none of its own when loaded;
 # the variant that libopenblas-dev brings starts one a core. Either works.
 
-case "${1-}" in
-'') ;;
---tests) needed+=$for_tests ;;
-*)
-  echo "usage: launch/setup.sh [--tests]" >&2
-  exit 2
-  ;;
-esac
+for option; do
+  case "$option" in
+  --tests) needed+=$for_tests ;;
+  --quickstart) needed+=$for_quickstart ;;
+  *)
+    echo "usage: launch/setup.sh [--tests] [--quickstart]" >&2
+    exit 2
+    ;;
+  esac
+done
 
 list_missing() {
   while IFS='|' read -r package check; do
