@@ -106,24 +106,38 @@ void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens
   rf_gemm_nn(shape->queries, dh, n, 1, logits, n, v, dh, 0, o, dh);
 }
 
+enum { MERGE_AT_ONCE = 64 };
+
 void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real *o, const real *m, const real *z,
                      real *to_o, int64_t ld, real *to_m, real *to_z) {
-  for (int64_t i = 0; i < n; i++) {
-    const int32_t t = token[i];
-    const real *restrict from = o + i * d_head;
-    real *restrict to = to_o + t * ld;
-    if (to_z[t] == 0) {
-      memcpy(to, from, (size_t)d_head * sizeof(real));
-      to_m[t] = m[i];
-      to_z[t] = z[i];
-      continue;
+  real old[MERGE_AT_ONCE], new[MERGE_AT_ONCE];
+  for (int64_t first = 0; first < n; first += MERGE_AT_ONCE) {
+    const int64_t some = n - first < MERGE_AT_ONCE ? n - first : MERGE_AT_ONCE;
+    /* what both sides are multiplied by; an untouched token's (z = 0) own side weighs nothing */
+    for (int64_t i = 0; i < some; i++) {
+      const int32_t t = token[first + i];
+      const real before = to_z[t] == 0 ? -RF_REAL_MAX : to_m[t], here = m[first + i];
+      to_m[t] = here > before ? here : before;
+      old[i] = before - to_m[t];
+      new[i] = here - to_m[t];
     }
-    const real largest = m[i] > to_m[t] ? m[i] : to_m[t];
-    const real old = rf_exp(to_m[t] - largest), new = rf_exp(m[i] - largest);
 #pragma omp simd
-    for (int64_t j = 0; j < d_head; j++) to[j] = to[j] * old + from[j] * new;
-    to_m[t] = largest;
-    to_z[t] = to_z[t] * old + z[i] * new;
+    for (int64_t i = 0; i < some; i++) {
+      old[i] = rf_exp(old[i]);
+      new[i] = rf_exp(new[i]);
+    }
+    for (int64_t i = 0; i < some; i++) {
+      const int32_t t = token[first + i];
+      const real *restrict from = o + (first + i) * d_head;
+      real *restrict to = to_o + t * ld;
+      if (to_z[t] == 0) {
+        memcpy(to, from, (size_t)d_head * sizeof(real));
+      } else {
+#pragma omp simd
+        for (int64_t j = 0; j < d_head; j++) to[j] = to[j] * old[i] + from[j] * new[i];
+      }
+      to_z[t] = to_z[t] * old[i] + z[first + i] * new[i];
+    }
   }
 }
 
