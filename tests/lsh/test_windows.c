@@ -40,7 +40,7 @@ static void take(problem *p, dice *d, const choice *c) {
   p->mask = NEW(uint8_t, rows);
   for (int64_t i = 0; i < rows; i++) {
     p->key_scale[i] = (real)(0.5 + dice_uniform(d));
-    p->mask[i] = i < c->tokens ? i % 7 != 3 : i - c->tokens < c->tokens / 3;
+    p->mask[i] = (uint8_t)(i < c->tokens ? i % 7 != 3 : i - c->tokens < c->tokens / 3);
   }
   const int64_t most = c->rounds * c->rounds * (c->before + 1 + c->after);
   p->log_count = NEW(real, most + 1);

@@ -3,6 +3,7 @@
 #define TESTS_SUPPORT_NUMBERS_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>

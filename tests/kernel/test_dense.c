@@ -1,0 +1,271 @@
+/* Products, norms, activations, keys, gathers and cross-entropy against plain loops in double. */
+#include "kernel/activation.h"
+#include "kernel/cross_entropy.h"
+#include "kernel/gather.h"
+#include "kernel/gemm.h"
+#include "kernel/key_norm.h"
+#include "kernel/norm.h"
+#include "support/numbers.h"
+
+/* A sum of n rounded products is off by at most about n roundings, and by sqrt(n) of them on average. */
+static double rounding(int64_t n) { return 4 * sqrt((double)n + 16) * (double)RF_REAL_EPSILON; }
+
+typedef void (*product)(int64_t, int64_t, int64_t, real, const real *, int64_t, const real *, int64_t, real, real *,
+                        int64_t);
+
+static void check_gemm(const char *what, product gemm, bool a_transposed, bool b_transposed) {
+  static const int64_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 128, 64}, {17, 33, 129}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    const int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+    dice d = {.seed = 1 + i};
+    const int64_t lda = (a_transposed ? m : k) + 2, ldb = (b_transposed ? k : n) + 3, ldc = n + 1;
+    real *a = dice_reals(&d, lda * (a_transposed ? k : m), 1), *b = dice_reals(&d, ldb * (b_transposed ? n : k), 1);
+    real *c = dice_reals(&d, ldc * m, 1);
+    double *expected = NEW(double, ldc *m);
+    for (int64_t r = 0; r < m * ldc; r++) expected[r] = (double)c[r]; /* columns past n stay */
+    for (int64_t r = 0; r < m; r++)
+      for (int64_t j = 0; j < n; j++) {
+        double sum = 0;
+        for (int64_t l = 0; l < k; l++)
+          sum += (double)(a_transposed ? a[l * lda + r] : a[r * lda + l]) *
+                 (double)(b_transposed ? b[j * ldb + l] : b[l * ldb + j]);
+        expected[r * ldc + j] = 0.5 * sum - 2 * expected[r * ldc + j];
+      }
+    gemm(m, n, k, R_(0.5), a, lda, b, ldb, R_(-2), c, ldc);
+    assert_close(what, relative_error(m * ldc, c, expected), rounding(k));
+    free(a);
+    free(b);
+    free(c);
+    free(expected);
+  }
+}
+
+static void test_products_equal_a_triple_loop(void **state) {
+  (void)state;
+  check_gemm("nn", rf_gemm_nn, false, false);
+  check_gemm("nt", rf_gemm_nt, false, true);
+  check_gemm("tn", rf_gemm_tn, true, false);
+}
+
+enum { ROWS = 5, WIDTH = 37, LDX = 40, LDY = 41 };
+
+typedef struct norm_case {
+  real *x, *y, *dy, *dx, *scale, *bias, dscale[WIDTH], dbias[WIDTH];
+} norm_case;
+
+static norm_case norm_create(dice *d, double mean) {
+  norm_case c = {.x = NEW(real, ROWS * LDX),
+                 .y = dice_reals(d, ROWS * LDY, 1),
+                 .dy = dice_reals(d, ROWS * LDY, 1),
+                 .dx = dice_reals(d, ROWS * LDX, 1),
+                 .scale = dice_reals(d, WIDTH, 1),
+                 .bias = dice_reals(d, WIDTH, 1)};
+  dice_fill(d, ROWS * LDX, mean, 1, c.x);
+  for (int j = 0; j < WIDTH; j++) c.dscale[j] = c.dbias[j] = R_(0.25);
+  return c;
+}
+
+static void norm_destroy(norm_case *c) {
+  void *all[] = {c->x, c->y, c->dy, c->dx, c->scale, c->bias};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void row_moments(const real *x, double eps, double *mean, double *inverse) {
+  double sum = 0, squares = 0;
+  for (int j = 0; j < WIDTH; j++) sum += (double)x[j];
+  *mean = sum / WIDTH;
+  for (int j = 0; j < WIDTH; j++) squares += ((double)x[j] - *mean) * ((double)x[j] - *mean);
+  *inverse = 1 / sqrt(squares / WIDTH + eps);
+}
+
+static void test_norm_equals_its_formula(void **state) {
+  (void)state;
+  for (int shifted = 0; shifted <= 1; shifted++) {
+    dice d = {.seed = 11};
+    norm_case c = norm_create(&d, shifted ? 100 : 0);
+    double expected[ROWS * LDY];
+    for (int i = 0; i < ROWS * LDY; i++) expected[i] = (double)c.y[i];
+    for (int i = 0; i < ROWS; i++) {
+      double mean, inverse;
+      row_moments(c.x + i * LDX, 1e-3, &mean, &inverse);
+      for (int j = 0; j < WIDTH; j++)
+        expected[i * LDY + j] = ((double)c.x[i * LDX + j] - mean) * inverse * (double)c.scale[j] + (double)c.bias[j];
+    }
+    rf_norm(ROWS, WIDTH, c.x, LDX, c.scale, c.bias, R_(1e-3), c.y, LDY);
+    /* a mean of 100 deviations costs two digits of the difference, and no more */
+    assert_close("norm", relative_error(ROWS * LDY, c.y, expected), rounding(WIDTH) * (shifted ? 30 : 1));
+    norm_destroy(&c);
+  }
+}
+
+static void test_norm_vjp_equals_the_jacobian_row_by_row(void **state) {
+  (void)state;
+  dice d = {.seed = 12};
+  norm_case c = norm_create(&d, 0);
+  double dx[ROWS * LDX], dscale[WIDTH], dbias[WIDTH];
+  for (int i = 0; i < ROWS * LDX; i++) dx[i] = (double)c.dx[i];
+  for (int j = 0; j < WIDTH; j++) dscale[j] = dbias[j] = 0.25;
+  for (int i = 0; i < ROWS; i++) {
+    double mean, inverse;
+    row_moments(c.x + i * LDX, 1e-3, &mean, &inverse);
+    for (int j = 0; j < WIDTH; j++) {
+      const double xhat = ((double)c.x[i * LDX + j] - mean) * inverse, dy = (double)c.dy[i * LDY + j];
+      dscale[j] += dy * xhat;
+      dbias[j] += dy;
+      /* d y_j / d x_l = scale_j inverse (delta_jl - 1/n - xhat_j xhat_l / n) */
+      for (int l = 0; l < WIDTH; l++) {
+        const double xhat_l = ((double)c.x[i * LDX + l] - mean) * inverse;
+        dx[i * LDX + l] += dy * (double)c.scale[j] * inverse * ((j == l) - 1.0 / WIDTH - xhat * xhat_l / WIDTH);
+      }
+    }
+  }
+  rf_norm_vjp(ROWS, WIDTH, c.x, LDX, c.scale, R_(1e-3), c.dy, LDY, c.dx, LDX, c.dscale, c.dbias);
+  assert_close("dx", relative_error(ROWS * LDX, c.dx, dx), rounding(WIDTH));
+  assert_close("dscale", relative_error(WIDTH, c.dscale, dscale), rounding(ROWS));
+  assert_close("dbias", relative_error(WIDTH, c.dbias, dbias), rounding(ROWS));
+  norm_destroy(&c);
+}
+
+static void test_activations_equal_their_formulas(void **state) {
+  (void)state;
+  enum { N = 333 };
+  dice d = {.seed = 13};
+  real *pre = dice_reals(&d, N, 3), *dh = dice_reals(&d, N, 1), *h = NEW(real, N);
+  pre[0] = 0;
+  pre[1] = -40;
+  pre[2] = 40;
+  for (int gelu = 0; gelu <= 1; gelu++) {
+    double expected[N], slope[N];
+    for (int i = 0; i < N; i++) {
+      const double x = (double)pre[i], cdf = 0.5 * erfc(-x / sqrt(2)), pdf = exp(-x * x / 2) / sqrt(2 * acos(-1));
+      expected[i] = gelu ? x * cdf : x > 0 ? x : 0;
+      slope[i] = (gelu ? cdf + x * pdf : x > 0 ? 1 : 0) * (double)dh[i];
+    }
+    real own[N];
+    memcpy(own, dh, sizeof own);
+    rf_activate(gelu ? RF_GELU : RF_RELU, N, pre, h);
+    rf_activate_vjp(gelu ? RF_GELU : RF_RELU, N, pre, own);
+    assert_close("activation", relative_error(N, h, expected), 4 * (double)RF_REAL_EPSILON);
+    assert_close("slope", relative_error(N, own, slope), 4 * (double)RF_REAL_EPSILON);
+    memcpy(own, pre, sizeof own);
+    rf_activate(gelu ? RF_GELU : RF_RELU, N, own, own);
+    assert_same_bits("in place", N, own, h);
+  }
+  free(pre);
+  free(dh);
+  free(h);
+}
+
+/* k = s(q) q and its transposed Jacobian, by the quotient rule written out. */
+static void test_key_fold_equals_the_jacobian(void **state) {
+  (void)state;
+  enum { DH = 13 };
+  for (int kind = RF_KEYS_RMS; kind <= RF_KEYS_UNIT; kind++) {
+    dice d = {.seed = 14};
+    real *q = dice_reals(&d, DH, 1), *dk = dice_reals(&d, DH, 1), *dq = dice_reals(&d, DH, 1);
+    double squares = 0, expected[DH];
+    for (int j = 0; j < DH; j++) squares += (double)q[j] * (double)q[j];
+    const double length = kind == RF_KEYS_RMS ? sqrt(squares / DH + 1e-6) : sqrt(squares);
+    const double s = 1 / (length * sqrt(DH));
+    assert_close("factor", fabs((double)rf_key_factor((rf_key_norm)kind, DH, q) / s - 1), rounding(DH));
+    for (int l = 0; l < DH; l++) {
+      expected[l] = (double)dq[l];
+      const double dlength = (double)q[l] / length / (kind == RF_KEYS_RMS ? DH : 1); /* of length with q_l */
+      for (int j = 0; j < DH; j++) expected[l] += (double)dk[j] * ((j == l) * s - (double)q[j] * s / length * dlength);
+    }
+    rf_key_fold((rf_key_norm)kind, DH, q, dk, dq);
+    assert_close("dq", relative_error(DH, dq, expected), rounding(DH));
+    free(q);
+    free(dk);
+    free(dq);
+  }
+}
+
+static void test_keys_of_zero_queries_are_zero_and_finite(void **state) {
+  (void)state;
+  const real q[4] = {0}, dk[4] = {1, 2, 3, 4};
+  for (int kind = RF_KEYS_RMS; kind <= RF_KEYS_UNIT; kind++) {
+    real dq[4] = {0};
+    const real s = rf_key_factor((rf_key_norm)kind, 4, q);
+    rf_key_fold((rf_key_norm)kind, 4, q, dk, dq);
+    assert_true(isfinite(s));
+    for (int j = 0; j < 4; j++) assert_true(dq[j] == s * dk[j]);
+  }
+}
+
+static void test_gathers_and_scatters_move_rows(void **state) {
+  (void)state;
+  enum { N = 37, D = 5, LD = 7, LD_OUT = 48 };
+  dice d = {.seed = 15};
+  real *rows = dice_reals(&d, N * LD, 1), *row_scale = dice_reals(&d, N, 1), *to = dice_reals(&d, N * LD, 1);
+  real out[N * D], transposed[D * LD_OUT], before[N * LD];
+  int32_t index[N];
+  for (int i = 0; i < N; i++) index[i] = (i * 11 + 3) % N; /* each once */
+  for (int scaled = 0; scaled <= 1; scaled++) {
+    const rf_rows from = {rows, D, LD, scaled ? row_scale : NULL, R_(0.3)};
+    rf_gather(&from, N, index, out);
+    rf_gather_transposed(&from, N, index, transposed, LD_OUT);
+    for (int i = 0; i < N; i++)
+      for (int j = 0; j < D; j++) {
+        const real expected = rows[index[i] * LD + j] * (scaled ? row_scale[index[i]] : R_(0.3));
+        assert_true(out[i * D + j] == expected);
+        assert_true(transposed[j * LD_OUT + i] == expected);
+      }
+  }
+  memcpy(before, to, sizeof before);
+  rf_scatter_add(N, D, index, out, to, LD);
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < LD; j++)
+      assert_true(to[index[i] * LD + j] == before[index[i] * LD + j] + (j < D ? out[i * D + j] : 0));
+  free(rows);
+  free(row_scale);
+  free(to);
+}
+
+static void test_cross_entropy_equals_its_formula(void **state) {
+  (void)state;
+  enum { N = 75 };
+  for (int spread = 0; spread < 3; spread++) {
+    dice d = {.seed = 16};
+    real *logits = dice_reals(&d, N, spread == 0 ? 1 : spread == 1 ? 100 : 1e4);
+    const int32_t label = 41;
+    double largest = -INFINITY, sum = 0, expected[N];
+    int best = 0;
+    for (int j = 0; j < N; j++)
+      if ((double)logits[j] > largest) largest = (double)logits[j], best = j;
+    for (int j = 0; j < N; j++) sum += exp((double)logits[j] - largest);
+    const double loss = log(sum) + largest - (double)logits[label];
+    for (int j = 0; j < N; j++) expected[j] = 0.125 * (exp((double)logits[j] - largest) / sum - (j == label));
+    bool correct;
+    const double found = rf_cross_entropy(N, label, R_(0.125), logits, &correct);
+    assert_close("loss", fabs(found - loss) / loss, 8 * (double)RF_REAL_EPSILON);
+    assert_close("gradient", relative_error(N, logits, expected), 8 * (double)RF_REAL_EPSILON);
+    assert_int_equal(correct, best == label);
+    free(logits);
+  }
+}
+
+static void test_the_first_of_equal_logits_is_the_prediction(void **state) {
+  (void)state;
+  for (int32_t label = 0; label < 3; label++) {
+    real logits[] = {1, 2, 2};
+    bool correct;
+    rf_cross_entropy(3, label, 1, logits, &correct);
+    assert_int_equal(correct, label == 1);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_products_equal_a_triple_loop),
+      cmocka_unit_test(test_norm_equals_its_formula),
+      cmocka_unit_test(test_norm_vjp_equals_the_jacobian_row_by_row),
+      cmocka_unit_test(test_activations_equal_their_formulas),
+      cmocka_unit_test(test_key_fold_equals_the_jacobian),
+      cmocka_unit_test(test_keys_of_zero_queries_are_zero_and_finite),
+      cmocka_unit_test(test_gathers_and_scatters_move_rows),
+      cmocka_unit_test(test_cross_entropy_equals_its_formula),
+      cmocka_unit_test(test_the_first_of_equal_logits_is_the_prediction),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
