@@ -23,7 +23,8 @@ rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_
 static void wave_size(const rf_sublayer *self, const rf_call *call, int64_t *sequences, int64_t *heads) {
   const rf_model_config *m = &self->config->model;
   const int64_t arrays = 8; /* q, k, v, o and their gradients */
-  const int64_t pairs = rf_max(1, WAVE_BYTES / (call->tokens * m->d_head * arrays * (int64_t)sizeof(real)));
+  const int64_t bytes = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
+  const int64_t pairs = rf_max(1, bytes / (call->tokens * m->d_head * arrays * (int64_t)sizeof(real)));
   *heads = rf_min(pairs, m->n_heads);
   *sequences = rf_max(1, rf_min(call->sequences, pairs / m->n_heads));
 }

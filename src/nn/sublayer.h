@@ -21,8 +21,9 @@ typedef struct rf_call {
   const uint8_t *mask;       /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
   const uint32_t *sequence;  /* [sequences] index in the step's global batch, for random keys */
   uint64_t seed;
-  uint32_t step; /* RF_EVAL_STEP in evaluation */
-  bool training; /* whether dropout acts */
+  uint32_t step;      /* RF_EVAL_STEP in evaluation */
+  bool training;      /* whether dropout acts */
+  int64_t wave_bytes; /* most bytes for the transients of one wave of attention; 0: attention's own choice */
   rf_arena *scratch;
 } rf_call;
 
