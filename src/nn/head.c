@@ -212,14 +212,21 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
   return RF_OK;
 }
 
+/* By tiles in parallel as everywhere: an OpenBLAS built with OpenMP would start threads of its own outside of a
+ * parallel region, and its bits depend on how many. */
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits) {
   const shape s = shape_of(config);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *joined, *normed;
-  RF_TRY(rf_arena_take(call->scratch, (size_t)(n * s.width), sizeof(real), &joined));
-  RF_TRY(rf_arena_take(call->scratch, (size_t)(n * s.width), sizeof(real), &normed));
-  tile_logits(config, call, &s, input, row, n, joined, normed, logits);
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * s.width), sizeof(real), &joined));
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * s.width), sizeof(real), &normed));
+#pragma omp parallel for schedule(static)
+  for (int64_t first = 0; first < n; first += RF_TILE) {
+    const int64_t scratch = rf_thread() * RF_TILE * s.width;
+    tile_logits(config, call, &s, input, row + first, rf_min(RF_TILE, n - first), joined + scratch, normed + scratch,
+                logits + first * s.vocab);
+  }
   rf_arena_release(call->scratch, mark);
   return RF_OK;
 }
