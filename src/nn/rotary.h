@@ -6,9 +6,8 @@
 #include "reformer/real.h"
 #include <stdint.h>
 
-enum { RF_ROTARY_MAX_HALF = 512 }; /* d_head / 2 */
-
-/* x[rows, heads, d_head] (row stride ld), row i at position first + i. direction 1 turns, -1 turns back. */
+/* x[rows, heads, d_head] (row stride ld), row i at position first + i; d_head is even. direction 1 turns, -1 turns
+ * back. */
 void rf_rotary(int64_t rows, int64_t heads, int64_t d_head, int64_t first, int direction, real *x, int64_t ld);
 
 #endif
