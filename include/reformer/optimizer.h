@@ -9,6 +9,7 @@
 #include "reformer/config.h"
 #include "reformer/error.h"
 #include "reformer/store.h"
+#include <stdbool.h>
 
 typedef struct rf_optimizer rf_optimizer;
 
@@ -21,6 +22,22 @@ void rf_optimizer_destroy(rf_optimizer *optimizer);
  * threads. A gradient that is not finite must not come here: it would stay in the moments. */
 rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate, double gradient_scale);
 size_t rf_optimizer_memory_used(const rf_optimizer *optimizer);
+
+/* A named array of numbers that a run's state is made of, and the part of it that is on this rank. */
+typedef struct rf_state_array {
+  const char *kind;     /* "parameters", "optimizer/first", ...: static text */
+  int block;            /* of the store's layout */
+  int tensor;           /* -1: the array runs along the block's flat vector; else it belongs to this tensor of the block */
+  int64_t total;        /* elements of the whole array */
+  int64_t first, count; /* elements [first, first + count) are here */
+  bool replicated;      /* whole and the same on every rank */
+  real *values;         /* [count] */
+} rf_state_array;
+
+/* What the optimizer carries from step to step, in a fixed order: Adam's optimizer/first and optimizer/second of each
+ * block; Adafactor's optimizer/row and optimizer/column of each matrix, optimizer/second of each vector, and
+ * optimizer/first of each block where beta1 is above 0. Returns how many; arrays: room for them, or NULL to count. */
+int rf_optimizer_state(const rf_optimizer *optimizer, rf_state_array *arrays);
 
 /* The learning rate of a step (from 1) of a run of `steps`: linear warm-up to lr at step `warmup`, then constant,
  * lr * sqrt(warmup / step), or a half cosine or a line down to lr_end * lr at the last step.

@@ -56,3 +56,69 @@ rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate
 size_t rf_optimizer_memory_used(const rf_optimizer *optimizer) {
   return sizeof *optimizer + rf_arena_memory_used(optimizer->arena);
 }
+
+/* Where the next array goes; counts only where `arrays` is NULL. */
+typedef struct state_list {
+  int n;
+  rf_state_array *arrays;
+} state_list;
+
+static void add_array(state_list *list, rf_state_array array) {
+  if (list->arrays) list->arrays[list->n] = array;
+  list->n++;
+}
+
+/* A moment of every parameter; moments: [blocks]. */
+static void add_moment(state_list *list, const rf_store *store, const char *kind, real *const *moments) {
+  const rf_layout *layout = rf_store_layout(store);
+  for (int b = 0; b < layout->n_blocks; b++) {
+    const rf_shard shard = rf_store_shard(store, b);
+    add_array(list, (rf_state_array){.kind = kind,
+                                     .block = b,
+                                     .tensor = -1,
+                                     .total = layout->blocks[b].size,
+                                     .first = shard.first,
+                                     .count = shard.count,
+                                     .values = moments[b]});
+  }
+}
+
+static void add_statistics(state_list *list, const rf_adafactor_tensor *t, int block, int tensor) {
+  const rf_piece *piece = &t->piece;
+  rf_state_array array = {.block = block, .tensor = tensor};
+  if (!rf_piece_is_matrix(piece)) {
+    array.kind = "optimizer/second";
+    array.total = piece->columns;
+    array.first = piece->from;
+    array.count = piece->to - piece->from;
+    array.values = t->second;
+    add_array(list, array);
+    return;
+  }
+  array.replicated = true;
+  array.kind = "optimizer/row";
+  array.total = array.count = piece->rows;
+  array.values = t->row;
+  add_array(list, array);
+  array.kind = "optimizer/column";
+  array.total = array.count = piece->columns;
+  array.values = t->column;
+  add_array(list, array);
+}
+
+int rf_optimizer_state(const rf_optimizer *optimizer, rf_state_array *arrays) {
+  state_list list = {.arrays = arrays};
+  if (optimizer->config->kind == RF_ADAM) {
+    add_moment(&list, optimizer->store, "optimizer/first", optimizer->adam.first);
+    add_moment(&list, optimizer->store, "optimizer/second", optimizer->adam.second);
+    return list.n;
+  }
+  /* Pieces come one a tensor, in the order of the layout. */
+  const rf_adafactor_tensor *next = optimizer->adafactor.tensors;
+  const rf_layout *layout = rf_store_layout(optimizer->store);
+  for (int b = 0; b < layout->n_blocks; b++)
+    for (int t = 0; t < layout->blocks[b].n_tensors; t++) add_statistics(&list, next++, b, t);
+  if (optimizer->adafactor.first)
+    add_moment(&list, optimizer->store, "optimizer/first", optimizer->adafactor.first);
+  return list.n;
+}
