@@ -19,11 +19,13 @@ libopenblas-openmp-dev | pkg-config --exists openblas || test -n "$(find /usr/in
 libhdf5-openmpi-dev    | command -v h5pcc
 libyaml-dev            | pkg-config --exists yaml-0.1
 libjansson-dev         | pkg-config --exists jansson
+libxxhash-dev          | pkg-config --exists libxxhash
 libcmocka-dev          | pkg-config --exists cmocka
 '
 for_tests='
 python3                | command -v python3
 hdf5-tools             | command -v h5dump
+python3-h5py           | python3 -c 'import h5py' || /usr/bin/python3 -c 'import h5py'
 clang-format           | command -v clang-format
 clang-tidy             | command -v run-clang-tidy
 valgrind               | command -v valgrind

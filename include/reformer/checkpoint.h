@@ -1,0 +1,86 @@
+/* Checkpoints: a folder that exists whole or not at all, of which nothing is believed that does not match its hashes.
+ *
+ *   step-00001000/
+ *     manifest.h5                  configuration, step, seed, mesh, tables of tensors and segments, and one virtual
+ *                                  data set per tensor with the tensor's own shape, for whoever reads with HDF5
+ *     shard-00000-of-00008.h5 ...  what each rank held: contiguous data sets of flat numbers
+ *     COMMIT                       text, written last: size and block hashes of every file above, and its own hash
+ *
+ * The format is in docs/checkpoint.md. Numbers move between any number of ranks and between the float and the double
+ * build: a segment is elements [first, first + count) of a named array, and a reader copies what overlaps. */
+#ifndef REFORMER_CHECKPOINT_H
+#define REFORMER_CHECKPOINT_H
+
+#include "reformer/error.h"
+#include "reformer/optimizer.h"
+#include "reformer/store.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { RF_CHECKPOINT_VERSION = 1 };
+
+/* The arrays that make up a state: parameters, and the optimizer's moments where there is one. Their values are
+ * lent. Free with rf_state_destroy. */
+typedef struct rf_state {
+  int n_arrays;
+  rf_state_array *arrays;
+} rf_state;
+
+/* optimizer: NULL: parameters only. */
+rf_status rf_state_create(rf_store *store, const rf_optimizer *optimizer, rf_state *state);
+void rf_state_destroy(rf_state *state);
+
+/* What a checkpoint says of the run besides its numbers. */
+typedef struct rf_checkpoint_header {
+  const char *config; /* YAML, as resolved */
+  int64_t step;       /* steps done */
+  uint64_t seed;
+  int64_t mesh_sequence, mesh_data; /* ranks that share a sequence, data-parallel groups */
+} rf_checkpoint_header;
+
+/* Writes a checkpoint of one rank as `folder`, whose parent folder is made where it is missing. It is written beside
+ * it as FOLDER.tmp-ATTEMPT and takes the name only when every byte is on the disk. A folder of that name is moved to
+ * FOLDER.damaged-ATTEMPT first. RF_FAILED where something cannot be written, or a number is not finite; what was there
+ * before is then as it was. layout, state: lent, state as of rf_state_create. */
+rf_status rf_checkpoint_save(const char *folder, const rf_checkpoint_header *header, const rf_layout *layout,
+                             const rf_state *state);
+
+typedef struct rf_checkpoint rf_checkpoint;
+
+typedef struct rf_checkpoint_info {
+  int version;
+  const char *attempt; /* 16 hexadecimal digits: which writing of it this is */
+  rf_checkpoint_header header;
+  int ranks;               /* that wrote it */
+  int real_bytes;          /* of a number: 4 or 8 */
+  int64_t bytes;           /* of all its files */
+  const rf_layout *layout; /* the tensors as they were saved */
+  int n_kinds;             /* "parameters", and moments such as "optimizer/first" */
+  const char *const *kinds;
+} rf_checkpoint_info;
+
+/* Opens a checkpoint folder: reads COMMIT, then the manifest, of which nothing is looked at before its bytes match. Of
+ * the shards only the presence and the size are looked at. RF_BAD_DATA where it is missing, damaged, or of a newer
+ * version. */
+rf_status rf_checkpoint_open(const char *folder, rf_checkpoint **checkpoint);
+void rf_checkpoint_close(rf_checkpoint *checkpoint);
+bool rf_checkpoint_is_valid(const rf_checkpoint *checkpoint);
+const rf_checkpoint_info *rf_checkpoint_info_of(const rf_checkpoint *checkpoint);
+
+/* Fills the wanted arrays, whatever ranks and precision they were saved with, reading the blocks it needs and no
+ * others; every block is checked before a number is taken from it. layout: what the arrays' blocks and tensors
+ * are; names and shapes must be those of the checkpoint. RF_BAD_DATA where they are not, where an array is not in the
+ * checkpoint, or where a block that is needed is damaged: the message names the file, the bytes and what lies there.
+ * Arrays may then be filled in part. */
+rf_status rf_checkpoint_load(rf_checkpoint *checkpoint, const rf_layout *layout, int n_arrays,
+                             const rf_state_array *arrays);
+/* The parameters of a store. */
+rf_status rf_checkpoint_load_parameters(rf_checkpoint *checkpoint, rf_store *store);
+
+/* Reads and checks every byte of every file, without HDF5 but for a manifest that matched. say (may be NULL) is called
+ * with one line for each run of damaged bytes. RF_BAD_DATA where anything is damaged, with the first as the message.
+ * bytes (may be NULL): how many were checked. */
+typedef void (*rf_damage_say)(void *context, const char *line);
+rf_status rf_checkpoint_verify(const char *folder, rf_damage_say say, void *context, int64_t *bytes);
+
+#endif

@@ -1,0 +1,170 @@
+#include "checkpoint/files.h"
+#include "reformer/config.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A write or read of more than 2 GiB is cut by the system. */
+enum { MOST_AT_ONCE = 1 << 30 };
+
+rf_status rf_path_join(const char *folder, const char *name, char *path) {
+  const int length = snprintf(path, RF_MAX_PATH, "%s/%s", folder, name);
+  if (length > 0 && length < RF_MAX_PATH) return RF_OK;
+  return rf_fail(RF_FAILED, "%.64s.../%.64s: the path is longer than %d bytes", folder, name, RF_MAX_PATH - 1);
+}
+
+rf_status rf_file_create(const char *path, int *file) {
+  *file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (*file < 0) return rf_fail(RF_FAILED, "%s: cannot be made: %s", path, strerror(errno));
+  return RF_OK;
+}
+
+rf_status rf_file_open_again(const char *path, int *file, int64_t *size) {
+  struct stat about;
+  *file = open(path, O_RDWR | O_CLOEXEC);
+  if (*file < 0) return rf_fail(RF_FAILED, "%s: cannot be opened again: %s", path, strerror(errno));
+  if (fstat(*file, &about) == 0) {
+    *size = about.st_size;
+    return RF_OK;
+  }
+  (void)close(*file);
+  return rf_fail(RF_FAILED, "%s: its size cannot be told: %s", path, strerror(errno));
+}
+
+rf_status rf_file_open(const char *path, int *file, int64_t *size) {
+  struct stat about;
+  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (*file < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be opened: %s", path, strerror(errno));
+  if (fstat(*file, &about) == 0 && S_ISREG(about.st_mode)) {
+    *size = about.st_size;
+    return RF_OK;
+  }
+  (void)close(*file);
+  *file = -1;
+  return rf_fail(RF_BAD_DATA, "%s: is not a plain file", path);
+}
+
+rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes) {
+  for (const char *from = data; bytes > 0;) {
+    const ssize_t done = pwrite(file, from, (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE), offset);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0)
+      return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, done < 0 ? strerror(errno) : "nothing was taken");
+    from += done;
+    offset += done;
+    bytes -= done;
+  }
+  return RF_OK;
+}
+
+rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes) {
+  for (char *to = data; bytes > 0;) {
+    const ssize_t done = pread(file, to, (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE), offset);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be read: %s", path, strerror(errno));
+    if (done == 0) return rf_fail(RF_BAD_DATA, "%s: ends at byte %lld", path, (long long)offset);
+    to += done;
+    offset += done;
+    bytes -= done;
+  }
+  return RF_OK;
+}
+
+rf_status rf_file_finish(int file, const char *path) {
+  const int failed = fsync(file) != 0 ? errno : 0;
+  if (close(file) != 0 && !failed) return rf_fail(RF_FAILED, "%s: cannot be closed: %s", path, strerror(errno));
+  return failed ? rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
+}
+
+rf_status rf_file_load(const char *path, int64_t most, char **data, int64_t *size) {
+  int file;
+  *data = NULL;
+  RF_TRY(rf_file_open(path, &file, size));
+  rf_status status = RF_OK;
+  if (*size > most)
+    status =
+        rf_fail(RF_BAD_DATA, "%s: found %lld bytes; allowed: at most %lld", path, (long long)*size, (long long)most);
+  if (status == RF_OK && !(*data = malloc((size_t)*size + 1))) status = rf_fail(RF_FAILED, "%s: out of memory", path);
+  if (status == RF_OK) status = rf_file_read(file, path, 0, *data, *size);
+  (void)close(file);
+  if (status == RF_OK) {
+    (*data)[*size] = '\0';
+    return RF_OK;
+  }
+  free(*data);
+  *data = NULL;
+  return status;
+}
+
+rf_status rf_file_store(const char *path, const void *data, int64_t size) {
+  int file;
+  RF_TRY(rf_file_create(path, &file));
+  const rf_status status = rf_file_write(file, path, 0, data, size);
+  if (status == RF_OK) return rf_file_finish(file, path);
+  (void)close(file);
+  return status;
+}
+
+rf_status rf_folder_make_parents(const char *path) {
+  char parent[RF_MAX_PATH];
+  if (strlen(path) >= sizeof parent) return rf_fail(RF_FAILED, "%.64s...: the path is too long", path);
+  strcpy(parent, path);
+  for (char *slash = parent[0] ? strchr(parent + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    if (mkdir(parent, 0777) != 0 && errno != EEXIST)
+      return rf_fail(RF_FAILED, "folder %s: cannot be made: %s", parent, strerror(errno));
+    *slash = '/';
+  }
+  return RF_OK;
+}
+
+rf_status rf_folder_make(const char *path) {
+  if (mkdir(path, 0777) == 0) return RF_OK;
+  return rf_fail(RF_FAILED, "folder %s: cannot be made: %s", path, strerror(errno));
+}
+
+rf_status rf_folder_sync(const char *path) {
+  const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return rf_fail(RF_FAILED, "folder %s: cannot be opened: %s", path, strerror(errno));
+  /* Some network file systems sync no folders, and say so. */
+  const int failed = fsync(folder) != 0 && errno != EINVAL ? errno : 0;
+  (void)close(folder);
+  return failed ? rf_fail(RF_FAILED, "folder %s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
+}
+
+/* The folder that a path is in. */
+static void parent_of(const char *path, char *parent) {
+  const char *slash = strrchr(path, '/');
+  const size_t length = slash ? (size_t)(slash - path) : 0;
+  memcpy(parent, path, length);
+  parent[length] = '\0';
+  if (!slash)
+    strcpy(parent, ".");
+  else if (length == 0)
+    strcpy(parent, "/");
+}
+
+rf_status rf_rename_synced(const char *from, const char *to) {
+  char parent[RF_MAX_PATH];
+  if (strlen(to) >= sizeof parent) return rf_fail(RF_FAILED, "%.64s...: the path is too long", to);
+  if (rename(from, to) != 0) return rf_fail(RF_FAILED, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
+  parent_of(to, parent);
+  return rf_folder_sync(parent);
+}
+
+void rf_folder_remove(const char *path) {
+  DIR *folder = opendir(path);
+  char file[RF_MAX_PATH];
+  for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    const int length = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+    if (length > 0 && length < (int)sizeof file) (void)unlink(file);
+  }
+  if (folder) (void)closedir(folder);
+  (void)rmdir(path);
+}

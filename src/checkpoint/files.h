@@ -1,0 +1,38 @@
+/* Files as a checkpoint needs them: whole writes, whole reads, and names that survive a loss of power. */
+#ifndef RF_CHECKPOINT_FILES_H
+#define RF_CHECKPOINT_FILES_H
+
+#include "reformer/error.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* "FOLDER/NAME" into path, RF_MAX_PATH bytes. RF_FAILED where it does not fit. */
+rf_status rf_path_join(const char *folder, const char *name, char *path);
+
+/* Makes a new file for reading and writing. RF_FAILED where it cannot be. */
+rf_status rf_file_create(const char *path, int *file);
+/* Opens a file that was just made, to go on writing. RF_FAILED where it cannot be. */
+rf_status rf_file_open_again(const char *path, int *file, int64_t *size);
+/* Opens a plain file for reading. RF_BAD_DATA where it is missing or is something else (a pipe would wait for ever). */
+rf_status rf_file_open(const char *path, int *file, int64_t *size);
+/* All the bytes at an offset, or an error: RF_FAILED in writing, RF_BAD_DATA in reading (a short file included). */
+rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes);
+rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes);
+/* Onto the disk, and closes. */
+rf_status rf_file_finish(int file, const char *path);
+/* A whole file of at most `most` bytes, with a zero byte behind them. Free *data. */
+rf_status rf_file_load(const char *path, int64_t most, char **data, int64_t *size);
+/* Writes a whole new file and syncs it. */
+rf_status rf_file_store(const char *path, const void *data, int64_t size);
+
+/* Every folder on the way to path, path itself left out. */
+rf_status rf_folder_make_parents(const char *path);
+rf_status rf_folder_make(const char *path);
+/* The entries of a folder onto the disk. */
+rf_status rf_folder_sync(const char *path);
+/* Renames and syncs the folder that both names are in. */
+rf_status rf_rename_synced(const char *from, const char *to);
+/* Removes a folder and the plain files in it; whatever stays is left to the next attempt. */
+void rf_folder_remove(const char *path);
+
+#endif

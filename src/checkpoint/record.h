@@ -1,0 +1,47 @@
+/* What COMMIT knows of a file: its size, and a hash of every block of it.
+ *
+ *   file      |= block 0 ==|= block 1 ==|= .. =|= last =|      blocks of `block_bytes`, the last as long as it is
+ *   hashes    [0]          [1]                 [n - 1]         XXH64, seed 0
+ *
+ * A block is written from memory and hashed from memory, so that a hash tells what was meant, not what arrived. */
+#ifndef RF_CHECKPOINT_RECORD_H
+#define RF_CHECKPOINT_RECORD_H
+
+#include "reformer/error.h"
+#include <stdint.h>
+
+enum { RF_BLOCK_BYTES = 4 << 20, RF_MAX_FILE_NAME = 64 };
+
+typedef struct rf_record {
+  char name[RF_MAX_FILE_NAME];
+  int64_t size;
+  int64_t n_hashes;
+  uint64_t *hashes; /* [n_hashes], owned */
+} rf_record;
+
+void rf_record_free(rf_record *record);
+
+/* Blocks of a file of so many bytes, and the bytes of one of them. */
+static inline int64_t rf_record_blocks(int64_t size, int64_t block_bytes) {
+  return size / block_bytes + (size % block_bytes != 0);
+}
+static inline int64_t rf_record_block_size(const rf_record *record, int64_t block_bytes, int64_t block) {
+  const int64_t rest = record->size - block * block_bytes;
+  return rest < block_bytes ? rest : block_bytes;
+}
+
+uint64_t rf_hash(const void *data, int64_t bytes);
+
+/* Bytes [offset, offset + bytes) of a file, from memory. */
+typedef struct rf_extent {
+  int64_t offset, bytes;
+  const void *data;
+} rf_extent;
+
+/* Writes the extents (in order of offset, not overlapping) into an open file of `size` bytes, front to back, and
+ * records the hashes of all its blocks. Bytes in no extent stay as they are in the file. Needs no HDF5 and no MPI.
+ * record->name must be set; the rest is filled in. */
+rf_status rf_record_write(int file, const char *path, int64_t size, int n_extents, const rf_extent *extents,
+                          rf_record *record);
+
+#endif

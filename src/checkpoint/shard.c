@@ -1,0 +1,122 @@
+#include "checkpoint/shard.h"
+#include "checkpoint/files.h"
+#include "checkpoint/h5.h"
+#include "reformer/config.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* HDF5's own part stays together in front; numbers start at multiples of this where there are many. */
+enum { META_BLOCK = 1 << 16, ALIGNMENT = 4096, ALIGNED_ABOVE = 1 << 16 };
+
+void rf_shard_name(int rank, int ranks, char name[RF_MAX_FILE_NAME]) {
+  snprintf(name, RF_MAX_FILE_NAME, "shard-%05d-of-%05d.h5", rank, ranks);
+}
+
+void rf_segment_link(const rf_layout *layout, const char *kind, int64_t block, int64_t tensor, char link[RF_MAX_LINK]) {
+  const rf_block *b = &layout->blocks[block];
+  snprintf(link, RF_MAX_LINK, "%s/%s", kind, tensor < 0 ? b->name : b->tensors[tensor].name);
+}
+
+static bool is_saved(const rf_state_array *array, int rank) {
+  return array->count > 0 && (!array->replicated || rank == 0);
+}
+
+/* An empty data set whose place in the file is fixed at once; *at: its first byte. */
+static rf_status lay_out(hid_t file, const char *path, const char *link, const rf_segment *segment, int64_t *at) {
+  rf_h5 h = {0};
+  const hsize_t count = (hsize_t)segment->count, one = 1;
+  const hid_t space = rf_h5_keep(&h, H5Screate_simple(1, &count, NULL));
+  const hid_t links = rf_h5_keep(&h, H5Pcreate(H5P_LINK_CREATE));
+  const hid_t how = rf_h5_keep(&h, H5Pcreate(H5P_DATASET_CREATE));
+  bool fine = space >= 0 && links >= 0 && how >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0 &&
+              H5Pset_layout(how, H5D_CONTIGUOUS) >= 0 && H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY) >= 0 &&
+              H5Pset_fill_time(how, H5D_FILL_TIME_NEVER) >= 0 && H5Pset_obj_track_times(how, 0) >= 0;
+  const hid_t set =
+      fine ? rf_h5_keep(&h, H5Dcreate2(file, link, rf_h5_real(sizeof(real)), space, links, how, H5P_DEFAULT)) : -1;
+  const hid_t number = set >= 0 ? rf_h5_keep(&h, H5Screate_simple(1, &one, NULL)) : -1;
+  const hid_t first =
+      number >= 0 ? rf_h5_keep(&h, H5Acreate2(set, "first", H5T_STD_I64LE, number, H5P_DEFAULT, H5P_DEFAULT)) : -1;
+  fine = first >= 0 && H5Awrite(first, H5T_NATIVE_INT64, &segment->first) >= 0;
+  const haddr_t place = fine ? H5Dget_offset(set) : HADDR_UNDEF;
+  *at = (int64_t)place;
+  fine = rf_h5_close(&h) && fine && place != HADDR_UNDEF;
+  return fine ? RF_OK : rf_fail(RF_FAILED, "%s: HDF5 cannot lay out data set %s", path, link);
+}
+
+static rf_status lay_out_all(hid_t file, const char *path, const rf_layout *layout, int n, rf_segment *segments) {
+  for (int i = 0; i < n; i++) {
+    char link[RF_MAX_LINK];
+    rf_segment_link(layout, segments[i].kind, segments[i].block, segments[i].tensor, link);
+    RF_TRY(lay_out(file, path, link, &segments[i], &segments[i].at));
+  }
+  return RF_OK;
+}
+
+/* The file as HDF5 wants it, of full size, without the numbers. */
+static rf_status make_file(const char *path, const rf_layout *layout, int n, rf_segment *segments) {
+  rf_h5 h = {0};
+  const hid_t access = rf_h5_keep(&h, H5Pcreate(H5P_FILE_ACCESS));
+  if (access < 0 || H5Pset_fapl_sec2(access) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
+      H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0 ||
+      H5Pset_meta_block_size(access, META_BLOCK) < 0 || H5Pset_alignment(access, ALIGNED_ABOVE, ALIGNMENT) < 0) {
+    rf_h5_close(&h);
+    return rf_fail(RF_FAILED, "%s: HDF5 cannot be set up", path);
+  }
+  const hid_t file = rf_h5_keep(&h, H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, access));
+  const rf_status status = file >= 0 ? lay_out_all(file, path, layout, n, segments)
+                                     : rf_fail(RF_FAILED, "%s: HDF5 cannot make the file", path);
+  if (!rf_h5_close(&h) && status == RF_OK) return rf_fail(RF_FAILED, "%s: HDF5 cannot write the file", path);
+  return status;
+}
+
+static int by_offset(const void *a, const void *b) {
+  const int64_t x = ((const rf_extent *)a)->offset, y = ((const rf_extent *)b)->offset;
+  return (x > y) - (x < y);
+}
+
+static rf_status write_numbers(const char *path, int n, rf_extent *extents, rf_record *record) {
+  int64_t size;
+  int file;
+  qsort(extents, (size_t)n, sizeof *extents, by_offset);
+  RF_TRY(rf_file_open_again(path, &file, &size));
+  const rf_status status = rf_record_write(file, path, size, n, extents, record);
+  if (status == RF_OK) return rf_file_finish(file, path);
+  (void)close(file);
+  return status;
+}
+
+static rf_status write_with(const char *path, int rank, const rf_layout *layout, const rf_state *state,
+                            rf_extent *extents, rf_record *record, int *n_segments, rf_segment *segments) {
+  int n = 0;
+  for (int i = 0; i < state->n_arrays; i++) {
+    const rf_state_array *a = &state->arrays[i];
+    if (!is_saved(a, rank)) continue;
+    segments[n] = (rf_segment){
+        .block = a->block, .tensor = a->tensor, .total = a->total, .first = a->first, .count = a->count, .shard = rank};
+    snprintf(segments[n].kind, sizeof segments[n].kind, "%s", a->kind);
+    extents[n++] = (rf_extent){.bytes = a->count * (int64_t)sizeof(real), .data = a->values};
+  }
+  *n_segments = n;
+  rf_status status;
+  H5E_BEGIN_TRY { status = make_file(path, layout, n, segments); }
+  H5E_END_TRY
+  RF_TRY(status);
+  for (int i = 0; i < n; i++) extents[i].offset = segments[i].at;
+  return write_numbers(path, n, extents, record);
+}
+
+rf_status rf_shard_write(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
+                         rf_record *record, int *n_segments, rf_segment *segments) {
+  char path[RF_MAX_PATH];
+  *record = (rf_record){0};
+  rf_shard_name(rank, ranks, record->name);
+  RF_TRY(rf_path_join(folder, record->name, path));
+  rf_extent *extents = calloc((size_t)state->n_arrays + 1, sizeof *extents);
+  if (!extents) return rf_fail(RF_FAILED, "%s: out of memory", path);
+  const rf_status status = write_with(path, rank, layout, state, extents, record, n_segments, segments);
+  free(extents);
+  if (status != RF_OK) rf_record_free(record);
+  return status;
+}
