@@ -92,7 +92,7 @@ void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens
     real sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++) {
-      s[j] = rf_exp(s[j] - largest);
+      s[j] = rf_exp_nonpositive(s[j] - largest);
       sum += s[j];
     }
     if (rule->dropout > 0) {
@@ -123,8 +123,8 @@ void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real
     }
 #pragma omp simd
     for (int64_t i = 0; i < some; i++) {
-      old[i] = rf_exp(old[i]);
-      new[i] = rf_exp(new[i]);
+      old[i] = rf_exp_nonpositive(old[i]);
+      new[i] = rf_exp_nonpositive(new[i]);
     }
     for (int64_t i = 0; i < some; i++) {
       const int32_t t = token[first + i];
@@ -187,14 +187,14 @@ void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_to
       rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);
 #pragma omp simd
       for (int64_t j = 0; j < n; j++) {
-        const real full = rf_exp(p[j] - largest) * inverse;
+        const real full = rf_exp_nonpositive(p[j] - largest) * inverse;
         ds[j] = full * (ds[j] * row[j] - d);
         p[j] = full * row[j];
       }
     } else {
 #pragma omp simd
       for (int64_t j = 0; j < n; j++) {
-        p[j] = rf_exp(p[j] - largest) * inverse;
+        p[j] = rf_exp_nonpositive(p[j] - largest) * inverse;
         ds[j] = p[j] * (ds[j] - d);
       }
     }

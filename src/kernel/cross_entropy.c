@@ -12,7 +12,7 @@ double rf_cross_entropy(int64_t n, int32_t label, real scale, real *restrict log
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t j = 0; j < n; j++) {
-    logits[j] = rf_exp(logits[j] - largest);
+    logits[j] = rf_exp_nonpositive(logits[j] - largest);
     sum += (double)logits[j];
   }
   const real factor = (real)((double)scale / sum);
