@@ -168,6 +168,36 @@ static void test_logits_and_loss_belong_together(void **state) {
   model_case_destroy(c);
 }
 
+/* Rows enough for several super-blocks of every sublayer and of the head; what one call sums in blocks, seven calls sum
+ * sequence by sequence. */
+static void test_gradients_of_a_batch_are_the_sum_of_its_sequences(void **state) {
+  (void)state;
+  enum { SEQUENCES = 7 };
+  rf_config config = mixed_config(RF_RESIDUAL_REVERSIBLE);
+  config.model.vocab_size = 70; /* more than a tile of the weight gradient */
+  config.model.d_ff = 300;
+  model_case *c = model_case_create(&config, SEQUENCES, LONG, true, 209);
+  rf_store *store = rf_model_store(c->model);
+  rf_loss loss;
+  real *whole = model_case_gradients(c, 1, &loss), *at = whole;
+  rf_store_clear_gradients(store);
+  for (int64_t s = 0; s < SEQUENCES; s++) {
+    rf_batch one = c->batch;
+    one.sequences = 1;
+    one.ids += s * LONG;
+    one.labels += s * LONG;
+    one.mask += s * LONG;
+    one.sequence += s;
+    assert_ok(rf_model_gradients(c->model, &one, 1, &loss));
+  }
+  for (int b = 0; b < rf_store_layout(store)->n_blocks; at += rf_store_layout(store)->blocks[b++].size)
+    assert_close(rf_store_layout(store)->blocks[b].name,
+                 relative_error_real(rf_store_layout(store)->blocks[b].size, rf_store_shard(store, b).gradient, at),
+                 2000 * (double)RF_REAL_EPSILON);
+  free(whole);
+  model_case_destroy(c);
+}
+
 /* Bits: a later token must not even round differently. LSH attention is held at one chunk here, for a token that
  * changes its bucket moves the edges of chunks; tests/nn/test_attention.c has it at fixed buckets. */
 static void test_no_logit_depends_on_a_later_token(void **state) {
@@ -222,6 +252,7 @@ int main(void) {
       cmocka_unit_test(test_scratch_does_not_grow_after_the_first_step),
       cmocka_unit_test(test_the_loss_adds_up_over_positions_and_sequences),
       cmocka_unit_test(test_logits_and_loss_belong_together),
+      cmocka_unit_test(test_gradients_of_a_batch_are_the_sum_of_its_sequences),
       cmocka_unit_test(test_no_logit_depends_on_a_later_token),
       cmocka_unit_test(test_a_batch_of_padding_only_stays_finite),
   };
