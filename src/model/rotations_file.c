@@ -75,10 +75,14 @@ static rf_status to_real(const source *s, const double *values, real *rotations)
 static rf_status load_layer(const source *s, hid_t file, int64_t layer, rf_blocks *blocks) {
   double *values = malloc(s->count * sizeof *values);
   real *rotations = malloc(s->count * sizeof *rotations);
-  rf_status status = values && rotations ? RF_OK : rf_fail(RF_FAILED, "%s: out of memory: rotations", s->path);
-  if (status == RF_OK) status = read_dataset(s, file, values);
-  if (status == RF_OK) status = to_real(s, values, rotations);
-  if (status == RF_OK) status = rf_blocks_set_rotations(blocks, layer, rotations);
+  rf_status status = RF_OK;
+  if (!values || !rotations) {
+    status = rf_fail(RF_FAILED, "%s: out of memory: rotations", s->path);
+  } else {
+    status = read_dataset(s, file, values);
+    if (status == RF_OK) status = to_real(s, values, rotations);
+    if (status == RF_OK) status = rf_blocks_set_rotations(blocks, layer, rotations);
+  }
   free(values);
   free(rotations);
   return status;

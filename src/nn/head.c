@@ -6,6 +6,7 @@
 #include "kernel/parallel.h"
 #include "nn/linear.h"
 #include "reformer/dataset.h"
+#include <assert.h>
 #include <string.h>
 
 /* Most logits that exist at a time. */
@@ -69,6 +70,7 @@ static void join_streams(const shape *s, const rf_head_input *in, int64_t row, i
     const real *restrict y1 = in->y1 + (row + i) * s->d, *restrict y2 = in->y2 ? in->y2 + (row + i) * s->d : NULL;
     real *restrict to = joined + i * s->width;
     if (s->width == 2 * s->d) {
+      assert(y2);
       memcpy(to, y1, (size_t)s->d * sizeof(real));
       memcpy(to + s->d, y2, (size_t)s->d * sizeof(real));
     } else if (y2) {
@@ -86,6 +88,7 @@ static void part_streams(const shape *s, const rf_head_gradient *g, int64_t row,
     const real *restrict from = djoined + i * s->width;
     real *restrict dy1 = g->dy1 + (row + i) * s->d, *restrict dy2 = g->dy2 ? g->dy2 + (row + i) * s->d : NULL;
     if (s->width == 2 * s->d) {
+      assert(dy2);
       memcpy(dy1, from, (size_t)s->d * sizeof(real));
       memcpy(dy2, from + s->d, (size_t)s->d * sizeof(real));
     } else if (dy2) {

@@ -1,4 +1,5 @@
 #include "nn/positions.h"
+#include <assert.h>
 #include <math.h>
 
 rf_status rf_positions_describe(const rf_config *config, rf_block *block) {
@@ -26,6 +27,7 @@ static int runs_of(const rf_config *config, int64_t offset, int64_t position, ru
     runs[0] = (run){offset + position * config->model.d_model, 0, config->model.d_model};
     return 1;
   }
+  assert(p->n_axes > 0 && p->n_axes <= RF_MAX_AXES);
   int64_t table[RF_MAX_AXES], column = 0, rest = position;
   for (int axis = 0; axis < p->n_axes; axis++) {
     table[axis] = offset;
