@@ -39,8 +39,9 @@ void rf_model_destroy(rf_model *model);
 bool rf_model_is_valid(const rf_model *model);
 
 const rf_config *rf_model_config_of(const rf_model *model);
-/* Goes on under a configuration that differs only in what shapes no parameter (data, hash rounds, masks ...). */
-void rf_model_set_config(rf_model *model, const rf_config *config);
+/* Goes on under a configuration that differs only in what shapes no parameter (data, hash rounds, masks ...).
+ * RF_BAD_CONFIG, and nothing changed, where rotations were given (by a caller or a file) for other rounds or buckets. */
+rf_status rf_model_set_config(rf_model *model, const rf_config *config);
 rf_store *rf_model_store(rf_model *model);
 
 /* Rotations of the i-th LSH layer (i from 0, in the order of the layers), used in every step from now on instead of

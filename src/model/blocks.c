@@ -77,10 +77,10 @@ rf_status rf_blocks_set_rotations(rf_blocks *blocks, int64_t lsh_layer, const re
   if (!layer)
     return rf_fail(RF_BAD_CONFIG, "rotations for LSH layer %lld; allowed: 0 to %lld, the model's LSH layers",
                    (long long)lsh_layer, (long long)rf_blocks_lsh_layers(blocks) - 1);
+  const rf_config *config = layer->attention.config;
+  const rf_hash_shape shape = rf_hash_shape_of(&config->lsh, config->model.d_head);
   real *copy = NULL;
   if (rotations) {
-    const rf_config *config = layer->attention.config;
-    const rf_hash_shape shape = rf_hash_shape_of(&config->lsh, config->model.d_head);
     const size_t bytes = (size_t)(config->model.n_heads * shape.d_head * shape.rounds * shape.columns) * sizeof(real);
     copy = malloc(bytes);
     if (!copy) return rf_fail(RF_FAILED, "out of memory: %zu bytes of rotations", bytes);
@@ -88,5 +88,22 @@ rf_status rf_blocks_set_rotations(rf_blocks *blocks, int64_t lsh_layer, const re
   }
   free(layer->rotations);
   layer->attention.rotations = layer->rotations = copy;
+  layer->rotation_rounds = shape.rounds;
+  layer->rotation_columns = shape.columns;
+  return RF_OK;
+}
+
+rf_status rf_blocks_check_rotations(const rf_blocks *blocks, const rf_lsh_config *lsh) {
+  const rf_hash_shape shape = rf_hash_shape_of(lsh, 0);
+  for (int64_t i = 0; i < blocks->n_layers; i++) {
+    const rf_layer *layer = &blocks->layers[i];
+    if (!layer->rotations || (layer->rotation_rounds == shape.rounds && layer->rotation_columns == shape.columns))
+      continue;
+    return rf_fail(RF_BAD_CONFIG,
+                   "lsh.n_hashes, lsh.n_buckets: found %lld rounds of %lld columns; allowed: %lld of %lld, as the "
+                   "rotations that were given, or lsh.rotations: per_head",
+                   (long long)shape.rounds, (long long)shape.columns, (long long)layer->rotation_rounds,
+                   (long long)layer->rotation_columns);
+  }
   return RF_OK;
 }

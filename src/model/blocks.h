@@ -8,7 +8,8 @@
 
 typedef struct rf_layer {
   rf_sublayer attention, feed_forward;
-  real *rotations; /* LSH: what attention.rotations points at where they were given; owned */
+  real *rotations;                           /* LSH: what attention.rotations points at where they were given; owned */
+  int64_t rotation_rounds, rotation_columns; /* ... of the shape [H, d_head, rounds, columns] */
 } rf_layer;
 
 typedef struct rf_blocks {
@@ -30,5 +31,7 @@ int64_t rf_blocks_lsh_layers(const rf_blocks *blocks);
 /* Copies rotations [H, d_head, rounds, columns] for the i-th LSH layer, in the order of the layers; NULL: drawn again.
  */
 rf_status rf_blocks_set_rotations(rf_blocks *blocks, int64_t lsh_layer, const real *rotations);
+/* RF_BAD_CONFIG where rotations were given and have another shape than `lsh` asks for. */
+rf_status rf_blocks_check_rotations(const rf_blocks *blocks, const rf_lsh_config *lsh);
 
 #endif

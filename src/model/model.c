@@ -58,7 +58,11 @@ bool rf_model_is_valid(const rf_model *model) {
 }
 
 const rf_config *rf_model_config_of(const rf_model *model) { return &model->config; }
-void rf_model_set_config(rf_model *model, const rf_config *config) { model->config = *config; }
+rf_status rf_model_set_config(rf_model *model, const rf_config *config) {
+  RF_TRY(rf_blocks_check_rotations(&model->blocks, &config->lsh));
+  model->config = *config;
+  return RF_OK;
+}
 rf_store *rf_model_store(rf_model *model) { return model->store; }
 rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations) {
   return rf_blocks_set_rotations(&model->blocks, lsh_layer, rotations);

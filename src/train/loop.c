@@ -83,9 +83,9 @@ static rf_status one_step(run *r, int64_t step) {
 static rf_status say_split(run *r, const rf_config *config, const rf_dataset *dataset, rf_sequences *sequences,
                            rf_split split, const char *name) {
   rf_loss loss;
-  rf_model_set_config(r->trainer.model, config);
+  RF_TRY(rf_model_set_config(r->trainer.model, config));
   const rf_status status = rf_evaluate(r->trainer.model, dataset, split, sequences, &loss);
-  rf_model_set_config(r->trainer.model, &r->trainer.config);
+  RF_TRY(rf_model_set_config(r->trainer.model, &r->trainer.config));
   RF_TRY(status);
   if (loss.counted > 0)
     rf_log_info("%s: loss %.4f, %.3f bits/token, accuracy %.2f %% over %lld tokens (%lld rounds of hashing)", name,

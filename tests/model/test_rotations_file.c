@@ -83,6 +83,26 @@ static void test_rotations_of_a_file_hash_as_those_that_a_caller_sets(void **sta
   model_case_destroy(b);
 }
 
+/* They would be read past their end. */
+static void test_a_configuration_of_other_rounds_is_refused_while_rotations_are_given(void **state) {
+  (void)state;
+  double values[COUNT];
+  draw(values);
+  write_file(2, 0, NULL, H5T_NATIVE_DOUBLE, values);
+  rf_config config = config_of();
+  model_case *c = model_case_create(&config, 2, TOKENS, false, 404);
+  assert_ok(rf_model_set_config(c->model, &config));
+  config.lsh.n_hashes = ROUNDS + 1;
+  assert_int_equal(rf_model_set_config(c->model, &config), RF_BAD_CONFIG);
+  assert_int_equal(rf_model_config_of(c->model)->lsh.n_hashes, ROUNDS);
+  assert_ok(rf_model_set_rotations(c->model, 0, NULL));
+  assert_int_equal(rf_model_set_config(c->model, &config), RF_BAD_CONFIG);
+  assert_ok(rf_model_set_rotations(c->model, 1, NULL));
+  assert_ok(rf_model_set_config(c->model, &config));
+  assert_true(isfinite(loss_of(c->model, c)));
+  model_case_destroy(c);
+}
+
 static void assert_refused(const char *const *words) {
   const rf_config config = config_of();
   rf_model *model;
@@ -150,6 +170,7 @@ static void test_integers_and_floats_are_numbers_too(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rotations_of_a_file_hash_as_those_that_a_caller_sets),
+      cmocka_unit_test(test_a_configuration_of_other_rounds_is_refused_while_rotations_are_given),
       cmocka_unit_test(test_faults_of_the_file_are_named),
       cmocka_unit_test(test_a_file_that_is_missing_or_no_hdf5_is_named),
       cmocka_unit_test(test_integers_and_floats_are_numbers_too),
