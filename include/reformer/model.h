@@ -58,6 +58,15 @@ rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *los
 /* logits[n, vocab_size] of tokens [first, first + n) of sequence 0 of the batch; labels are not read. */
 rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits);
 
+/* Takes logits[n, vocab_size] of rows [row, row + n), row = sequence * tokens + token; called with all rows in order.
+ */
+typedef rf_status (*rf_logits_take)(void *context, int64_t row, int64_t n, const real *logits);
+
+/* Forward only, no dropout, token by token: token_loss[sequences, tokens] in nats and in double whatever the build, NaN
+ * where a label is RF_IGNORE. take: NULL where the logits are not wanted. */
+rf_status rf_model_score(rf_model *model, const rf_batch *batch, double *token_loss, rf_logits_take take, void *context,
+                         rf_loss *loss);
+
 /* Bytes that activations and scratch took at their highest, and how often that mark rose: constant from the second
  * step. */
 size_t rf_model_scratch_used(const rf_model *model);

@@ -188,6 +188,18 @@ static rf_status logits_of(rf_model *model, const rf_batch *batch, int64_t first
   return RF_OK;
 }
 
+static rf_status score(rf_model *model, const rf_batch *batch, double *token_loss, rf_logits_take take, void *context,
+                       rf_loss *loss) {
+  pass p;
+  rf_head_input input;
+  RF_TRY(begin(model, batch, false, &p));
+  RF_TRY(forward(&p));
+  RF_TRY(lend_head(&p, &input));
+  RF_TRY(rf_head_score(&model->config, &p.call, &input, batch->labels, token_loss, take, context, loss));
+  return_head(&p);
+  return RF_OK;
+}
+
 /* Whatever a pass took is given back, failed or not. */
 rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {
   const rf_mark mark = rf_arena_mark(model->scratch);
@@ -206,6 +218,14 @@ rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *los
 rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
   const rf_mark mark = rf_arena_mark(model->scratch);
   const rf_status status = logits_of(model, batch, first, n, logits);
+  rf_arena_release(model->scratch, mark);
+  return status;
+}
+
+rf_status rf_model_score(rf_model *model, const rf_batch *batch, double *token_loss, rf_logits_take take, void *context,
+                         rf_loss *loss) {
+  const rf_mark mark = rf_arena_mark(model->scratch);
+  const rf_status status = score(model, batch, token_loss, take, context, loss);
   rf_arena_release(model->scratch, mark);
   return status;
 }

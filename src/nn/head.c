@@ -7,6 +7,7 @@
 #include "nn/linear.h"
 #include "reformer/dataset.h"
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* Most logits that exist at a time. */
@@ -133,6 +134,15 @@ static int position_class(int64_t position) {
   return class;
 }
 
+static void count_token(rf_loss *part, int64_t position, double loss, bool correct) {
+  const int class = position_class(position);
+  part->sum += loss;
+  part->counted++;
+  part->correct += correct;
+  part->sum_by_position[class] += loss;
+  part->counted_by_position[class]++;
+}
+
 /* Losses of a tile; its logits become their gradient, zero where a token is not counted. */
 static void tile_loss(const rf_call *call, const shape *s, const int32_t *labels, int64_t row, int64_t n, double scale,
                       real *logits, rf_loss *part) {
@@ -145,12 +155,7 @@ static void tile_loss(const rf_call *call, const shape *s, const int32_t *labels
     }
     bool correct;
     const double loss = rf_cross_entropy(s->vocab, labels[row + i], (real)scale, of_row, &correct);
-    const int class = position_class((row + i) % call->tokens);
-    part->sum += loss;
-    part->counted++;
-    part->correct += correct;
-    part->sum_by_position[class] += loss;
-    part->counted_by_position[class]++;
+    count_token(part, (row + i) % call->tokens, loss, correct);
   }
 }
 
@@ -229,6 +234,53 @@ rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_
     const int64_t scratch = rf_thread() * RF_TILE * s.width;
     tile_logits(config, call, &s, input, row + first, rf_min(RF_TILE, n - first), joined + scratch, normed + scratch,
                 logits + first * s.vocab);
+  }
+  rf_arena_release(call->scratch, mark);
+  return RF_OK;
+}
+
+/* -log softmax(logits)[label], in double; *correct: whether the label has the largest logit. */
+static double row_loss(int64_t n, const real *logits, int32_t label, bool *correct) {
+  int64_t largest = 0;
+  for (int64_t j = 1; j < n; j++)
+    if (logits[j] > logits[largest]) largest = j;
+  double sum = 0;
+  for (int64_t j = 0; j < n; j++) sum += exp((double)logits[j] - (double)logits[largest]);
+  *correct = largest == label;
+  return log(sum) - ((double)logits[label] - (double)logits[largest]);
+}
+
+static void tile_score(const rf_call *call, const shape *s, const int32_t *labels, int64_t row, int64_t n,
+                       const real *logits, double *token_loss, rf_loss *part) {
+  *part = (rf_loss){0};
+  for (int64_t i = 0; i < n; i++) {
+    bool correct;
+    token_loss[row + i] = (double)NAN;
+    if (labels[row + i] == RF_IGNORE) continue;
+    token_loss[row + i] = row_loss(s->vocab, logits + i * s->vocab, labels[row + i], &correct);
+    count_token(part, (row + i) % call->tokens, token_loss[row + i], correct);
+  }
+}
+
+rf_status rf_head_score(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
+                        double *token_loss, rf_logits_take take, void *context, rf_loss *loss) {
+  const shape s = shape_of(config);
+  const int64_t all = call->sequences * call->tokens, at_once = rf_min(superblock_rows(&s), all);
+  const rf_mark mark = rf_arena_mark(call->scratch);
+  buffers b;
+  RF_TRY(take_buffers(&s, at_once, call->scratch, &b));
+  for (int64_t block = 0; block < all; block += at_once) {
+    const int64_t rows = rf_min(at_once, all - block), tiles = rf_ceil_div(rows, RF_TILE);
+#pragma omp parallel for schedule(static)
+    for (int64_t tile = 0; tile < tiles; tile++) {
+      const int64_t local = tile * RF_TILE, row = block + local, n = rf_min(RF_TILE, rows - local);
+      real *logits = b.logits + local * s.vocab;
+      tile_logits(config, call, &s, input, row, n, b.joined + rf_thread() * RF_TILE * s.width,
+                  b.normed + local * s.width, logits);
+      tile_score(call, &s, labels, row, n, logits, token_loss, &b.part[tile]);
+    }
+    for (int64_t tile = 0; tile < tiles; tile++) add_loss(&b.part[tile], loss);
+    if (take) RF_TRY(take(context, block, rows, b.logits));
   }
   rf_arena_release(call->scratch, mark);
   return RF_OK;

@@ -34,4 +34,9 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits);
 
+/* Logits and losses of all rows, without dropout, a block of rows at a time. token_loss[sequences * tokens] in nats, in
+ * double whatever the build; NaN where a label is RF_IGNORE. take: may be NULL; see rf_logits_take. *loss: added to. */
+rf_status rf_head_score(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
+                        double *token_loss, rf_logits_take take, void *context, rf_loss *loss);
+
 #endif
