@@ -24,7 +24,7 @@ __attribute__((simd("notinbranch"), const, nothrow)) extern double exp(double x)
 static inline real rf_exp_nonpositive(real x) {
   const real e = rf_exp(x < RF_EXP_UNDERFLOW ? RF_EXP_UNDERFLOW : x);
   /* the test is on e: given the same test on x twice, the compiler joins them and drops the clamp */
-  return e > RF_EXP_TINY ? e : 0;
+  return e < RF_EXP_TINY ? 0 : e; /* NaN stays */
 }
 
 #endif

@@ -164,6 +164,25 @@ static void test_attention_of_a_block_equals_a_triple_loop(void **state) {
   }
 }
 
+/* A key that is not a number spoils every query that sees it, and no other. */
+static void test_a_key_that_is_not_a_number_is_not_hidden(void **state) {
+  (void)state;
+  block *b = block_create(60, true, false, RF_DUPLICATES_KEEP, 0);
+  real m[QUERIES], z[QUERIES], o[QUERIES * DH], logits[QUERIES * KEYS], row[2 * KEYS];
+  const int key = 13; /* its value stays finite: only the logit tells */
+  for (int c = 0; c < DH; c++) b->kt[c * LDKT + key] = (real)NAN;
+  rf_attend(&shape, &b->rule, &b->queries, &b->keys, b->q, b->kt, b->v, logits, row, o, m, z);
+  int seen = 0;
+  for (int i = 0; i < QUERIES; i++) {
+    const bool sees = b->order[key] <= b->limit[i] && b->q_position[i] != key;
+    seen += sees;
+    assert_int_equal(isnan(z[i]) != 0, sees);
+    for (int c = 0; c < DH; c++) assert_int_equal(isnan(o[i * DH + c]) != 0, sees);
+  }
+  assert_true(seen > 0 && seen < QUERIES);
+  free(b);
+}
+
 /* Two parts of the keys, merged in either order, are the whole. */
 static void test_merged_parts_equal_the_whole(void **state) {
   (void)state;
@@ -208,6 +227,7 @@ static void test_merged_weights_near_the_self_logit_sum_to_one(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_attention_of_a_block_equals_a_triple_loop),
+      cmocka_unit_test(test_a_key_that_is_not_a_number_is_not_hidden),
       cmocka_unit_test(test_merged_parts_equal_the_whole),
       cmocka_unit_test(test_merged_weights_near_the_self_logit_sum_to_one),
   };

@@ -255,6 +255,20 @@ static void test_the_first_of_equal_logits_is_the_prediction(void **state) {
   }
 }
 
+/* A clamp or a maximum that drops NaN would train on with a broken model. */
+static void test_a_logit_that_is_not_a_number_makes_the_loss_none(void **state) {
+  (void)state;
+  enum { N = 37 };
+  for (int at = 0; at < N; at++) {
+    real logits[N];
+    bool correct;
+    for (int j = 0; j < N; j++) logits[j] = (real)(j % 5);
+    logits[at] = (real)NAN;
+    assert_true(isnan(rf_cross_entropy(N, 17, 1, logits, &correct)));
+    assert_true(isnan(logits[0])); /* the gradient too */
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_products_equal_a_triple_loop),
@@ -265,6 +279,7 @@ int main(void) {
       cmocka_unit_test(test_keys_of_zero_queries_are_zero_and_finite),
       cmocka_unit_test(test_gathers_and_scatters_move_rows),
       cmocka_unit_test(test_cross_entropy_equals_its_formula),
+      cmocka_unit_test(test_a_logit_that_is_not_a_number_makes_the_loss_none),
       cmocka_unit_test(test_the_first_of_equal_logits_is_the_prediction),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
