@@ -1,7 +1,7 @@
 #include "kernel/attend.h"
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
-#include "kernel/vector_math.h"
+#include "kernel/exponential.h"
 #include <string.h>
 
 void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {
@@ -89,12 +89,7 @@ void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens
   for (int64_t i = 0; i < shape->queries; i++) {
     real *restrict s = logits + i * n;
     const real largest = apply_rules(rule, queries, i, keys, n, s);
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < n; j++) {
-      s[j] = rf_exp_nonpositive(s[j] - largest);
-      sum += s[j];
-    }
+    const real sum = rf_exp_row(n, largest, s);
     if (rule->dropout > 0) {
       rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);
 #pragma omp simd
@@ -121,11 +116,8 @@ void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real
       old[i] = before - to_m[t];
       new[i] = here - to_m[t];
     }
-#pragma omp simd
-    for (int64_t i = 0; i < some; i++) {
-      old[i] = rf_exp_nonpositive(old[i]);
-      new[i] = rf_exp_nonpositive(new[i]);
-    }
+    rf_exp_row(some, 0, old);
+    rf_exp_row(some, 0, new);
     for (int64_t i = 0; i < some; i++) {
       const int32_t t = token[first + i];
       const real *restrict from = o + (first + i) * d_head;
@@ -183,18 +175,19 @@ void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_to
     real *restrict p = logits + i * n, *restrict ds = grads + i * n;
     const real largest = m[i], inverse = z_inverse[i], d = delta[i];
     apply_rules(rule, queries, i, keys, n, p);
+    rf_exp_row(n, largest, p);
     if (rule->dropout > 0) {
       rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);
 #pragma omp simd
       for (int64_t j = 0; j < n; j++) {
-        const real full = rf_exp_nonpositive(p[j] - largest) * inverse;
+        const real full = p[j] * inverse;
         ds[j] = full * (ds[j] * row[j] - d);
         p[j] = full * row[j];
       }
     } else {
 #pragma omp simd
       for (int64_t j = 0; j < n; j++) {
-        p[j] = rf_exp_nonpositive(p[j] - largest) * inverse;
+        p[j] = p[j] * inverse;
         ds[j] = p[j] * (ds[j] - d);
       }
     }

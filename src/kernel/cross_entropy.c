@@ -1,5 +1,5 @@
 #include "kernel/cross_entropy.h"
-#include "kernel/vector_math.h"
+#include "kernel/exponential.h"
 
 double rf_cross_entropy(int64_t n, int32_t label, real scale, real *restrict logits, bool *correct) {
   real largest = logits[0];
@@ -9,12 +9,7 @@ double rf_cross_entropy(int64_t n, int32_t label, real scale, real *restrict log
   while (first < n - 1 && logits[first] != largest) first++;
   *correct = first == label;
   const double shifted = (double)logits[label] - (double)largest;
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < n; j++) {
-    logits[j] = rf_exp_nonpositive(logits[j] - largest);
-    sum += (double)logits[j];
-  }
+  const double sum = (double)rf_exp_row(n, largest, logits);
   const real factor = (real)((double)scale / sum);
 #pragma omp simd
   for (int64_t j = 0; j < n; j++) logits[j] *= factor;
