@@ -1,7 +1,22 @@
 #include "comm/mesh.h"
-#include <mpi.h>
+#include "base/text.h"
+#include "comm/flight.h"
+#include "comm/launch.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define MOST_BYTES ((int64_t)1 << 30)
+
+rf_status rf_mpi_check(int code, const char *call) {
+  if (code == MPI_SUCCESS) return RF_OK;
+  char text[MPI_MAX_ERROR_STRING] = "unknown error";
+  int length = 0;
+  (void)MPI_Error_string(code, text, &length);
+  return rf_fail(RF_FAILED, "communication between ranks failed in %s: %s", call, text);
+}
 
 rf_status rf_mpi_start(int *argc, char ***argv) {
+  const rf_launch launch = rf_launch_read();
   int provided = MPI_THREAD_SINGLE;
   if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
     return rf_fail(RF_FAILED, "MPI could not be started");
@@ -10,7 +25,7 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
     return rf_fail(RF_FAILED, "this MPI library cannot be used by a program with threads (it offers level %d, not %d)",
                    provided, MPI_THREAD_FUNNELED);
   }
-  return RF_OK;
+  return rf_launch_check(&launch, rf_mpi_size());
 }
 
 void rf_mpi_finish(void) {
@@ -31,3 +46,180 @@ int rf_mpi_size(void) {
   (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
   return size;
 }
+
+/* "1, 2, 3 or 6": what divides n. */
+static const char *divisors_of(int64_t n, char *text, size_t size) {
+  text[0] = '\0';
+  for (int64_t i = 1; i <= n; i++)
+    if (n % i == 0) rf_text_append(text, size, "%s%lld", i == 1 ? "" : i == n ? " or " : ", ", (long long)i);
+  return text;
+}
+
+rf_status rf_mesh_fit(int64_t ranks, int64_t sequence, int64_t data, int64_t *data_out) {
+  char fits[256];
+  if (sequence < 1 || data < 0)
+    return rf_fail(RF_BAD_CONFIG,
+                   "mesh: found sequence %lld and data %lld; allowed: sequence of 1 or more, data of 1 or "
+                   "more or auto",
+                   (long long)sequence, (long long)data);
+  if (data == 0) {
+    if (ranks % sequence != 0)
+      return rf_fail(RF_BAD_CONFIG,
+                     "mesh.sequence: found %lld, which does not divide the %lld rank%s of this run; allowed: %s, or "
+                     "another number of ranks (mpirun -n %lld ...)",
+                     (long long)sequence, (long long)ranks, ranks == 1 ? "" : "s",
+                     divisors_of(ranks, fits, sizeof fits), (long long)((ranks + sequence - 1) / sequence * sequence));
+    *data_out = ranks / sequence;
+    return RF_OK;
+  }
+  if (sequence > ranks || data > ranks || sequence * data != ranks)
+    return rf_fail(RF_BAD_CONFIG,
+                   "mesh: found sequence %lld x data %lld, but this run has %lld rank%s; allowed: a product of %lld "
+                   "(mesh.data auto takes what mesh.sequence leaves), or mpirun -n %lld ...",
+                   (long long)sequence, (long long)data, (long long)ranks, ranks == 1 ? "" : "s", (long long)ranks,
+                   (long long)(sequence * data));
+  *data_out = data;
+  return RF_OK;
+}
+
+static rf_status group_take(rf_group *group, MPI_Comm comm) {
+  group->comm = comm;
+  RF_MPI(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
+  RF_MPI(MPI_Comm_rank(comm, &group->rank));
+  RF_MPI(MPI_Comm_size(comm, &group->size));
+  return RF_OK;
+}
+
+static rf_status make_groups(rf_mesh *mesh) {
+  int rank;
+  MPI_Comm comm;
+  RF_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank));
+  mesh->sequence_rank = rank % mesh->sequence_size;
+  mesh->data_rank = rank / mesh->sequence_size;
+  RF_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm));
+  RF_TRY(group_take(&mesh->groups[RF_SCOPE_WORLD], comm));
+  RF_MPI(MPI_Comm_split(MPI_COMM_WORLD, mesh->data_rank, mesh->sequence_rank, &comm));
+  RF_TRY(group_take(&mesh->groups[RF_SCOPE_SEQUENCE], comm));
+  RF_MPI(MPI_Comm_split(MPI_COMM_WORLD, mesh->sequence_rank, mesh->data_rank, &comm));
+  RF_TRY(group_take(&mesh->groups[RF_SCOPE_DATA], comm));
+  RF_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mesh->control));
+  RF_MPI(MPI_Comm_set_errhandler(mesh->control, MPI_ERRORS_RETURN));
+
+  int found = 0, *upper = NULL;
+  RF_MPI(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, (void *)&upper, &found));
+  mesh->tags = found && *upper < (1 << 20) ? *upper : 1 << 20;
+  return RF_OK;
+}
+
+static rf_status make_flights(rf_mesh *mesh) {
+  const int size = mesh->groups[RF_SCOPE_WORLD].size;
+  const size_t messages = 2 * (size_t)size;
+  mesh->flights = calloc(RF_FLIGHTS, sizeof *mesh->flights);
+  mesh->note_requests = calloc((size_t)size, sizeof(MPI_Request));
+  mesh->votes = calloc((size_t)size + 1, sizeof *mesh->votes);
+  if (!mesh->flights || !mesh->note_requests || !mesh->votes)
+    return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
+  for (int i = 0; i < RF_FLIGHTS; i++) {
+    mesh->flights[i].mesh = mesh;
+    mesh->flights[i].capacity = (int)messages;
+    mesh->flights[i].messages = calloc(messages, sizeof(rf_message));
+    if (!mesh->flights[i].messages) return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
+  }
+  return RF_OK;
+}
+
+rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh_out) {
+  *mesh_out = NULL;
+  RF_TRY(rf_mesh_fit(rf_mpi_size(), sequence, data, &data));
+  rf_mesh *mesh = calloc(1, sizeof *mesh);
+  if (!mesh) return rf_fail(RF_FAILED, "mesh: out of memory");
+  for (int i = 0; i < RF_SCOPES; i++) mesh->groups[i].comm = MPI_COMM_NULL;
+  mesh->control = MPI_COMM_NULL;
+  mesh->sequence_size = (int)sequence;
+  mesh->data_size = (int)data;
+  mesh->most_bytes = MOST_BYTES;
+  mesh->waiting_for = "nothing";
+  rf_status status = make_groups(mesh);
+  if (status == RF_OK) status = make_flights(mesh);
+  if (status != RF_OK) {
+    rf_mesh_destroy(mesh);
+    return rf_error_pass(status, __FILE__, __LINE__);
+  }
+  *mesh_out = mesh;
+  return RF_OK;
+}
+
+/* After a failure a message may still be written into memory that was lent to MPI. Receives are called off; what MPI
+ * may still read or write stays until the process ends. */
+static void abandon(rf_mesh *mesh) {
+  for (int i = 0; i < RF_FLIGHTS; i++) {
+    rf_flight *flight = &mesh->flights[i];
+    if (!flight->used) continue;
+    for (int k = 0; k < flight->n_requests; k++) (void)MPI_Cancel(&flight->requests[k]);
+  }
+}
+
+static void free_flights(rf_mesh *mesh) {
+  for (int i = 0; mesh->flights && i < RF_FLIGHTS; i++) {
+    free(mesh->flights[i].messages);
+    free(mesh->flights[i].ring.buffer);
+  }
+  free(mesh->flights);
+}
+
+void rf_mesh_destroy(rf_mesh *mesh) {
+  if (!mesh) return;
+  if (mesh->n_flying > 0 || mesh->scratch_busy) {
+    abandon(mesh);
+    return;
+  }
+  for (int i = 0; i < RF_SCOPES; i++)
+    if (mesh->groups[i].comm != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->groups[i].comm);
+  if (mesh->control != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->control);
+  free_flights(mesh);
+  free(mesh->note_requests);
+  free(mesh->votes);
+  free(mesh->scratch);
+  free(mesh);
+}
+
+bool rf_mesh_is_valid(const rf_mesh *mesh) {
+  if (!mesh || !mesh->flights || mesh->sequence_size < 1 || mesh->data_size < 1) return false;
+  const rf_group *world = &mesh->groups[RF_SCOPE_WORLD], *sequence = &mesh->groups[RF_SCOPE_SEQUENCE];
+  const rf_group *data = &mesh->groups[RF_SCOPE_DATA];
+  int flying = 0;
+  for (int i = 0; i < RF_FLIGHTS; i++) flying += mesh->flights[i].used;
+  return world->size == mesh->sequence_size * mesh->data_size && sequence->size == mesh->sequence_size &&
+         data->size == mesh->data_size && sequence->rank == mesh->sequence_rank && data->rank == mesh->data_rank &&
+         world->rank == mesh->data_rank * mesh->sequence_size + mesh->sequence_rank && flying == mesh->n_flying &&
+         mesh->most_bytes >= 1 && mesh->most_bytes <= MOST_BYTES;
+}
+
+size_t rf_mesh_memory_used(const rf_mesh *mesh) {
+  size_t bytes = sizeof *mesh + mesh->scratch_bytes;
+  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote)) + sizeof(rf_vote);
+  bytes += RF_FLIGHTS * sizeof *mesh->flights;
+  for (int i = 0; i < RF_FLIGHTS; i++) {
+    const rf_flight *flight = &mesh->flights[i];
+    bytes += (size_t)flight->capacity * sizeof *flight->messages;
+    if (flight->ring.buffer) bytes += RF_RING_DEPTH * (size_t)flight->ring.piece * sizeof(real);
+  }
+  return bytes;
+}
+
+int rf_mesh_rank(const rf_mesh *mesh) { return mesh->groups[RF_SCOPE_WORLD].rank; }
+int rf_mesh_size(const rf_mesh *mesh) { return mesh->groups[RF_SCOPE_WORLD].size; }
+int rf_mesh_sequence_rank(const rf_mesh *mesh) { return mesh->sequence_rank; }
+int rf_mesh_sequence_size(const rf_mesh *mesh) { return mesh->sequence_size; }
+int rf_mesh_data_rank(const rf_mesh *mesh) { return mesh->data_rank; }
+int rf_mesh_data_size(const rf_mesh *mesh) { return mesh->data_size; }
+int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope) { return mesh->groups[scope].rank; }
+int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope) { return mesh->groups[scope].size; }
+
+void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes) {
+  assert(bytes >= 1 && bytes <= MOST_BYTES && mesh->n_flying == 0);
+  mesh->most_bytes = bytes;
+}
+
+double rf_mesh_wait_seconds(const rf_mesh *mesh) { return mesh->wait_seconds; }
+const char *rf_mesh_waiting_for(const rf_mesh *mesh) { return mesh->waiting_for; }

@@ -1,5 +1,4 @@
 #include "train/metrics.h"
-#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -11,13 +10,6 @@ struct rf_metrics {
   FILE *file;
   char *path;
 };
-
-const char *rf_traffic_name(rf_traffic purpose) {
-  static const char *const names[RF_TRAFFIC_PURPOSES] = {"histogram",  "plan",      "rows", "halo",
-                                                         "parameters", "gradients", "loss"};
-  assert(purpose < RF_TRAFFIC_PURPOSES);
-  return names[purpose];
-}
 
 rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
   *metrics = NULL;

@@ -2,24 +2,11 @@
 #ifndef RF_TRAIN_METRICS_H
 #define RF_TRAIN_METRICS_H
 
+#include "comm/traffic.h"
 #include "reformer/error.h"
 #include "reformer/model.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-/* What bytes travel between ranks for. */
-typedef enum rf_traffic {
-  RF_TRAFFIC_HISTOGRAM,
-  RF_TRAFFIC_PLAN,
-  RF_TRAFFIC_ROWS,
-  RF_TRAFFIC_HALO,
-  RF_TRAFFIC_PARAMETERS,
-  RF_TRAFFIC_GRADIENTS,
-  RF_TRAFFIC_LOSS,
-  RF_TRAFFIC_PURPOSES /* how many there are */
-} rf_traffic;
-
-const char *rf_traffic_name(rf_traffic purpose); /* "histogram", ... */
 
 /* A logged step. Numbers that are not finite are written as null. */
 typedef struct rf_metrics_record {

@@ -1,0 +1,119 @@
+/* The inside of a mesh and of the operations under way: the one header with MPI's types, for comm/ only. */
+#ifndef RF_COMM_MESH_STATE_H
+#define RF_COMM_MESH_STATE_H
+
+#include "comm/mesh.h"
+#include "comm/progress.h"
+#include "reformer/real.h"
+#include <mpi.h>
+
+#define RF_MPI(call) RF_TRY(rf_mpi_check((call), #call))
+/* Turns an error code of MPI into a status; call: its text, for the message. */
+rf_status rf_mpi_check(int code, const char *call);
+
+#ifdef RF_DOUBLE
+#define RF_MPI_REAL MPI_DOUBLE
+#else
+#define RF_MPI_REAL MPI_FLOAT
+#endif
+
+enum {
+  RF_FLIGHTS = 32, /* operations under way at once */
+  RF_WINDOW = 64,  /* messages of one operation under way at once */
+  RF_RING_DEPTH = 4,
+  RF_NOTE_BYTES = 1024 /* small enough that any library sends it without waiting for the receiver */
+};
+
+typedef struct rf_group {
+  MPI_Comm comm;
+  int rank, size;
+  int next_tag; /* operations start in the same order everywhere, so their tags agree */
+} rf_group;
+
+typedef struct rf_message {
+  unsigned char *data;
+  int64_t count; /* units */
+  int peer;      /* rank in the group */
+  bool sends;
+} rf_message;
+
+/* Progress of a ring reduce-scatter; see segments.c. */
+typedef struct rf_ring_place {
+  int64_t unit;   /* how many pieces came before */
+  int step;       /* round of the ring, 0 .. size - 2 */
+  int64_t offset; /* in the step's segment */
+} rf_ring_place;
+
+typedef struct rf_ring {
+  const int64_t *first; /* [size + 1] lent */
+  real *full;           /* lent */
+  real *buffer;         /* [depth, piece] owned, from the first use on */
+  int64_t piece;        /* reals of a message */
+  int64_t receives, sends, ready_sends;
+  rf_ring_place receive_posted, received, send_posted;
+  int64_t sent;
+  MPI_Request receiving[RF_RING_DEPTH], sending[RF_RING_DEPTH];
+} rf_ring;
+
+struct rf_flight {
+  rf_mesh *mesh;
+  bool used, done;
+  const char *what; /* "rows", for messages; static text */
+  rf_status (*poll)(rf_flight *flight);
+  rf_group *group;
+  int tag;
+  int64_t unit; /* bytes of a row */
+  MPI_Datatype row;
+  rf_message *messages; /* [capacity] owned */
+  int n_messages, capacity;
+  int next_message; /* first that is not wholly under way */
+  int64_t next_unit;
+  int n_requests;
+  MPI_Request requests[RF_WINDOW];
+  rf_ring ring;
+};
+
+/* A failure, as the rank that met it tells the others. */
+typedef struct rf_note {
+  int32_t status; /* RF_OK: none */
+  int32_t rank;
+  char text[RF_NOTE_BYTES - 8];
+} rf_note;
+
+/* What a rank brings to an agreement. */
+typedef struct rf_vote {
+  int32_t status;
+  int32_t told; /* it met the failure itself and has sent notes of it */
+} rf_vote;
+
+struct rf_mesh {
+  rf_group groups[RF_SCOPES];
+  MPI_Comm control; /* notes of failures and agreement */
+  int sequence_rank, sequence_size, data_rank, data_size;
+  int tags; /* how many there are */
+  int64_t most_bytes;
+  rf_flight *flights; /* [RF_FLIGHTS] */
+  int n_flying;
+  int64_t traffic[RF_TRAFFIC_PURPOSES];
+  double wait_seconds;
+  const char *waiting_for;
+  unsigned char *scratch; /* of collectives on scalars; grows */
+  size_t scratch_bytes;
+  bool scratch_busy;          /* a collective has not come back from it: never freed */
+  rf_note alarm;              /* the gravest failure this rank knows of; the mesh is of no more use then */
+  int notes;                  /* received */
+  rf_note own_note;           /* lent to MPI */
+  MPI_Request *note_requests; /* [size] */
+  rf_vote *votes;             /* [size + 1], the own one last */
+};
+
+/* Waits for one of MPI's own requests as rf_flight_wait does. */
+rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request);
+
+/* Receives the notes that have come; fails as rf_flight_wait does where there is one, now or from before. */
+rf_status rf_alarm_check(rf_mesh *mesh);
+/* ... and leaves what it found in mesh->alarm, without failing. */
+rf_status rf_alarm_receive(rf_mesh *mesh);
+rf_status rf_alarm_fail(const rf_mesh *mesh);
+
+#endif

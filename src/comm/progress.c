@@ -1,0 +1,55 @@
+#include "comm/progress.h"
+#include "base/clock.h"
+#include "comm/flight.h"
+#include <sched.h>
+
+enum { SPINS_BETWEEN_CHECKS = 16 };
+
+rf_status rf_progress(rf_mesh *mesh) {
+  if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
+  int left = mesh->n_flying;
+  for (int i = 0; left > 0 && i < RF_FLIGHTS; i++) {
+    rf_flight *flight = &mesh->flights[i];
+    if (!flight->used) continue;
+    left--;
+    if (!flight->done) RF_TRY(rf_context(flight->poll(flight), "%s", flight->what));
+  }
+  return RF_OK;
+}
+
+/* After a fruitless look: moves the others, looks for failures, lets a rank that shares the core go first. */
+static rf_status look_around(rf_mesh *mesh, int spin) {
+  RF_TRY(rf_progress(mesh));
+  if (spin % SPINS_BETWEEN_CHECKS != 0) return RF_OK;
+  RF_TRY(rf_alarm_check(mesh));
+  (void)sched_yield();
+  return RF_OK;
+}
+
+bool rf_flight_arrived(const rf_flight *flight) { return flight->done; }
+
+rf_status rf_flight_wait(rf_flight *flight) {
+  if (!flight) return RF_OK;
+  rf_mesh *mesh = flight->mesh;
+  if (!flight->done) {
+    const double start = rf_clock_seconds();
+    mesh->waiting_for = flight->what;
+    for (int spin = 1; !flight->done; spin++) RF_TRY(look_around(mesh, spin));
+    mesh->wait_seconds += rf_clock_seconds() - start;
+  }
+  rf_flight_free(flight);
+  return RF_OK;
+}
+
+rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request) {
+  const double start = rf_clock_seconds();
+  mesh->waiting_for = what;
+  for (int spin = 1;; spin++) {
+    int done = 0;
+    RF_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
+    if (done) break;
+    RF_TRY(look_around(mesh, spin));
+  }
+  mesh->wait_seconds += rf_clock_seconds() - start;
+  return RF_OK;
+}
