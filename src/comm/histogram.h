@@ -1,0 +1,42 @@
+/* The exact place of every item in its round's order by (bucket, position), when the tokens are cut over the ranks of a
+ * sequence: a counting sort whose counts live on many ranks. For comm/ only.
+ *
+ *   entry e = (pair, round, bucket), flat;   rank o owns the entries span(E, S, o)
+ *
+ *   1. every rank counts its items by entry and sends the counts to the entries' owners;
+ *   2. an owner puts the ranks' items of an entry one behind the other, in rank order (which is position order, so the
+ *      sort is stable), and entries behind entries; where its first entry starts it learns from the owners' totals;
+ *   3. it sends every rank the place of its first item of each entry.
+ *
+ * Dense histograms send all entries, sparse ones only those that a rank has items of. */
+#ifndef RF_COMM_HISTOGRAM_H
+#define RF_COMM_HISTOGRAM_H
+
+#include "comm/mesh.h"
+#include "reformer/arena.h"
+
+typedef enum rf_histogram {
+  RF_HISTOGRAM_AUTO, /* dense while that is expected to be fewer bytes, the same choice on all ranks */
+  RF_HISTOGRAM_DENSE,
+  RF_HISTOGRAM_SPARSE
+} rf_histogram;
+
+typedef struct rf_bucket_table {
+  int64_t pairs, rounds, length; /* length: tokens of the whole sequence */
+  int64_t tokens;                /* of this rank */
+  int64_t n_buckets;             /* ids of a round */
+  int bytes;                     /* of an id: 2 or 4 */
+  const void *const *buckets;    /* [pairs] each [rounds, tokens] */
+} rf_bucket_table;
+
+static inline uint32_t rf_bucket_at(const rf_bucket_table *t, int64_t pair, int64_t entry) {
+  return t->bytes == 2 ? ((const uint16_t *)t->buckets[pair])[entry] : ((const uint32_t *)t->buckets[pair])[entry];
+}
+
+bool rf_histogram_is_dense(rf_histogram kind, int64_t n_buckets, int64_t length, int64_t ranks);
+
+/* places: [pairs, rounds, tokens] out: 0 <= place < length. Scratch is given back. */
+rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
+                         int32_t *places);
+
+#endif

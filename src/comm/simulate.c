@@ -1,0 +1,119 @@
+#include "comm/simulate.h"
+#include "comm/route.h"
+#include <assert.h>
+#include <string.h>
+
+typedef struct simulation {
+  const rf_exchange_shape *shape;
+  int ranks;
+  rf_bucket_table table;
+  int64_t *chunk;                                  /* [tokens, rounds] */
+  int64_t *sent, *received, *halo_received, *rows; /* [ranks] */
+} simulation;
+
+/* The order of the whole sequence, by counting. next: [n_buckets] scratch. */
+static void sort_round(const simulation *s, int64_t round, int64_t *next) {
+  const int64_t tokens = s->shape->tokens, n_buckets = s->shape->n_buckets;
+  memset(next, 0, (size_t)n_buckets * sizeof *next);
+  for (int64_t t = 0; t < tokens; t++) next[rf_bucket_at(&s->table, 0, round * tokens + t)]++;
+  int64_t slot = round * tokens;
+  for (int64_t b = 0; b < n_buckets; b++) {
+    const int64_t count = next[b];
+    next[b] = slot;
+    slot += count;
+  }
+  for (int64_t t = 0; t < tokens; t++) {
+    const uint32_t bucket = rf_bucket_at(&s->table, 0, round * tokens + t);
+    s->chunk[t * s->shape->rounds + round] = next[bucket]++ / s->shape->chunk;
+  }
+}
+
+static void send_token(simulation *s, int64_t token, const rf_route *route, rf_needers *needers,
+                       rf_exchange_simulation *result) {
+  const int home = (int)rf_span_owner(s->shape->tokens, s->ranks, token);
+  rf_route_find(route, s->shape->rounds, s->chunk + token * s->shape->rounds, needers);
+  int64_t travel = 0;
+  for (int i = 0; i < needers->n; i++) {
+    const int rank = needers->rank[i];
+    s->rows[rank]++;
+    if (rank == home) continue;
+    if (i < needers->n_owners) {
+      travel++;
+      s->received[rank]++;
+    } else {
+      result->halo_rows++;
+      s->halo_received[rank]++;
+    }
+  }
+  result->rows += travel;
+  s->sent[home] += travel;
+  if (travel > result->most_rows_of_token) result->most_rows_of_token = travel;
+}
+
+static int64_t largest(const int64_t *x, int n) {
+  int64_t most = 0;
+  for (int i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
+/* Sparse: (entry, count) out and a start back for each entry that a rank has items of and does not own itself. */
+static int64_t sparse_entries(const simulation *s, int64_t *last_seen) {
+  const int64_t tokens = s->shape->tokens, n_buckets = s->shape->n_buckets, rounds = s->shape->rounds;
+  int64_t entries = 0;
+  for (int64_t round = 0; round < rounds; round++)
+    for (int r = 0; r < s->ranks; r++) {
+      const rf_span home = rf_span_of(tokens, s->ranks, r);
+      const int64_t visit = round * s->ranks + r + 1;
+      for (int64_t t = home.first; t < home.first + home.count; t++) {
+        const uint32_t bucket = rf_bucket_at(&s->table, 0, round * tokens + t);
+        if (last_seen[bucket] == visit) continue;
+        last_seen[bucket] = visit;
+        entries += rf_span_owner(rounds * n_buckets, s->ranks, round * n_buckets + bucket) != r;
+      }
+    }
+  return entries;
+}
+
+static void count_metadata(const simulation *s, int64_t *last_seen, rf_exchange_simulation *result) {
+  const rf_exchange_shape *shape = s->shape;
+  const int64_t others = s->ranks - 1, entries = shape->rounds * shape->n_buckets;
+  result->histogram_bytes = 8 * s->ranks * others; /* totals */
+  if (rf_histogram_is_dense(shape->histogram, shape->n_buckets, shape->tokens, s->ranks))
+    result->histogram_bytes += 8 * entries * others;
+  else
+    result->histogram_bytes += 8 * s->ranks * others + 12 * sparse_entries(s, last_seen);
+  int64_t record = 4 + 4 * shape->rounds;
+  if (shape->rounds_travel) record += (shape->rounds * s->table.bytes + 3) / 4 * 4;
+  result->plan_bytes = 8 * s->ranks * others + record * (result->rows + result->halo_rows);
+}
+
+rf_status rf_exchange_simulate(const rf_exchange_shape *shape, int ranks, int bucket_bytes, const void *buckets,
+                               rf_arena *scratch, rf_exchange_simulation *result) {
+  assert(ranks > 0 && shape->tokens % shape->chunk == 0);
+  simulation s = {.shape = shape, .ranks = ranks};
+  s.table = (rf_bucket_table){1, shape->rounds, shape->tokens, shape->tokens, shape->n_buckets, bucket_bytes, &buckets};
+  *result = (rf_exchange_simulation){0};
+  const rf_mark mark = rf_arena_mark(scratch);
+  rf_route route;
+  rf_needers needers;
+  int64_t *by_bucket;
+  int64_t **per_rank[] = {&s.sent, &s.received, &s.halo_received, &s.rows};
+  RF_TRY(rf_route_create(ranks, shape->rounds * (shape->tokens / shape->chunk), shape->chunks_before,
+                         shape->chunks_after, scratch, &route));
+  RF_TRY(rf_needers_create(&route, scratch, &needers));
+  RF_TRY(rf_arena_take(scratch, (size_t)(shape->tokens * shape->rounds), sizeof *s.chunk, &s.chunk));
+  RF_TRY(rf_arena_take_zero(scratch, (size_t)shape->n_buckets, sizeof *by_bucket, &by_bucket));
+  for (size_t i = 0; i < sizeof per_rank / sizeof *per_rank; i++)
+    RF_TRY(rf_arena_take_zero(scratch, (size_t)ranks, sizeof **per_rank[i], per_rank[i]));
+  for (int64_t r = 0; r < shape->rounds; r++) sort_round(&s, r, by_bucket);
+  for (int64_t t = 0; t < shape->tokens; t++) send_token(&s, t, &route, &needers, result);
+  result->rows_per_token = (double)result->rows / (double)shape->tokens;
+  result->most_sent = largest(s.sent, ranks);
+  result->most_received = largest(s.received, ranks);
+  result->most_halo_received = largest(s.halo_received, ranks);
+  result->most_rows = largest(s.rows, ranks);
+  memset(by_bucket, 0, (size_t)shape->n_buckets * sizeof *by_bucket);
+  count_metadata(&s, by_bucket, result);
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}
