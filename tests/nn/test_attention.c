@@ -161,7 +161,7 @@ static void test_dividing_makes_two_equal_rounds_one(void **state) {
 }
 
 /* At given buckets no output before a token depends on the token. (Hashed anew, a token that changes its bucket moves
- * the edges of later chunks of slots, and with them which keys earlier tokens meet: see docs.) */
+ * the edges of later chunks of slots, and with them which keys earlier tokens meet, here as in the published code.) */
 static void check_causality(const char *what, const rf_sublayer_ops *ops, const rf_config *config) {
   dice d = {.seed = 103};
   const rf_call call = call_of(2, TOKENS, NULL);
