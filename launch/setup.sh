@@ -25,7 +25,7 @@ libcmocka-dev          | pkg-config --exists cmocka
 for_tests='
 python3                | command -v python3
 hdf5-tools             | command -v h5dump
-python3-h5py           | python3 -c 'import h5py' || /usr/bin/python3 -c 'import h5py'
+python3-h5py           | python3 -c "import h5py" || /usr/bin/python3 -c "import h5py"
 clang-format           | command -v clang-format
 clang-tidy             | command -v run-clang-tidy
 valgrind               | command -v valgrind
