@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/config_check.h"
 #include "cli/config_file.h"
 #include "train/bench.h"
 #include <string.h>
@@ -14,6 +15,7 @@ static rf_status run(const rf_arguments *arguments) {
   int64_t steps = 0;
   RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_STEPS, &steps));
   RF_TRY(rf_config_load(arguments->operand[1], arguments->sets, arguments->n_sets, &config));
+  RF_TRY(rf_config_check_training(arguments->operand[1], &config));
   return rf_bench_step(&config, steps, rf_arguments_value(arguments, "json"));
 }
 

@@ -1,40 +1,126 @@
+#include "base/log.h"
 #include "cli/commands.h"
-#include "cli/train_run.h"
+#include "cli/saved_model.h"
 #include "reformer/rng.h"
+#include "train/evaluate.h"
+#include "train/score.h"
+#include <stdio.h>
 #include <string.h>
 
-static rf_status run(const rf_arguments *arguments) {
-  rf_config config;
-  RF_TRY(rf_config_load(arguments->operand[0], arguments->sets, arguments->n_sets, &config));
-  rf_config evaluate = config;
-  RF_TRY(rf_arguments_int(arguments, "hashes", 1, RF_RNG_MAX_ROUNDS, config.lsh.n_hashes, &evaluate.lsh.n_hashes));
-  const char *path = rf_arguments_value(arguments, "data");
-  if (path && (path[0] == '\0' || strlen(path) >= sizeof evaluate.data.path)) {
+/* A path as a value of YAML: 'quoted', with quotes doubled. setting: 2 * RF_MAX_PATH + 32 bytes. */
+static rf_status quote_path(const char *path, char *setting) {
+  if (path[0] == '\0' || strlen(path) >= RF_MAX_PATH)
     return rf_fail(RF_BAD_CONFIG, "--data: found a path of %zu bytes; allowed: 1 to %d", strlen(path), RF_MAX_PATH - 1);
+  char *to = stpcpy(setting, "data.path='");
+  for (; *path != '\0'; path++) {
+    if (*path == '\'') *to++ = '\'';
+    *to++ = *path;
   }
-  if (path && config.data.kind == RF_DATA_DUPLICATE) {
-    return rf_fail(RF_BAD_CONFIG,
-                   "--data: found '%.64s' where data.kind is duplicate, which reads no file; leave it out", path);
-  }
+  strcpy(to, "'");
+  return RF_OK;
+}
+
+/* The checkpoint's configuration as this evaluation wants it. */
+static rf_status read_config(const rf_arguments *arguments, const rf_checkpoint *checkpoint, rf_config *config) {
+  const char *sets[RF_MAX_SETS + 1], *path = rf_arguments_value(arguments, "data");
+  char setting[2 * RF_MAX_PATH + 32];
+  int n = arguments->n_sets;
+  memcpy(sets, arguments->sets, (size_t)n * sizeof *sets);
   if (path) {
-    memset(evaluate.data.path, 0, sizeof evaluate.data.path);
-    memcpy(evaluate.data.path, path, strlen(path));
+    RF_TRY(quote_path(path, setting));
+    sets[n++] = setting;
   }
-  return rf_cli_train(arguments, &config, &evaluate);
+  RF_TRY(rf_saved_config(arguments->operand[0], checkpoint, sets, n, config));
+  if (path && config->data.kind == RF_DATA_DUPLICATE)
+    return rf_fail(
+        RF_BAD_CONFIG,
+        "--data: found '%.64s' where data.kind is duplicate, which reads no file; leave it out, or add --set "
+        "data.kind=bytes or tokens",
+        path);
+  RF_TRY(rf_arguments_int(arguments, "hashes", 1, RF_RNG_MAX_ROUNDS, config->lsh.n_hashes, &config->lsh.n_hashes));
+  if (!path) return RF_OK;
+  /* The file is there to be evaluated on: all of it is one split. */
+  config->data.split[RF_SPLIT_TRAIN] = config->data.split[RF_SPLIT_VALIDATION] = 0;
+  config->data.split[RF_SPLIT_TEST] = 1;
+  config->training.eval_batches = 0;
+  return RF_OK;
+}
+
+static rf_status say_split(rf_model *model, const rf_dataset *dataset, rf_split split, const char *name) {
+  const rf_config *config = rf_model_config_of(model);
+  rf_arena *arena;
+  rf_sequences sequences;
+  RF_TRY(rf_arena_create("evaluation", 0, &arena));
+  rf_status status = rf_sequences_take(config, config->training.batch, arena, &sequences);
+  if (status == RF_OK) status = rf_evaluate_say(model, dataset, split, &sequences, name);
+  rf_arena_destroy(arena);
+  return status;
+}
+
+/* With --data the whole file, else the validation and the test split; --logits writes the file's or the validation
+ * split's. */
+static rf_status evaluate(const rf_arguments *arguments, rf_model *model, const rf_dataset *dataset) {
+  const char *path = rf_arguments_value(arguments, "data"), *logits = rf_arguments_value(arguments, "logits");
+  const rf_split first = path ? RF_SPLIT_TEST : RF_SPLIT_VALIDATION;
+  const char *name = path ? path : "validation";
+  const rf_data_config *data = &rf_model_config_of(model)->data;
+  if (rf_dataset_sequences(dataset, first) == 0 && (path || logits))
+    return rf_fail(RF_BAD_DATA, "%s: has fewer tokens than one sequence of %lld (data.length)", name,
+                   (long long)data->length);
+  if (!logits) {
+    RF_TRY(say_split(model, dataset, first, name));
+    return path ? RF_OK : say_split(model, dataset, RF_SPLIT_TEST, "test");
+  }
+  rf_loss loss;
+  RF_TRY(rf_score(model, dataset, first, logits, &loss));
+  rf_loss_say(model, name, &loss);
+  rf_log_info("logits, token_loss and loss of %lld sequences in %s", (long long)rf_dataset_sequences(dataset, first),
+              logits);
+  return RF_OK;
+}
+
+static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoint *checkpoint) {
+  rf_config config;
+  rf_model *model = NULL;
+  rf_dataset *dataset = NULL;
+  RF_TRY(read_config(arguments, checkpoint, &config));
+  RF_TRY(rf_dataset_open(&config.data, config.model.vocab_size, config.training.seed, &dataset));
+  rf_status status = rf_saved_model(checkpoint, &config, &model);
+  if (status == RF_OK) status = evaluate(arguments, model, dataset);
+  rf_model_destroy(model);
+  rf_dataset_destroy(dataset);
+  return status;
+}
+
+static rf_status run(const rf_arguments *arguments) {
+  const char *logits = rf_arguments_value(arguments, "logits");
+  int64_t hashes;
+  rf_checkpoint *checkpoint;
+  if (logits && logits[0] == '\0') return rf_fail(RF_BAD_CONFIG, "--logits: found an empty path");
+  RF_TRY(rf_arguments_int(arguments, "hashes", 1, RF_RNG_MAX_ROUNDS, 1, &hashes));
+  RF_TRY(rf_saved_open(arguments->operand[0], &checkpoint));
+  const rf_status status = evaluate_checkpoint(arguments, checkpoint);
+  rf_checkpoint_close(checkpoint);
+  return status;
 }
 
 static const rf_option options[] = {RF_OPTION_SET,
-                                    {"run", 'r', "DIR", "the run's folder; runs/CONFIG-N where it is not given"},
-                                    {"data", 'd', "PATH", "evaluate on this file instead of data.path"},
+                                    {"data", 'd', "PATH", "evaluate on all whole sequences of this file"},
                                     {"hashes", 'n', "N", "evaluate with so many rounds of hashing"},
+                                    {"logits", 'l', "FILE.h5", "write logits, token_loss and loss"},
                                     RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_eval = {
     .name = "eval",
-    .operands = {"CONFIG", NULL},
-    .summary = "trains, then evaluates on other data or with other hash rounds",
-    .description = "Trains the model of CONFIG as reformer train does and then, in the same process, evaluates it on\n"
-                   "the validation and the test split, with the data and the hash rounds given here.",
+    .operands = {"CHECKPOINT", NULL},
+    .summary = "evaluates a checkpoint, on its own or on other data",
+    .description =
+        "Evaluates the model of CHECKPOINT under its own configuration, which --set changes: without --data\n"
+        "on the validation and the test split, with --data on every whole sequence of data.length in the\n"
+        "file, in order (--set data.kind=tokens for raw tokens of data.token_bytes bytes).\n"
+        "--logits writes the data sets logits (sequences, length, vocab), token_loss (sequences, length;\n"
+        "NaN where a token is not counted) and loss (the mean) of the file or the validation split. A\n"
+        "causal model predicts the next token; any other one the token in each place.",
     .options = options,
     .computes = true,
     .run = run,

@@ -71,11 +71,6 @@ static rf_status settle_widths(const rf_check *check) {
     model->d_head = model->d_model / model->n_heads;
   }
   if (model->d_ff == 0) model->d_ff = 4 * model->d_model;
-  if (!model->causal) {
-    return refuse(
-        check, "model.causal",
-        "found false; allowed: true (training predicts the next token, which a model that is not causal sees)");
-  }
   if (model->positions.kind == RF_POSITIONS_ROTARY && model->d_head % 2 != 0) {
     return refuse(check, "model.d_head", "found %lld; allowed: an even number, as rotary positions turn pairs",
                   (long long)model->d_head);
@@ -341,4 +336,12 @@ rf_status rf_config_settle(rf_config *config, const rf_origin *origin) {
   check_windows(&check, padded);
   warn_without_effect(&check);
   return RF_OK;
+}
+
+rf_status rf_config_check_training(const char *file, const rf_config *config) {
+  if (config->model.causal) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG,
+                 "%s: model.causal: found false; allowed: true where a model is trained (training predicts the next "
+                 "token, which a model that is not causal sees)",
+                 file);
 }

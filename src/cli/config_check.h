@@ -8,4 +8,7 @@
  * place of the value to change. Warns about settings that have no effect or cost more than they seem to. */
 rf_status rf_config_settle(rf_config *config, const rf_origin *origin);
 
+/* What only training asks for: a model that is not causal can be imported, evaluated and exported, and not trained. */
+rf_status rf_config_check_training(const char *file, const rf_config *config);
+
 #endif

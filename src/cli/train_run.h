@@ -1,4 +1,4 @@
-/* What train and eval share: a folder for the run, then the run. */
+/* A folder for the run, then the run. */
 #ifndef RF_CLI_TRAIN_RUN_H
 #define RF_CLI_TRAIN_RUN_H
 
@@ -6,7 +6,7 @@
 #include "cli/options.h"
 
 /* Opens the data first, so that a run that cannot start leaves no folder behind; then makes the folder (option --run)
- * and trains. evaluate: see rf_train_options. */
-rf_status rf_cli_train(const rf_arguments *arguments, const rf_config *config, const rf_config *evaluate);
+ * and trains. */
+rf_status rf_cli_train(const rf_arguments *arguments, const rf_config *config);
 
 #endif

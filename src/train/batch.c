@@ -2,7 +2,7 @@
 #include <string.h>
 
 rf_status rf_sequences_take(const rf_config *config, int64_t count, rf_arena *arena, rf_sequences *s) {
-  *s = (rf_sequences){.count = count, .length = config->data.length};
+  *s = (rf_sequences){.count = count, .length = config->data.length, .causal = config->model.causal};
   s->padded = rf_padded_length(config, s->length);
   const size_t all = (size_t)(count * s->padded);
   RF_TRY(rf_arena_take_zero(arena, all, sizeof *s->ids, &s->ids));
@@ -17,9 +17,11 @@ rf_status rf_sequences_take(const rf_config *config, int64_t count, rf_arena *ar
 }
 
 rf_status rf_sequences_read(rf_sequences *s, const rf_dataset *dataset, rf_split split, uint64_t first, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    RF_TRY(rf_dataset_read(dataset, split, first + (uint64_t)i, 0, s->length, s->ids + i * s->padded,
-                           s->labels + i * s->padded));
+  for (int64_t i = 0; i < n; i++) {
+    int32_t *ids = s->ids + i * s->padded, *labels = s->labels + i * s->padded;
+    RF_TRY(rf_dataset_read(dataset, split, first + (uint64_t)i, 0, s->length, ids, labels));
+    if (!s->causal) memcpy(labels, ids, (size_t)s->length * sizeof *labels);
+  }
   return RF_OK;
 }
 

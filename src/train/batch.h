@@ -6,18 +6,22 @@
 #include "reformer/config.h"
 #include "reformer/dataset.h"
 #include "reformer/model.h"
+#include <stdbool.h>
 
 typedef struct rf_sequences {
   int64_t count, length, padded; /* sequences, tokens read of each, tokens with padding */
   int32_t *ids, *labels;         /* [count, padded]; padding: id 0, label RF_IGNORE */
   uint8_t *mask;                 /* [count, padded]; NULL where nothing is padded */
   uint32_t *index;               /* [count] index in the global batch */
+  bool causal;                   /* false: a token's label is the token itself */
 } rf_sequences;
 
 /* Takes the arrays from the arena. */
 rf_status rf_sequences_take(const rf_config *config, int64_t count, rf_arena *arena, rf_sequences *sequences);
 
-/* Sequences [first, first + n) of a split into the first n places. */
+/* Sequences [first, first + n) of a split into the first n places. Labels of a causal model are the next tokens; those
+ * of one that is not are the tokens themselves, unshifted, as a masked language model predicts what stands in a place.
+ */
 rf_status rf_sequences_read(rf_sequences *sequences, const rf_dataset *dataset, rf_split split, uint64_t first,
                             int64_t n);
 

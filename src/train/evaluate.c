@@ -1,4 +1,5 @@
 #include "train/evaluate.h"
+#include "base/log.h"
 #include "reformer/rng.h"
 #include <math.h>
 
@@ -25,4 +26,18 @@ double rf_loss_bits(const rf_loss *loss) { return rf_loss_mean(loss) / log(2.0);
 
 double rf_loss_accuracy(const rf_loss *loss) {
   return loss->counted > 0 ? (double)loss->correct / (double)loss->counted : NAN;
+}
+
+void rf_loss_say(const rf_model *model, const char *name, const rf_loss *loss) {
+  rf_log_info("%s: loss %.4f, %.3f bits/token, accuracy %.2f %% over %lld tokens (%lld rounds of hashing)", name,
+              rf_loss_mean(loss), rf_loss_bits(loss), 100 * rf_loss_accuracy(loss), (long long)loss->counted,
+              (long long)rf_model_config_of(model)->lsh.n_hashes);
+}
+
+rf_status rf_evaluate_say(rf_model *model, const rf_dataset *dataset, rf_split split, rf_sequences *sequences,
+                          const char *name) {
+  rf_loss loss;
+  RF_TRY(rf_evaluate(model, dataset, split, sequences, &loss));
+  if (loss.counted > 0) rf_loss_say(model, name, &loss);
+  return RF_OK;
 }

@@ -12,6 +12,11 @@
 rf_status rf_evaluate(rf_model *model, const rf_dataset *dataset, rf_split split, rf_sequences *sequences,
                       rf_loss *loss);
 
+/* The same, and says the result in one line of the log; `name` is what was evaluated. An empty split is passed over. */
+rf_status rf_evaluate_say(rf_model *model, const rf_dataset *dataset, rf_split split, rf_sequences *sequences,
+                          const char *name);
+void rf_loss_say(const rf_model *model, const char *name, const rf_loss *loss);
+
 /* Mean loss, bits and accuracy of sums; NaN where nothing was counted. */
 double rf_loss_mean(const rf_loss *loss);
 double rf_loss_bits(const rf_loss *loss);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "reformer/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/metrics.h"
 #include "train/progress.h"
@@ -9,6 +10,7 @@
 #include "train/sample.h"
 #include "train/step.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,37 +81,27 @@ static rf_status one_step(run *r, int64_t step) {
   return count_skipped(r, &result, step);
 }
 
-/* The trained model on a split, under the trainer's configuration or another. */
-static rf_status say_split(run *r, const rf_config *config, const rf_dataset *dataset, rf_sequences *sequences,
-                           rf_split split, const char *name) {
-  rf_loss loss;
-  RF_TRY(rf_model_set_config(r->trainer.model, config));
-  const rf_status status = rf_evaluate(r->trainer.model, dataset, split, sequences, &loss);
-  RF_TRY(rf_model_set_config(r->trainer.model, &r->trainer.config));
-  RF_TRY(status);
-  if (loss.counted > 0)
-    rf_log_info("%s: loss %.4f, %.3f bits/token, accuracy %.2f %% over %lld tokens (%lld rounds of hashing)", name,
-                rf_loss_mean(&loss), rf_loss_bits(&loss), 100 * rf_loss_accuracy(&loss), (long long)loss.counted,
-                (long long)config->lsh.n_hashes);
-  return RF_OK;
+static rf_status say_splits(run *r) {
+  rf_trainer *t = &r->trainer;
+  RF_TRY(rf_evaluate_say(t->model, t->dataset, RF_SPLIT_VALIDATION, &t->sequences, "validation"));
+  return rf_evaluate_say(t->model, t->dataset, RF_SPLIT_TEST, &t->sequences, "test");
 }
 
-static rf_status say_splits(run *r, const rf_config *config, const rf_dataset *dataset, rf_sequences *sequences) {
-  RF_TRY(say_split(r, config, dataset, sequences, RF_SPLIT_VALIDATION, "validation"));
-  return say_split(r, config, dataset, sequences, RF_SPLIT_TEST, "test");
-}
-
-/* Another configuration has data, and so sequences, of its own. */
-static rf_status evaluate_elsewhere(run *r, const rf_config *config) {
-  rf_dataset *dataset = NULL;
-  rf_arena *arena = NULL;
-  rf_sequences sequences;
-  rf_status status = rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset);
-  if (status == RF_OK) status = rf_arena_create("evaluation", 0, &arena);
-  if (status == RF_OK) status = rf_sequences_take(config, config->training.batch, arena, &sequences);
-  if (status == RF_OK) status = say_splits(r, config, dataset, &sequences);
-  rf_arena_destroy(arena);
-  rf_dataset_destroy(dataset);
+static rf_status save_checkpoint(run *r, const rf_train_options *options, int64_t step) {
+  char name[64], path[RF_MAX_PATH];
+  snprintf(name, sizeof name, "checkpoints/step-%08lld", (long long)step);
+  RF_TRY(rf_run_folder_path(options->run_folder, name, path, sizeof path));
+  const rf_checkpoint_header header = {.config = options->config_text,
+                                       .step = step,
+                                       .seed = r->trainer.config.training.seed,
+                                       .mesh_sequence = 1,
+                                       .mesh_data = 1};
+  rf_store *store = rf_model_store(r->trainer.model);
+  rf_state state;
+  RF_TRY(rf_state_create(store, r->trainer.optimizer, &state));
+  const rf_status status = rf_checkpoint_save(path, &header, rf_store_layout(store), &state);
+  rf_state_destroy(&state);
+  if (status == RF_OK) rf_log_info("checkpoint %s", path);
   return status;
 }
 
@@ -136,8 +128,8 @@ static rf_status train(run *r, const rf_train_options *options) {
   for (int64_t step = 1; status == RF_OK && step <= config->training.steps; step++) status = one_step(r, step);
   rf_progress_finish();
   RF_TRY(status);
-  RF_TRY(say_splits(r, config, r->trainer.dataset, &r->trainer.sequences));
-  if (options->evaluate) RF_TRY(evaluate_elsewhere(r, options->evaluate));
+  RF_TRY(save_checkpoint(r, options, config->training.steps));
+  RF_TRY(say_splits(r));
   return say_sample(r);
 }
 

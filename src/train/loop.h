@@ -9,12 +9,11 @@
 typedef struct rf_train_options {
   const char *run_folder; /* exists, writable */
   bool verbose;
-  /* After training, evaluate the trained model on the validation and the test split under this configuration too (other
-   * data or hash rounds, the same shapes of parameters) and say the results; NULL: no. */
-  const rf_config *evaluate;
+  const char *config_text; /* YAML of the configuration, for the checkpoint */
 } rf_train_options;
 
-/* config: resolved and checked. Writes metrics.jsonl and log.txt into the run folder. */
+/* config: resolved and checked. Writes metrics.jsonl and log.txt into the run folder, and the trained state as
+ * checkpoints/step-NNNNNNNN. */
 rf_status rf_train_run(const rf_config *config, const rf_train_options *options);
 
 #endif

@@ -82,7 +82,7 @@ check 2 "--set optimizer.warmup: found 3; allowed: at most training.steps = 2" -
 check 2 "data.length: found 63" "even" -- train good.yaml -s data.kind=duplicate -s data.length=63
 check 2 "model.vocab_size: found 255" "at least 256" -- train good.yaml -s model.vocab_size=255
 check 2 "--set data.split: found a sum of 1.1" -- train good.yaml -s 'data.split=[1, 0.1, 0]'
-check 2 "--set model.causal: found false; allowed: true" -- train good.yaml -s model.causal=false
+check 2 "good.yaml: model.causal: found false; allowed: true" -- train good.yaml -s model.causal=false
 
 # --- data ---
 : >empty.bin
@@ -94,7 +94,6 @@ check 3 "short.bin" -- train good.yaml -s data.path=short.bin --run run
 check 3 "$work" -- train good.yaml -s "data.path=$work" --run run
 check 3 "odd.bin" -- train good.yaml -s data.kind=tokens -s data.path=odd.bin --run run
 check 2 "data.path" -- train good.yaml -s "data.path=''" --run run
-check 3 "missing.txt" -- eval good.yaml --data missing.txt --run run
 [ -e run ] && echo "FAILED: bad data left a run folder behind" && failures=$((failures + 1))
 
 # A token id (777) beyond the vocabulary (300), at an even place among 20,000 tokens that are fine.

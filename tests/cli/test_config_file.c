@@ -242,7 +242,6 @@ static void test_values_that_do_not_fit_each_other_are_refused_at_the_one_to_cha
   REFUSED(duplicate, "model.positions.shape=[256]", "one axis", "2 to 4 axes");
   REFUSED(duplicate, "model.positions={shape: [4, 8, 8], dims: [128, 128]}", "found 2 entries", "3");
   REFUSED("data: duplicate\nmodel: {d_head: 5, positions: rotary}\n", NULL, "model.d_head", "found 5", "even");
-  REFUSED(duplicate, "model.causal=false", "--set model.causal", "allowed: true");
   REFUSED(duplicate, "training={batch: 8, accumulate: 3}", "training.accumulate", "divisor of training.batch = 8");
   REFUSED(duplicate, "optimizer.warmup=2000", "optimizer.warmup", "training.steps = 1000");
   REFUSED(duplicate, "data.length=255", "data.length", "even number");

@@ -1,0 +1,70 @@
+#include "base/log.h"
+#include "checkpoint/huggingface.h"
+#include "cli/commands.h"
+#include "cli/config_file.h"
+#include "reformer/checkpoint.h"
+#include "reformer/model.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static rf_status save(const char *folder, const rf_config *config, rf_store *store) {
+  char *text;
+  rf_state state;
+  RF_TRY(rf_config_emit(config, &text));
+  const rf_checkpoint_header header = {
+      .config = text, .seed = config->training.seed, .mesh_sequence = 1, .mesh_data = 1};
+  rf_status status = rf_state_create(store, NULL, &state);
+  if (status == RF_OK) status = rf_checkpoint_save(folder, &header, rf_store_layout(store), &state);
+  rf_state_destroy(&state);
+  free(text);
+  return status;
+}
+
+static rf_status import(const char *path, const rf_config *config, const char *folder) {
+  rf_model *model;
+  rf_import_report report;
+  RF_TRY(rf_model_create(config, &model));
+  rf_status status = rf_huggingface_import(path, config, rf_model_store(model), &report);
+  if (status == RF_OK) status = save(folder, config, rf_model_store(model));
+  if (status == RF_OK) {
+    rf_log_info("%s: %lld tensors with %lld parameters imported as %s (%lld others hold none)", path,
+                (long long)report.tensors, (long long)rf_store_parameters(rf_model_store(model)), folder,
+                (long long)report.left_out);
+    if (report.rounded > 0)
+      rf_log_warn("%s: %lld numbers were rounded to %s; the double build (-DRF_DOUBLE=ON) keeps them", path,
+                  (long long)report.rounded, RF_REAL_NAME);
+  }
+  rf_model_destroy(model);
+  return status;
+}
+
+static rf_status run(const rf_arguments *arguments) {
+  const char *folder = rf_arguments_value(arguments, "output");
+  struct stat about;
+  rf_config config;
+  if (!folder || folder[0] == '\0')
+    return rf_fail(RF_BAD_CONFIG, "reformer import: -o CHECKPOINT is missing: the folder to be made");
+  if (lstat(folder, &about) == 0)
+    return rf_fail(RF_BAD_CONFIG, "-o %s: exists already; remove it, or name another folder", folder);
+  RF_TRY(rf_config_load(arguments->operand[1], arguments->sets, arguments->n_sets, &config));
+  rf_status status = rf_huggingface_check(&config);
+  if (status != RF_OK) return rf_context(RF_BAD_CONFIG, "%s", arguments->operand[1]);
+  return import(arguments->operand[0], &config, folder);
+}
+
+static const rf_option options[] = {
+    RF_OPTION_SET, {"output", 'o', "CHECKPOINT", "the folder to be made"}, RF_OPTIONS_ALWAYS};
+
+const rf_command rf_command_import = {
+    .name = "import",
+    .operands = {"MODEL.safetensors", "CONFIG", NULL},
+    .summary = "makes a checkpoint of HuggingFace's Reformer weights",
+    .description =
+        "Reads the weights of a Reformer of HuggingFace's transformers (causal or masked language model, its\n"
+        "names and shapes) into the model that CONFIG describes, and saves it as a checkpoint of step 0.\n"
+        "Every tensor must be there, and fit; a tensor that is none of the model's is an error.",
+    .options = options,
+    .computes = true,
+    .run = run,
+};

@@ -1,0 +1,30 @@
+/* Logits and losses of tokens, as an HDF5 file for whoever compares models.
+ *
+ *   logits       (sequences, length, vocab)
+ *   token_loss   (sequences, length)      nats; NaN where a token is not counted
+ *   loss         scalar                   mean over the counted tokens
+ *
+ * in the build's own precision. The file appears whole under its name, or not at all. */
+#ifndef RF_TRAIN_LOGITS_FILE_H
+#define RF_TRAIN_LOGITS_FILE_H
+
+#include "reformer/error.h"
+#include "reformer/real.h"
+#include <stdint.h>
+
+typedef struct rf_logits_file rf_logits_file;
+
+/* RF_FAILED where it cannot be made. */
+rf_status rf_logits_file_create(const char *path, int64_t sequences, int64_t length, int64_t vocab,
+                                rf_logits_file **file);
+
+/* logits [n, vocab] of tokens [first, first + n) of a sequence. */
+rf_status rf_logits_file_add(rf_logits_file *file, int64_t sequence, int64_t first, int64_t n, const real *logits);
+/* token_loss [length] of a sequence. */
+rf_status rf_logits_file_add_losses(rf_logits_file *file, int64_t sequence, const double *token_loss);
+/* Writes the mean loss and gives the file its name; frees, whatever the status. */
+rf_status rf_logits_file_finish(rf_logits_file *file, double loss);
+/* Frees and removes an unfinished file. NULL: nothing. */
+void rf_logits_file_abandon(rf_logits_file *file);
+
+#endif
