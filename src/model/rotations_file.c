@@ -73,7 +73,7 @@ static rf_status to_real(const source *s, const double *values, real *rotations)
 }
 
 static rf_status load_layer(const source *s, hid_t file, int64_t layer, rf_blocks *blocks) {
-  double *values = malloc(s->count * sizeof *values);
+  double *values = calloc(s->count, sizeof *values);
   real *rotations = malloc(s->count * sizeof *rotations);
   rf_status status = RF_OK;
   if (!values || !rotations) {
