@@ -23,8 +23,9 @@ static void keep_gravest(rf_note *kept, const rf_note *note) {
   if (more > 0 || (more == 0 && note->rank < kept->rank)) *kept = *note;
 }
 
-rf_status rf_alarm_fail(const rf_mesh *mesh) {
+rf_status rf_alarm_fail(rf_mesh *mesh) {
   assert(mesh->alarm.status != RF_OK);
+  mesh->alarm_heard = true;
   return rf_fail((rf_status)mesh->alarm.status, "rank %d: %s", mesh->alarm.rank, mesh->alarm.text);
 }
 
@@ -95,8 +96,7 @@ static rf_status receive_missing_notes(rf_mesh *mesh, int missing) {
 
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
-  RF_TRY(rf_alarm_receive(mesh));
-  const bool own_failure = status != RF_OK && mesh->alarm.status == RF_OK;
+  const bool own_failure = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
   mesh->waiting_for = "the other ranks, to agree";
   if (own_failure) RF_TRY(tell(mesh, status));
   RF_TRY(vote(mesh, (rf_vote){(int32_t)status, own_failure}));
@@ -113,6 +113,6 @@ rf_status rf_agree(rf_mesh *mesh, rf_status status) {
     RF_TRY(finish(mesh, world->size, mesh->note_requests));
     keep_gravest(&mesh->alarm, &mesh->own_note);
   }
-  if (same) return rf_fail((rf_status)mesh->alarm.status, "%s", mesh->alarm.text);
-  return rf_alarm_fail(mesh);
+  const rf_status failure = rf_alarm_fail(mesh);
+  return same ? rf_fail(failure, "%s", mesh->alarm.text) : failure;
 }

@@ -81,7 +81,7 @@ static rf_status reduce(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, opera
   const int size = mesh->groups[scope].size;
   if (size == 1 || n == 0) return RF_OK;
   const rf_span mine = part_of(n, size, mesh->groups[scope].rank);
-  number *total, *in;
+  number *total = NULL, *in;
   RF_TRY(take_scratch(mesh, (size_t)(n + size * mine.count) * sizeof *total, &total));
   in = total + n;
   memcpy(total, values, (size_t)n * sizeof *total);
@@ -112,7 +112,7 @@ rf_status rf_max_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int6
 /* own: [n], all: [size, n] numbers of 8 bytes. */
 static rf_status gather(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const void *own, void *all) {
   const int size = mesh->groups[scope].size, rank = mesh->groups[scope].rank;
-  number *in;
+  number *in = NULL;
   RF_TRY(take_scratch(mesh, (size_t)(n * size) * sizeof *in, &in));
   memcpy(in + n * rank, own, (size_t)n * sizeof *in);
   rf_flight *flight;

@@ -2,6 +2,11 @@
 #include <assert.h>
 #include <limits.h>
 
+static void clear(rf_queue *queue) {
+  queue->n = queue->next = queue->n_requests = 0;
+  queue->next_unit = 0;
+}
+
 rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_flight **flight_out) {
   *flight_out = NULL;
   if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
@@ -15,8 +20,8 @@ rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_fli
     flight->group = group;
     flight->tag = group->next_tag;
     flight->row = MPI_DATATYPE_NULL;
-    flight->n_messages = flight->next_message = flight->n_requests = 0;
-    flight->next_unit = 0;
+    clear(&flight->receives);
+    clear(&flight->sends);
     group->next_tag = (group->next_tag + 1) % mesh->tags;
     mesh->n_flying++;
     *flight_out = flight;
@@ -33,43 +38,50 @@ void rf_flight_free(rf_flight *flight) {
 }
 
 /* Posts the next piece of the next message. */
-static rf_status post(rf_flight *flight) {
-  const rf_message *m = &flight->messages[flight->next_message];
+static rf_status post(const rf_flight *flight, rf_queue *queue) {
+  const rf_message *m = &queue->messages[queue->next];
   int64_t most = flight->mesh->most_bytes / flight->unit;
   if (most < 1) most = 1;
   if (most > INT_MAX) most = INT_MAX;
-  const int64_t left = m->count - flight->next_unit;
+  const int64_t left = m->count - queue->next_unit;
   const int count = (int)(left < most ? left : most);
-  unsigned char *data = m->data + flight->next_unit * flight->unit;
-  MPI_Request *request = &flight->requests[flight->n_requests];
-  if (m->sends)
+  unsigned char *data = m->data + queue->next_unit * flight->unit;
+  MPI_Request *request = &queue->requests[queue->n_requests];
+  if (queue == &flight->sends)
     RF_MPI(MPI_Isend(data, count, flight->row, m->peer, flight->tag, flight->group->comm, request));
   else
     RF_MPI(MPI_Irecv(data, count, flight->row, m->peer, flight->tag, flight->group->comm, request));
-  flight->n_requests++;
-  flight->next_unit += count;
-  if (flight->next_unit == m->count) {
-    flight->next_unit = 0;
-    flight->next_message++;
+  queue->n_requests++;
+  queue->next_unit += count;
+  if (queue->next_unit == m->count) {
+    queue->next_unit = 0;
+    queue->next++;
   }
   return RF_OK;
 }
 
-static rf_status post_window(rf_flight *flight) {
-  while (flight->n_requests < RF_WINDOW && flight->next_message < flight->n_messages) RF_TRY(post(flight));
-  flight->done = flight->n_requests == 0;
+static rf_status post_window(const rf_flight *flight, rf_queue *queue) {
+  while (queue->n_requests < RF_WINDOW && queue->next < queue->n) RF_TRY(post(flight, queue));
   return RF_OK;
 }
 
-static rf_status poll_messages(rf_flight *flight) {
+static rf_status poll_queue(const rf_flight *flight, rf_queue *queue) {
   int done = 0, index[RF_WINDOW];
-  RF_MPI(MPI_Testsome(flight->n_requests, flight->requests, &done, index, MPI_STATUSES_IGNORE));
+  if (queue->n_requests == 0) return RF_OK;
+  RF_MPI(MPI_Testsome(queue->n_requests, queue->requests, &done, index, MPI_STATUSES_IGNORE));
   if (done == MPI_UNDEFINED || done == 0) return RF_OK;
   int kept = 0;
-  for (int i = 0; i < flight->n_requests; i++)
-    if (flight->requests[i] != MPI_REQUEST_NULL) flight->requests[kept++] = flight->requests[i];
-  flight->n_requests = kept;
-  return post_window(flight);
+  for (int i = 0; i < queue->n_requests; i++)
+    if (queue->requests[i] != MPI_REQUEST_NULL) queue->requests[kept++] = queue->requests[i];
+  queue->n_requests = kept;
+  return post_window(flight, queue);
+}
+
+static rf_status poll_messages(rf_flight *flight) {
+  RF_TRY(poll_queue(flight, &flight->receives));
+  RF_TRY(poll_queue(flight, &flight->sends));
+  flight->done = flight->receives.n_requests == 0 && flight->sends.n_requests == 0;
+  return RF_OK;
 }
 
 rf_status rf_flight_open(rf_mesh *mesh, rf_scope scope, const char *what, int64_t unit, rf_flight **flight_out) {
@@ -84,22 +96,27 @@ rf_status rf_flight_open(rf_mesh *mesh, rf_scope scope, const char *what, int64_
   return RF_OK;
 }
 
-static void add(rf_flight *flight, rf_message message) {
+static void add(__attribute__((unused)) const rf_flight *flight, rf_queue *queue, rf_message message) {
   if (message.count == 0) return;
-  assert(message.count > 0 && flight->n_messages < flight->capacity);
+  assert(message.count > 0 && queue->n < queue->capacity);
   assert(message.peer >= 0 && message.peer < flight->group->size && message.peer != flight->group->rank);
-  flight->messages[flight->n_messages++] = message;
+  queue->messages[queue->n++] = message;
 }
 
 void rf_flight_send(rf_flight *flight, int peer, const void *data, int64_t count) {
-  add(flight, (rf_message){(unsigned char *)(uintptr_t)data, count, peer, true});
+  add(flight, &flight->sends, (rf_message){(unsigned char *)(uintptr_t)data, count, peer});
 }
 
 void rf_flight_receive(rf_flight *flight, int peer, void *data, int64_t count) {
-  add(flight, (rf_message){data, count, peer, false});
+  add(flight, &flight->receives, (rf_message){data, count, peer});
 }
 
-rf_status rf_flight_launch(rf_flight *flight) { return post_window(flight); }
+rf_status rf_flight_launch(rf_flight *flight) {
+  RF_TRY(post_window(flight, &flight->receives));
+  RF_TRY(post_window(flight, &flight->sends));
+  flight->done = flight->receives.n_requests == 0 && flight->sends.n_requests == 0;
+  return RF_OK;
+}
 
 rf_status rf_all_to_all_start(rf_mesh *mesh, rf_scope scope, const rf_all_to_all *all, rf_flight **flight) {
   const int size = mesh->groups[scope].size, rank = mesh->groups[scope].rank;

@@ -113,7 +113,6 @@ static rf_status make_groups(rf_mesh *mesh) {
 
 static rf_status make_flights(rf_mesh *mesh) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
-  const size_t messages = 2 * (size_t)size;
   mesh->flights = calloc(RF_FLIGHTS, sizeof *mesh->flights);
   mesh->note_requests = calloc((size_t)size, sizeof(MPI_Request));
   mesh->votes = calloc((size_t)size + 1, sizeof *mesh->votes);
@@ -121,9 +120,12 @@ static rf_status make_flights(rf_mesh *mesh) {
     return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
   for (int i = 0; i < RF_FLIGHTS; i++) {
     mesh->flights[i].mesh = mesh;
-    mesh->flights[i].capacity = (int)messages;
-    mesh->flights[i].messages = calloc(messages, sizeof(rf_message));
-    if (!mesh->flights[i].messages) return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
+    rf_queue *both[] = {&mesh->flights[i].receives, &mesh->flights[i].sends};
+    for (int k = 0; k < 2; k++) {
+      both[k]->capacity = size;
+      both[k]->messages = calloc((size_t)size, sizeof(rf_message));
+      if (!both[k]->messages) return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
+    }
   }
   return RF_OK;
 }
@@ -155,13 +157,14 @@ static void abandon(rf_mesh *mesh) {
   for (int i = 0; i < RF_FLIGHTS; i++) {
     rf_flight *flight = &mesh->flights[i];
     if (!flight->used) continue;
-    for (int k = 0; k < flight->n_requests; k++) (void)MPI_Cancel(&flight->requests[k]);
+    for (int k = 0; k < flight->receives.n_requests; k++) (void)MPI_Cancel(&flight->receives.requests[k]);
   }
 }
 
 static void free_flights(rf_mesh *mesh) {
   for (int i = 0; mesh->flights && i < RF_FLIGHTS; i++) {
-    free(mesh->flights[i].messages);
+    free(mesh->flights[i].receives.messages);
+    free(mesh->flights[i].sends.messages);
     free(mesh->flights[i].ring.buffer);
   }
   free(mesh->flights);
@@ -201,7 +204,7 @@ size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   bytes += RF_FLIGHTS * sizeof *mesh->flights;
   for (int i = 0; i < RF_FLIGHTS; i++) {
     const rf_flight *flight = &mesh->flights[i];
-    bytes += (size_t)flight->capacity * sizeof *flight->messages;
+    bytes += (size_t)(flight->receives.capacity + flight->sends.capacity) * sizeof(rf_message);
     if (flight->ring.buffer) bytes += RF_RING_DEPTH * (size_t)flight->ring.piece * sizeof(real);
   }
   return bytes;

@@ -19,7 +19,7 @@ rf_status rf_mpi_check(int code, const char *call);
 
 enum {
   RF_FLIGHTS = 32, /* operations under way at once */
-  RF_WINDOW = 64,  /* messages of one operation under way at once */
+  RF_WINDOW = 32,  /* messages of one operation under way at once, each way */
   RF_RING_DEPTH = 4,
   RF_NOTE_BYTES = 1024 /* small enough that any library sends it without waiting for the receiver */
 };
@@ -34,8 +34,17 @@ typedef struct rf_message {
   unsigned char *data;
   int64_t count; /* units */
   int peer;      /* rank in the group */
-  bool sends;
 } rf_message;
+
+/* The messages of an operation that go one way, in the order in which they are posted. */
+typedef struct rf_queue {
+  rf_message *messages; /* [capacity] owned */
+  int n, capacity;
+  int next; /* first that is not wholly under way */
+  int64_t next_unit;
+  int n_requests;
+  MPI_Request requests[RF_WINDOW];
+} rf_queue;
 
 /* Progress of a ring reduce-scatter; see segments.c. */
 typedef struct rf_ring_place {
@@ -64,12 +73,7 @@ struct rf_flight {
   int tag;
   int64_t unit; /* bytes of a row */
   MPI_Datatype row;
-  rf_message *messages; /* [capacity] owned */
-  int n_messages, capacity;
-  int next_message; /* first that is not wholly under way */
-  int64_t next_unit;
-  int n_requests;
-  MPI_Request requests[RF_WINDOW];
+  rf_queue receives, sends;
   rf_ring ring;
 };
 
@@ -101,6 +105,7 @@ struct rf_mesh {
   size_t scratch_bytes;
   bool scratch_busy;          /* a collective has not come back from it: never freed */
   rf_note alarm;              /* the gravest failure this rank knows of; the mesh is of no more use then */
+  bool alarm_heard;           /* the caller has been told of it */
   int notes;                  /* received */
   rf_note own_note;           /* lent to MPI */
   MPI_Request *note_requests; /* [size] */
@@ -114,6 +119,6 @@ rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request)
 rf_status rf_alarm_check(rf_mesh *mesh);
 /* ... and leaves what it found in mesh->alarm, without failing. */
 rf_status rf_alarm_receive(rf_mesh *mesh);
-rf_status rf_alarm_fail(const rf_mesh *mesh);
+rf_status rf_alarm_fail(rf_mesh *mesh);
 
 #endif

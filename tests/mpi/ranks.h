@@ -1,0 +1,41 @@
+/* Programs that mpirun starts on several ranks. A rank that fails aborts (CMOCKA_TEST_ABORT), so that the others do not
+ * wait for it. */
+#ifndef TESTS_MPI_RANKS_H
+#define TESTS_MPI_RANKS_H
+
+#include "support/numbers.h"
+#include "comm/agree.h"
+#include "comm/collective.h"
+#include "comm/mesh.h"
+#include <unistd.h>
+
+/* Runs `body` for every way to make the world a mesh. */
+static inline void on_every_mesh(void (*body)(rf_mesh *mesh)) {
+  for (int sequence = 1; sequence <= rf_mpi_size(); sequence++) {
+    if (rf_mpi_size() % sequence != 0) continue;
+    rf_mesh *mesh;
+    assert_ok(rf_mesh_create(sequence, 0, &mesh));
+    assert_true(rf_mesh_is_valid(mesh));
+    body(mesh);
+    assert_true(rf_mesh_is_valid(mesh));
+    assert_ok(rf_agree(mesh, RF_OK));
+    rf_mesh_destroy(mesh);
+  }
+}
+
+/* Ranks come at different times, so that an order of arrival would show. */
+static inline void arrive_late(rf_mesh *mesh, int turn) {
+  const int late = (rf_mesh_rank(mesh) * 7 + turn * 5) % 4;
+  (void)usleep((useconds_t)(late * 300));
+}
+
+#define RANKS_MAIN(tests)                                                                                              \
+  int main(int argc, char **argv) {                                                                                    \
+    int failed = rf_mpi_start(&argc, &argv) != RF_OK;                                                                  \
+    if (failed) (void)fprintf(stderr, "%s\n", rf_error_message());                                                     \
+    if (!failed) failed = cmocka_run_group_tests(tests, NULL, NULL);                                                   \
+    rf_mpi_finish();                                                                                                   \
+    return failed != 0;                                                                                                \
+  }
+
+#endif

@@ -1,0 +1,128 @@
+/* Failures of one rank end all of them, with one message. */
+#include "mpi/ranks.h"
+#include "comm/segments.h"
+#include "base/clock.h"
+
+static rf_mesh *world(void) {
+  rf_mesh *mesh;
+  assert_ok(rf_mesh_create(1, 0, &mesh));
+  return mesh;
+}
+
+static void test_ranks_that_are_well_agree_on_it(void **state) {
+  (void)state;
+  rf_mesh *mesh = world();
+  for (int i = 0; i < 5; i++) {
+    arrive_late(mesh, i);
+    assert_ok(rf_agree(mesh, RF_OK));
+  }
+  rf_mesh_destroy(mesh);
+}
+
+static void test_one_failing_rank_is_quoted_by_all(void **state) {
+  (void)state;
+  for (int bad = 0; bad < rf_mpi_size(); bad++) {
+    rf_mesh *mesh = world();
+    char expected[200];
+    rf_status status = RF_OK;
+    if (rf_mpi_rank() == bad) status = rf_fail(RF_BAD_DATA, "shard %d is torn", bad);
+    arrive_late(mesh, bad);
+    assert_int_equal(rf_agree(mesh, status), RF_BAD_DATA);
+    if (rf_mpi_size() > 1)
+      (void)snprintf(expected, sizeof expected, "rank %d: shard %d is torn", bad, bad);
+    else
+      (void)snprintf(expected, sizeof expected, "shard %d is torn", bad);
+    assert_string_equal(rf_error_message(), expected);
+    rf_mesh_destroy(mesh);
+  }
+}
+
+static void test_what_all_ranks_say_is_said_once(void **state) {
+  (void)state;
+  rf_mesh *mesh = world();
+  assert_int_equal(rf_agree(mesh, rf_fail(RF_BAD_CONFIG, "model.d_model is odd")), RF_BAD_CONFIG);
+  assert_string_equal(rf_error_message(), "model.d_model is odd");
+  rf_mesh_destroy(mesh);
+}
+
+static void test_the_gravest_failure_wins_and_of_equals_the_lowest_rank(void **state) {
+  (void)state;
+  static const rf_status kinds[] = {RF_OK, RF_FAILED, RF_BAD_DATA, RF_STOPPED, RF_BAD_DATA, RF_FAILED, RF_OK, RF_FAILED};
+  const int size = rf_mpi_size();
+  if (size > 8) return;
+  rf_mesh *mesh = world();
+  rf_status status = kinds[rf_mpi_rank()];
+  if (status != RF_OK) status = rf_fail(status, "failure of rank %d", rf_mpi_rank());
+  arrive_late(mesh, 1);
+  const rf_status expected = size == 1 ? RF_OK : size == 2 ? RF_FAILED : RF_BAD_DATA;
+  assert_int_equal(rf_agree(mesh, status), expected);
+  if (size > 1)
+    assert_string_equal(rf_error_message(), size == 2 ? "rank 1: failure of rank 1" : "rank 2: failure of rank 2");
+  rf_mesh_destroy(mesh);
+}
+
+static void test_after_a_failure_nothing_starts(void **state) {
+  (void)state;
+  rf_mesh *mesh = world();
+  const rf_status own = rf_mpi_rank() == 0 ? rf_fail(RF_FAILED, "out of memory") : RF_OK;
+  assert_int_equal(rf_agree(mesh, own), RF_FAILED);
+  double x = 1, y[200] = {0};
+  if (rf_mpi_size() > 1) {
+    assert_int_equal(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_LOSS, 1, &x), RF_FAILED);
+    assert_string_equal(rf_error_message(), "rank 0: out of memory");
+    assert_int_equal(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_LOSS, 200, y), RF_FAILED);
+  }
+  assert_int_equal(rf_agree(mesh, RF_OK), RF_FAILED); /* and it is not forgotten */
+  rf_mesh_destroy(mesh);
+}
+
+static real *waited_for; /* MPI may write to it until it is finished */
+static rf_mesh *left[2]; /* meshes with messages under way are not freed whole; reachable, so that nothing leaks */
+
+static rf_status wait_for_all(rf_mesh *mesh, bool gather, const int64_t *first) {
+  rf_flight *flight;
+  if (gather)
+    RF_TRY(rf_all_gather_start(mesh, RF_TRAFFIC_PARAMETERS, first, waited_for, &flight));
+  else
+    RF_TRY(rf_reduce_scatter_start(mesh, RF_TRAFFIC_GRADIENTS, first, waited_for, &flight));
+  return rf_flight_wait(flight);
+}
+
+/* The last test of the program: operations stay under way. One rank fails before it starts what the others wait for. */
+static void test_ranks_that_wait_for_a_failed_one_are_freed(void **state) {
+  (void)state;
+  const int size = rf_mpi_size(), bad = size - 1;
+  if (size == 1) return;
+  static int64_t first[17];
+  for (int r = 0; r < size; r++) first[r + 1] = first[r] + 50000;
+  waited_for = NEW(real, first[size]);
+  for (int gather = 0; gather < 2; gather++) {
+    rf_mesh *mesh = left[gather] = world();
+    const double start = rf_clock_seconds();
+    rf_status status;
+    if (rf_mpi_rank() == bad) {
+      (void)usleep(50000);
+      status = rf_fail(RF_BAD_DATA, "tokens end after 17 bytes");
+    } else {
+      status = wait_for_all(mesh, gather, first);
+      assert_int_equal(status, RF_BAD_DATA);
+    }
+    assert_int_equal(rf_agree(mesh, status), RF_BAD_DATA);
+    char expected[100];
+    (void)snprintf(expected, sizeof expected, "rank %d: tokens end after 17 bytes", bad);
+    assert_string_equal(rf_error_message(), expected);
+    assert_true(rf_clock_seconds() - start < 5);
+    rf_mesh_destroy(mesh);
+  }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_ranks_that_are_well_agree_on_it),
+    cmocka_unit_test(test_one_failing_rank_is_quoted_by_all),
+    cmocka_unit_test(test_what_all_ranks_say_is_said_once),
+    cmocka_unit_test(test_the_gravest_failure_wins_and_of_equals_the_lowest_rank),
+    cmocka_unit_test(test_after_a_failure_nothing_starts),
+    cmocka_unit_test(test_ranks_that_wait_for_a_failed_one_are_freed),
+};
+
+RANKS_MAIN(tests)
