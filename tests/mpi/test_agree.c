@@ -47,7 +47,8 @@ static void test_what_all_ranks_say_is_said_once(void **state) {
 
 static void test_the_gravest_failure_wins_and_of_equals_the_lowest_rank(void **state) {
   (void)state;
-  static const rf_status kinds[] = {RF_OK, RF_FAILED, RF_BAD_DATA, RF_STOPPED, RF_BAD_DATA, RF_FAILED, RF_OK, RF_FAILED};
+  static const rf_status kinds[] = {RF_OK,       RF_FAILED, RF_BAD_DATA, RF_STOPPED,
+                                    RF_BAD_DATA, RF_FAILED, RF_OK,       RF_FAILED};
   const int size = rf_mpi_size();
   if (size > 8) return;
   rf_mesh *mesh = world();

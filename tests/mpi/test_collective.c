@@ -13,7 +13,8 @@ static int64_t traffic_of(rf_mesh *mesh, rf_traffic purpose) {
 /* What rank `r` of a scope holds: a function of it and the place, so that everybody knows everything. */
 static double held(uint64_t seed, int r, int64_t i) {
   const rf_draw draw = {.seed = seed + (uint64_t)r, .purpose = RF_RNG_TASK};
-  const volatile double x = rf_draw_normal(&draw, (uint64_t)i) * pow(10, (double)(i % 7) - 3); /* not fused into a sum */
+  const volatile double x =
+      rf_draw_normal(&draw, (uint64_t)i) * pow(10, (double)(i % 7) - 3); /* not fused into a sum */
   return x;
 }
 

@@ -44,8 +44,8 @@ static void test_a_mesh_that_does_not_fit_says_what_would(void **state) {
   assert_int_equal(data, 6);
   assert_ok(rf_mesh_fit(6, 2, 3, &data));
   assert_int_equal(data, 3);
-  assert_refused(rf_mesh_fit(6, 4, 0, &data), (const char *[]){"mesh.sequence", "4", "6 ranks", "1, 2, 3 or 6",
-                                                               "mpirun -n 8", NULL});
+  assert_refused(rf_mesh_fit(6, 4, 0, &data),
+                 (const char *[]){"mesh.sequence", "4", "6 ranks", "1, 2, 3 or 6", "mpirun -n 8", NULL});
   assert_refused(rf_mesh_fit(6, 7, 0, &data), (const char *[]){"7", "mpirun -n 7", NULL});
   assert_refused(rf_mesh_fit(6, 2, 2, &data), (const char *[]){"sequence 2 x data 2", "6 ranks", "mpirun -n 4", NULL});
   assert_refused(rf_mesh_fit(1, 2, 1, &data), (const char *[]){"1 rank;", NULL});
