@@ -163,7 +163,7 @@ static void check_reduce_scatter_cut(rf_mesh *mesh, int kind, int turn) {
 
 static void check_reduce_scatter(rf_mesh *mesh) {
   for (int kind = 0; kind < CUTS; kind++)
-    for (int turn = 0; turn < 3; turn++) check_reduce_scatter_cut(mesh, kind, turn);
+    for (int turn = 0; turn < (kind == CUTS - 1 ? 1 : 3); turn++) check_reduce_scatter_cut(mesh, kind, turn);
 }
 
 static void test_reduce_scatter_sums_around_the_ring_whoever_comes_first(void **state) {
