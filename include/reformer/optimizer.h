@@ -44,8 +44,8 @@ int rf_optimizer_state(const rf_optimizer *optimizer, rf_state_array *arrays);
  * Adafactor with relative_step: rho_t = min(0.01, 1 / sqrt(step)) instead. */
 double rf_schedule_rate(const rf_optimizer_config *config, int64_t step, int64_t steps);
 
-/* The 2-norm of all gradients, summed in double in a fixed order; NaN or infinity when any is. */
-double rf_gradient_norm(const rf_store *store);
+/* The 2-norm of all gradients of all ranks, summed in double in a fixed order; NaN or infinity when any is. */
+rf_status rf_gradient_norm(const rf_store *store, double *norm);
 /* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0 or norm NaN. */
 double rf_clip_scale(double norm, double clip_norm);
 

@@ -44,22 +44,32 @@ int64_t rf_tensor_count(const rf_tensor *tensor); /* elements */
 
 typedef struct rf_store rf_store;
 
-/* layout: lent, outlives the store. Parameters and gradients start at zero. */
-rf_status rf_store_create(const rf_layout *layout, rf_store **store);
+struct rf_mesh;
+
+/* Cuts every block evenly over all ranks of the mesh. layout, mesh: lent, outlive the store; mesh NULL: this process has
+ * it all. Parameters and gradients start at zero. What lends and takes back below is called by all ranks in the same
+ * order. */
+rf_status rf_store_create(const rf_layout *layout, struct rf_mesh *mesh, rf_store **store);
 void rf_store_destroy(rf_store *store);
 const rf_layout *rf_store_layout(const rf_store *store);
+struct rf_mesh *rf_store_mesh(const rf_store *store);
 
 /* Draws every parameter as its tensor says (normal: mean 0, deviation init_std), from the seed alone. */
 void rf_store_initialise(rf_store *store, uint64_t seed, double init_std);
 
-/* The full parameters of a block, valid until returned. */
+/* The full parameters of a block, valid until returned; at most two blocks are lent at a time. Prefetching starts to bring
+ * a block that will be lent next, where there is room; a block that does not exist is fine. */
+rf_status rf_store_prefetch(rf_store *store, int block);
 rf_status rf_store_lend(rf_store *store, int block, const real **params);
 void rf_store_return(rf_store *store, int block);
+/* Say so after the shards' parameters have changed: what was gathered before is stale. */
+void rf_store_updated(rf_store *store);
 
-/* A full gradient vector of a block to add to (it starts at zero for each borrower); handing it back
- * adds it to the shard's sum over micro-batches. */
+/* A full gradient vector of a block to add to; handing it back sends it to its owners, who add it to the sum over
+ * micro-batches. At most two blocks at a time. The sums are complete after rf_store_finish_gradients. */
 rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient);
 rf_status rf_store_hand_back(rf_store *store, int block);
+rf_status rf_store_finish_gradients(rf_store *store);
 void rf_store_clear_gradients(rf_store *store);
 
 /* What this rank owns of a block: elements [first, first + count) of its flat vector. */

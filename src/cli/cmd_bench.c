@@ -31,6 +31,5 @@ const rf_command rf_command_bench = {
     .description = "Times training steps of the model of CONFIG: tokens a second, and the share of the machine's peak\n"
                    "(its own multiply-add loop on the same threads) that the step's arithmetic reaches.",
     .options = options,
-    .computes = true,
     .run = run,
 };

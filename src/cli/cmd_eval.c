@@ -51,7 +51,8 @@ static rf_status say_split(rf_model *model, const rf_dataset *dataset, rf_split 
   rf_arena *arena;
   rf_sequences sequences;
   RF_TRY(rf_arena_create("evaluation", 0, &arena));
-  rf_status status = rf_sequences_take(config, config->training.batch, arena, &sequences);
+  rf_status status =
+      rf_sequences_take(config, NULL, config->training.batch, config->training.accumulate, arena, &sequences);
   if (status == RF_OK) status = rf_evaluate_say(model, dataset, split, &sequences, name);
   rf_arena_destroy(arena);
   return status;
@@ -122,6 +123,6 @@ const rf_command rf_command_eval = {
         "NaN where a token is not counted) and loss (the mean) of the file or the validation split. A\n"
         "causal model predicts the next token; any other one the token in each place.",
     .options = options,
-    .computes = true,
+    .alone = true,
     .run = run,
 };

@@ -87,6 +87,6 @@ const rf_command rf_command_export = {
                    "config.json beside them. What was imported comes out with the same bytes where --dtype is the\n"
                    "type that it had.",
     .options = options,
-    .computes = true,
+    .alone = true,
     .run = run,
 };

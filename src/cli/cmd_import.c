@@ -24,7 +24,7 @@ static rf_status save(const char *folder, const rf_config *config, rf_store *sto
 static rf_status import(const char *path, const rf_config *config, const char *folder) {
   rf_model *model;
   rf_import_report report;
-  RF_TRY(rf_model_create(config, &model));
+  RF_TRY(rf_model_create(config, NULL, &model));
   rf_status status = rf_huggingface_import(path, config, rf_model_store(model), &report);
   if (status == RF_OK) status = save(folder, config, rf_model_store(model));
   if (status == RF_OK) {
@@ -65,6 +65,6 @@ const rf_command rf_command_import = {
         "names and shapes) into the model that CONFIG describes, and saves it as a checkpoint of step 0.\n"
         "Every tensor must be there, and fit; a tensor that is none of the model's is an error.",
     .options = options,
-    .computes = true,
+    .alone = true,
     .run = run,
 };

@@ -20,6 +20,5 @@ const rf_command rf_command_train = {
                    "a logged step), log.txt and checkpoints/ with the trained state. On a terminal a progress line is\n"
                    "redrawn; elsewhere a plain line comes every output.log_every steps.",
     .options = options,
-    .computes = true,
     .run = run,
 };

@@ -23,7 +23,7 @@ typedef struct rf_command {
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;
-  bool computes; /* runs a model: refused where the world has ranks that it cannot use */
+  bool alone; /* runs on one rank: refused where the world has more */
   rf_status (*run)(const rf_arguments *arguments);
 } rf_command;
 

@@ -7,12 +7,11 @@
 #include "reformer/real.h"
 #include <string.h>
 
-static rf_status refuse_many_ranks(void) {
+static rf_status refuse_many_ranks(const rf_command *command) {
   int ranks = rf_mpi_size();
   if (ranks == 1) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG,
-                 "found %d ranks; allowed: 1, as this version runs on one rank: start it with mpirun -n 1, or alone",
-                 ranks);
+  return rf_fail(RF_BAD_CONFIG, "reformer %s: found %d ranks; allowed: 1: start it with mpirun -n 1, or alone",
+                 command->name, ranks);
 }
 
 static rf_status run_command(const rf_command *command, int argc, char **argv) {
@@ -23,7 +22,7 @@ static rf_status run_command(const rf_command *command, int argc, char **argv) {
     if (rf_mpi_rank() == 0) rf_help_command(stdout, command);
     return RF_OK;
   }
-  if (command->computes) RF_TRY(refuse_many_ranks());
+  if (command->alone) RF_TRY(refuse_many_ranks(command));
   return command->run(&arguments);
 }
 

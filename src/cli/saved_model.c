@@ -27,7 +27,7 @@ rf_status rf_saved_config(const char *folder, const rf_checkpoint *checkpoint, c
 }
 
 rf_status rf_saved_model(rf_checkpoint *checkpoint, const rf_config *config, rf_model **model) {
-  RF_TRY(rf_model_create(config, model));
+  RF_TRY(rf_model_create(config, NULL, model));
   const rf_status status = rf_checkpoint_load_parameters(checkpoint, rf_model_store(*model));
   if (status == RF_OK) return RF_OK;
   rf_model_destroy(*model);

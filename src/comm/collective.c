@@ -78,7 +78,7 @@ static rf_status share_parts(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, 
 
 /* values: [n] numbers of 8 bytes. */
 static rf_status reduce(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, operation op, int64_t n, void *values) {
-  const int size = mesh->groups[scope].size;
+  const int size = rf_mesh_size_of(mesh, scope);
   if (size == 1 || n == 0) return RF_OK;
   const rf_span mine = part_of(n, size, mesh->groups[scope].rank);
   number *total = NULL, *in;
@@ -111,8 +111,12 @@ rf_status rf_max_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int6
 
 /* own: [n], all: [size, n] numbers of 8 bytes. */
 static rf_status gather(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const void *own, void *all) {
-  const int size = mesh->groups[scope].size, rank = mesh->groups[scope].rank;
+  const int size = rf_mesh_size_of(mesh, scope), rank = rf_mesh_rank_in(mesh, scope);
   number *in = NULL;
+  if (size == 1) {
+    memcpy(all, own, (size_t)n * sizeof *in);
+    return RF_OK;
+  }
   RF_TRY(take_scratch(mesh, (size_t)(n * size) * sizeof *in, &in));
   memcpy(in + n * rank, own, (size_t)n * sizeof *in);
   rf_flight *flight;
@@ -141,8 +145,9 @@ rf_status rf_gather_integers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, 
 }
 
 rf_status rf_broadcast(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int root, void *data, int64_t bytes) {
-  const int size = mesh->groups[scope].size, rank = mesh->groups[scope].rank;
+  const int size = rf_mesh_size_of(mesh, scope), rank = rf_mesh_rank_in(mesh, scope);
   rf_flight *flight;
+  if (size == 1) return RF_OK;
   RF_TRY(rf_flight_open(mesh, scope, "a broadcast", 1, &flight));
   if (rank != root) rf_flight_receive(flight, root, data, bytes);
   for (int d = 1; rank == root && d < size; d++) rf_flight_send(flight, (root + d) % size, data, bytes);

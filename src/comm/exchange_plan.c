@@ -268,10 +268,58 @@ static void read_records(making *m) {
       }
 }
 
+/* With one rank rows are the tokens in order and nothing is sent: no records need to be written and read. */
+static rf_status list_own_rows(making *m) {
+  rf_exchange *x = m->x;
+  const int64_t tokens = x->home.count;
+  for (int64_t k = 0; k < x->n_lists; k++) {
+    const int64_t own_lists = k < x->shape.pairs ? k : x->shape.pairs; /* OWN lists stand before HALO lists */
+    x->out_first[k] = x->in_first[k] = own_lists * tokens;
+    x->in_row[k] = k < x->shape.pairs ? 0 : tokens;
+  }
+  x->out_first[x->n_lists] = x->in_first[x->n_lists] = x->shape.pairs * tokens;
+  for (int64_t p = 0; p < x->shape.pairs; p++) x->pair[p].n_own = x->pair[p].n_rows = tokens;
+  RF_TRY(take(m, (size_t)(x->shape.pairs * tokens), sizeof *x->out_token, &x->out_token));
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < x->shape.pairs * tokens; i++) x->out_token[i] = (int32_t)(i % tokens);
+  return RF_OK;
+}
+
+static void place_own_rows(making *m) {
+  rf_exchange *x = m->x;
+  const rf_exchange_shape *s = &x->shape;
+  const int64_t tokens = x->home.count, per_round = tokens / s->chunk;
+#pragma omp parallel for schedule(static)
+  for (int64_t p = 0; p < s->pairs; p++) {
+    rf_exchange_pair *pair = &x->pair[p];
+    const uint8_t *mask = m->tokens->mask ? m->tokens->mask[p] : NULL;
+    for (int64_t t = 0; t < tokens; t++) {
+      pair->position[t] = (int32_t)t;
+      pair->mask[t] = !mask || mask[t];
+    }
+    for (int64_t r = 0; r < s->rounds; r++)
+      for (int64_t t = 0; t < tokens; t++) {
+        const int32_t place = m->places[(p * s->rounds + r) * tokens + t];
+        const int32_t chunk = (int32_t)(r * per_round) + place / (int32_t)s->chunk;
+        place_row(m, pair, t, chunk, place % (int32_t)s->chunk);
+        if (!s->rounds_travel) continue;
+        pair->chunk_in_round[r * tokens + t] = chunk;
+        pair->bucket_in_round[r * tokens + t] =
+            (int32_t)(r * s->n_buckets + rf_bucket_at(&m->table, p, r * tokens + t));
+      }
+  }
+}
+
 static rf_status make(making *m) {
   rf_exchange *x = m->x;
   RF_TRY(begin(m));
   RF_TRY(rf_places_find(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
+  if (x->ranks == 1) {
+    RF_TRY(list_own_rows(m));
+    RF_TRY(take_pairs(m));
+    place_own_rows(m);
+    return RF_OK;
+  }
   RF_TRY(list_tokens(m));
   RF_TRY(exchange_counts(m));
   place_lists(m);

@@ -210,14 +210,14 @@ size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   return bytes;
 }
 
-int rf_mesh_rank(const rf_mesh *mesh) { return mesh->groups[RF_SCOPE_WORLD].rank; }
-int rf_mesh_size(const rf_mesh *mesh) { return mesh->groups[RF_SCOPE_WORLD].size; }
-int rf_mesh_sequence_rank(const rf_mesh *mesh) { return mesh->sequence_rank; }
-int rf_mesh_sequence_size(const rf_mesh *mesh) { return mesh->sequence_size; }
-int rf_mesh_data_rank(const rf_mesh *mesh) { return mesh->data_rank; }
-int rf_mesh_data_size(const rf_mesh *mesh) { return mesh->data_size; }
-int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope) { return mesh->groups[scope].rank; }
-int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope) { return mesh->groups[scope].size; }
+int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope) { return mesh ? mesh->groups[scope].rank : 0; }
+int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope) { return mesh ? mesh->groups[scope].size : 1; }
+int rf_mesh_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_WORLD); }
+int rf_mesh_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_WORLD); }
+int rf_mesh_sequence_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_SEQUENCE); }
+int rf_mesh_sequence_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_SEQUENCE); }
+int rf_mesh_data_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_DATA); }
+int rf_mesh_data_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_DATA); }
 
 void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes) {
   assert(bytes >= 1 && bytes <= MOST_BYTES && mesh->n_flying == 0);

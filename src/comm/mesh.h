@@ -26,6 +26,7 @@ void rf_mpi_finish(void);
 int rf_mpi_rank(void); /* in the world, from 0 */
 int rf_mpi_size(void);
 
+/* Where a mesh is asked for, NULL is a mesh of this process alone: nothing travels, nothing is counted. */
 typedef struct rf_mesh rf_mesh;
 
 /* Which ranks take part in something. */

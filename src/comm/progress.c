@@ -6,6 +6,7 @@
 enum { SPINS_BETWEEN_CHECKS = 16 };
 
 rf_status rf_progress(rf_mesh *mesh) {
+  if (!mesh) return RF_OK;
   if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
   int left = mesh->n_flying;
   for (int i = 0; left > 0 && i < RF_FLIGHTS; i++) {

@@ -9,19 +9,32 @@ int64_t rf_stripe_chunks(const rf_windows *w) {
   return rf_max(1, rf_min(STRIPE_TOKENS / w->chunk, w->tokens / w->chunk));
 }
 
-int64_t rf_stripes_per_round(const rf_windows *w) { return rf_ceil_div(w->tokens / w->chunk, rf_stripe_chunks(w)); }
+/* The owned chunks of a round. */
+static void chunks_of_round(const rf_windows *w, int64_t round, int64_t *first, int64_t *end) {
+  const int64_t per_round = w->tokens / w->chunk;
+  *first = rf_max(w->first_chunk, round * per_round);
+  *end = rf_max(*first, rf_min(w->first_chunk + w->n_chunks, (round + 1) * per_round));
+}
+
+int64_t rf_stripes_of_round(const rf_windows *w, int64_t round) {
+  int64_t first, end;
+  chunks_of_round(w, round, &first, &end);
+  return rf_ceil_div(end - first, rf_stripe_chunks(w));
+}
 
 rf_stripe rf_stripe_at(const rf_windows *w, int64_t round, int64_t index) {
-  const int64_t per_round = rf_stripes_per_round(w), chunks = w->tokens / w->chunk;
-  const int64_t first = (index % per_round) * rf_stripe_chunks(w);
-  rf_stripe stripe = {.pair = index / per_round, .round = round, .first_chunk = round * chunks + first};
-  stripe.n_chunks = rf_min(rf_stripe_chunks(w), chunks - first);
+  const int64_t stripes = rf_stripes_of_round(w, round);
+  int64_t first, end;
+  chunks_of_round(w, round, &first, &end);
+  first += index % stripes * rf_stripe_chunks(w);
+  rf_stripe stripe = {.pair = index / stripes, .round = round, .first_chunk = first};
+  stripe.n_chunks = rf_min(rf_stripe_chunks(w), end - first);
   stripe.keys = (stripe.n_chunks + w->chunks_before + w->chunks_after) * w->chunk;
   return stripe;
 }
 
 static rf_status take_metadata(const rf_windows *w, int64_t keys, rf_arena *arena, rf_stripe_buffers *b) {
-  int32_t **fields[] = {&b->token, &b->position, &b->order, &b->limit, &b->bucket};
+  int32_t **fields[] = {&b->row, &b->position, &b->order, &b->limit, &b->bucket};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     RF_TRY(rf_arena_take(arena, (size_t)keys, sizeof(int32_t), fields[i]));
   b->chunk_in_round = b->bucket_in_round = NULL;
@@ -59,7 +72,7 @@ rf_status rf_stripe_buffers_take(const rf_windows *w, bool reverse, rf_arena *ar
       {&b->d_o, queries * dh, reverse},
       {&b->logits, w->chunk * window, true},
       {&b->grads, w->chunk * window, reverse},
-      {&b->row, window, true},
+      {&b->factors, window, true},
       {&b->o, w->chunk * dh, !reverse},
       {&b->m, queries, true},
       {&b->z, queries, true},
@@ -75,25 +88,24 @@ rf_status rf_stripe_buffers_take(const rf_windows *w, bool reverse, rf_arena *ar
 
 static void gather_metadata(const rf_windows *w, const rf_stripe *stripe, const rf_pair *pair, rf_stripe_buffers *b) {
   const int64_t chunks = w->rounds * (w->tokens / w->chunk);
-  const bool by_bucket = w->rule.same_bucket;
+  const int32_t *row_of_slot = pair->row_of_slot + (stripe->first_chunk - w->first_chunk) * w->chunk;
   for (int64_t i = 0; i < stripe->keys; i++) {
-    int64_t chunk = stripe->first_chunk - w->chunks_before + i / w->chunk;
-    while (chunk < 0) chunk += chunks;
-    while (chunk >= chunks) chunk -= chunks;
-    const int64_t slot = chunk * w->chunk + i % w->chunk;
-    const int64_t round = slot / w->tokens;
-    const int32_t token = pair->token_of_slot ? pair->token_of_slot[slot] : (int32_t)slot;
-    const bool padding = pair->mask && !pair->mask[token];
-    b->token[i] = b->position[i] = token;
-    b->order[i] = padding ? RF_ORDER_PADDING : token;
-    b->limit[i] = padding && w->mask_padding_queries ? RF_LIMIT_NONE : w->causal ? token : RF_LIMIT_ALL;
-    b->bucket[i] = by_bucket ? (int32_t)(round * w->n_buckets) +
-                                   rf_bucket_get(&pair->buckets, pair->first_bucket + round * w->tokens + token)
-                             : 0;
+    const int32_t row = row_of_slot[i], position = pair->position ? pair->position[row] : row;
+    const bool padding = pair->mask && !pair->mask[row];
+    b->row[i] = row;
+    b->position[i] = position;
+    b->order[i] = padding ? RF_ORDER_PADDING : position;
+    b->limit[i] = padding && w->mask_padding_queries ? RF_LIMIT_NONE : w->causal ? position : RF_LIMIT_ALL;
+    if (w->rule.same_bucket) {
+      int64_t chunk = stripe->first_chunk - w->chunks_before + i / w->chunk;
+      while (chunk < 0) chunk += chunks;
+      while (chunk >= chunks) chunk -= chunks;
+      b->bucket[i] = pair->bucket_in_round[chunk * w->chunk / w->tokens * pair->n_rows + row];
+    }
     if (!b->chunk_in_round) continue;
     for (int64_t r = 0; r < w->rounds; r++) {
-      b->chunk_in_round[r * b->as_keys.stride + i] = pair->chunk_in_round[r * w->tokens + token];
-      b->bucket_in_round[r * b->as_keys.stride + i] = pair->bucket_in_round[r * w->tokens + token];
+      b->chunk_in_round[r * b->as_keys.stride + i] = pair->chunk_in_round[r * pair->n_rows + row];
+      b->bucket_in_round[r * b->as_keys.stride + i] = pair->bucket_in_round[r * pair->n_rows + row];
     }
   }
 }
@@ -102,17 +114,17 @@ void rf_stripe_gather(const rf_windows *w, const rf_stripe *stripe, bool reverse
   const rf_pair *pair = &w->pairs[stripe->pair];
   const int64_t halo = w->chunks_before * w->chunk, queries = stripe->n_chunks * w->chunk, dh = w->d_head;
   gather_metadata(w, stripe, pair, b);
-  const int32_t *own = b->token + halo;
+  const int32_t *own = b->row + halo;
   const rf_rows q = {pair->q, dh, w->ld, NULL, 1}, v = {pair->v, dh, w->ld, NULL, 1};
   const rf_rows k = {pair->k, dh, w->ld, pair->key_scale, w->key_scale}, d_o = {pair->d_o, dh, w->ld, NULL, 1};
   rf_gather(&q, queries, own, b->q);
-  rf_gather_transposed(&k, stripe->keys, b->token, b->kt, b->ldkt);
+  rf_gather_transposed(&k, stripe->keys, b->row, b->kt, b->ldkt);
   if (!reverse) {
-    rf_gather(&v, stripe->keys, b->token, b->v);
+    rf_gather(&v, stripe->keys, b->row, b->v);
     return;
   }
-  rf_gather(&k, stripe->keys, b->token, b->k);
-  rf_gather_transposed(&v, stripe->keys, b->token, b->vt, b->ldkt);
+  rf_gather(&k, stripe->keys, b->row, b->k);
+  rf_gather_transposed(&v, stripe->keys, b->row, b->vt, b->ldkt);
   rf_gather(&d_o, queries, own, b->d_o);
   for (int64_t i = 0; i < queries; i++) {
     b->m[i] = pair->m[own[i]];

@@ -18,11 +18,11 @@ typedef struct rf_stripe {
 /* Per-thread buffers for the largest stripe. */
 typedef struct rf_stripe_buffers {
   int64_t ldkt;
-  int32_t *token;    /* [keys] */
+  int32_t *row;      /* [keys] */
   rf_tokens as_keys; /* of all key slots; the queries are the entries after the halo before */
   int32_t *position, *order, *limit, *bucket, *chunk_in_round, *bucket_in_round; /* what as_keys points at */
   real *q, *k, *kt, *v, *vt, *d_o;
-  real *logits, *grads, *row; /* of one chunk */
+  real *logits, *grads, *factors; /* of one chunk; dropout's factors of one query */
   real *o, *m, *z; /* forward: of one chunk. reverse: m, 1 / z, delta of the stripe's queries in m, z, delta */
   real *delta, *dq, *dk, *dv;
 } rf_stripe_buffers;
@@ -30,7 +30,7 @@ typedef struct rf_stripe_buffers {
 /* Chunks of a stripe: about 512 tokens, so that buffers stay in the second-level cache and a halo costs little. A
  * function of shapes only: results must not depend on the number of threads. */
 int64_t rf_stripe_chunks(const rf_windows *windows);
-int64_t rf_stripes_per_round(const rf_windows *windows);
+int64_t rf_stripes_of_round(const rf_windows *windows, int64_t round);           /* of each pair, here */
 rf_stripe rf_stripe_at(const rf_windows *windows, int64_t round, int64_t index); /* index over pairs and stripes */
 
 rf_status rf_stripe_buffers_take(const rf_windows *windows, bool reverse, rf_arena *arena, rf_stripe_buffers *buffers);

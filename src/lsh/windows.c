@@ -46,10 +46,15 @@ static void attend_stripe(const rf_windows *w, const rf_stripe *stripe, rf_strip
   for (int64_t c = 0; c < stripe->n_chunks; c++) {
     const int64_t first = c * w->chunk;
     const rf_tokens keys = tokens_from(&b->as_keys, first), queries = tokens_from(&b->as_keys, first + halo);
-    rf_attend(&shape, &rule, &queries, &keys, b->q + first * dh, b->kt + first, b->v + first * dh, b->logits, b->row,
-              b->o, b->m, b->z);
-    rf_attend_merge(w->chunk, dh, b->token + halo + first, b->o, b->m, b->z, pair->o, w->ld, pair->m, pair->z);
+    rf_attend(&shape, &rule, &queries, &keys, b->q + first * dh, b->kt + first, b->v + first * dh, b->logits,
+              b->factors, b->o, b->m, b->z);
+    rf_attend_merge(w->chunk, dh, b->row + halo + first, b->o, b->m, b->z, pair->o, w->ld, pair->m, pair->z);
   }
+}
+
+/* Messages move only inside calls of the main thread; thread 0 of a parallel region is it. */
+static void let_messages_move(const rf_windows *w) {
+  if (w->progress && rf_thread() == 0) w->progress(w->mesh);
 }
 
 static rf_status take_thread_buffers(const rf_windows *w, bool reverse, rf_arena *scratch,
@@ -65,14 +70,15 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
   const rf_mark mark = rf_arena_mark(scratch);
   rf_stripe_buffers *buffers;
   RF_TRY(take_thread_buffers(w, false, scratch, &buffers));
-  for (int64_t p = 0; p < w->n_pairs; p++) memset(w->pairs[p].z, 0, (size_t)w->tokens * sizeof(real));
-  const int64_t stripes = w->n_pairs * rf_stripes_per_round(w);
+  for (int64_t p = 0; p < w->n_pairs; p++) memset(w->pairs[p].z, 0, (size_t)w->pairs[p].n_rows * sizeof(real));
   /* Round after round: a token stands once in each, so that within a round no two stripes meet in a token, and the
    * order in which rounds are merged is fixed. */
   for (int64_t r = 0; r < w->rounds; r++) {
+    const int64_t stripes = w->n_pairs * rf_stripes_of_round(w, r);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < stripes; i++) {
       const rf_stripe stripe = rf_stripe_at(w, r, i);
+      let_messages_move(w);
       attend_stripe(w, &stripe, &buffers[rf_thread()]);
     }
   }
@@ -83,17 +89,17 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
 /* A stripe's gradients of its halo keys: other stripes of the round may hold the same tokens, so they wait here until
  * the round is done. */
 typedef struct halo_gradients {
-  int32_t *token; /* [slots] */
-  real *dk, *dv;  /* [slots, d_head] */
+  int32_t *row;  /* [slots] */
+  real *dk, *dv; /* [slots, d_head] */
 } halo_gradients;
 
 static void keep_halo(const rf_windows *w, const rf_stripe *stripe, const rf_stripe_buffers *b, halo_gradients *halo) {
   const int64_t before = w->chunks_before * w->chunk, after = w->chunks_after * w->chunk, dh = w->d_head;
   const int64_t last = stripe->keys - after;
-  memcpy(halo->token, b->token, (size_t)before * sizeof(int32_t));
+  memcpy(halo->row, b->row, (size_t)before * sizeof(int32_t));
   memcpy(halo->dk, b->dk, (size_t)(before * dh) * sizeof(real));
   memcpy(halo->dv, b->dv, (size_t)(before * dh) * sizeof(real));
-  memcpy(halo->token + before, b->token + last, (size_t)after * sizeof(int32_t));
+  memcpy(halo->row + before, b->row + last, (size_t)after * sizeof(int32_t));
   memcpy(halo->dk + before * dh, b->dk + last * dh, (size_t)(after * dh) * sizeof(real));
   memcpy(halo->dv + before * dh, b->dv + last * dh, (size_t)(after * dh) * sizeof(real));
 }
@@ -109,13 +115,13 @@ static void attend_stripe_vjp(const rf_windows *w, const rf_stripe *stripe, rf_s
     const int64_t first = c * w->chunk, at = first * dh;
     const rf_tokens keys = tokens_from(&b->as_keys, first), queries = tokens_from(&b->as_keys, first + halo);
     rf_attend_vjp(&shape, &rule, &queries, &keys, b->q + at, b->k + at, b->kt + first, b->vt + first, b->d_o + at,
-                  b->m + first, b->z + first, b->delta + first, b->logits, b->grads, b->row, b->dq, b->dk + at,
+                  b->m + first, b->z + first, b->delta + first, b->logits, b->grads, b->factors, b->dq, b->dk + at,
                   b->dv + at);
-    rf_scatter_add(w->chunk, w->d_head, b->token + halo + first, b->dq, pair->dq, w->ld);
+    rf_scatter_add(w->chunk, w->d_head, b->row + halo + first, b->dq, pair->dq, w->ld);
   }
   const int64_t own = stripe->n_chunks * w->chunk;
-  rf_scatter_add(own, w->d_head, b->token + halo, b->dk + halo * dh, pair->dk, w->ld);
-  rf_scatter_add(own, w->d_head, b->token + halo, b->dv + halo * dh, pair->dv, w->ld);
+  rf_scatter_add(own, w->d_head, b->row + halo, b->dk + halo * dh, pair->dk, w->ld);
+  rf_scatter_add(own, w->d_head, b->row + halo, b->dv + halo * dh, pair->dv, w->ld);
   keep_halo(w, stripe, b, edge);
 }
 
@@ -123,7 +129,7 @@ static rf_status take_halos(const rf_windows *w, int64_t stripes, rf_arena *scra
   const size_t slots = (size_t)((w->chunks_before + w->chunks_after) * w->chunk);
   RF_TRY(rf_arena_take(scratch, (size_t)stripes, sizeof **halos, halos));
   for (int64_t i = 0; i < stripes; i++) {
-    RF_TRY(rf_arena_take(scratch, slots, sizeof(int32_t), &(*halos)[i].token));
+    RF_TRY(rf_arena_take(scratch, slots, sizeof(int32_t), &(*halos)[i].row));
     RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &(*halos)[i].dk));
     RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &(*halos)[i].dv));
   }
@@ -133,24 +139,27 @@ static rf_status take_halos(const rf_windows *w, int64_t stripes, rf_arena *scra
 rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
   assert(w->tokens % w->chunk == 0);
   const rf_mark mark = rf_arena_mark(scratch);
-  const int64_t per_round = rf_stripes_per_round(w), stripes = w->n_pairs * per_round;
+  int64_t most = 0;
+  for (int64_t r = 0; r < w->rounds; r++) most = rf_max(most, w->n_pairs * rf_stripes_of_round(w, r));
   const int64_t halo_slots = (w->chunks_before + w->chunks_after) * w->chunk;
   rf_stripe_buffers *buffers;
   halo_gradients *halos;
   RF_TRY(take_thread_buffers(w, true, scratch, &buffers));
-  RF_TRY(take_halos(w, stripes, scratch, &halos));
+  RF_TRY(take_halos(w, most, scratch, &halos));
   for (int64_t r = 0; r < w->rounds; r++) {
+    const int64_t per_round = rf_stripes_of_round(w, r), stripes = w->n_pairs * per_round;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < stripes; i++) {
       const rf_stripe stripe = rf_stripe_at(w, r, i);
+      let_messages_move(w);
       attend_stripe_vjp(w, &stripe, &buffers[rf_thread()], &halos[i]);
     }
     /* Halos after own, stripe after stripe: a fixed order. Pairs do not share rows. */
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < w->n_pairs; p++)
       for (int64_t i = p * per_round; i < (p + 1) * per_round; i++) {
-        rf_scatter_add(halo_slots, w->d_head, halos[i].token, halos[i].dk, w->pairs[p].dk, w->ld);
-        rf_scatter_add(halo_slots, w->d_head, halos[i].token, halos[i].dv, w->pairs[p].dv, w->ld);
+        rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dk, w->pairs[p].dk, w->ld);
+        rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dv, w->pairs[p].dv, w->ld);
       }
   }
   rf_arena_release(scratch, mark);

@@ -1,4 +1,5 @@
 #include "reformer/model.h"
+#include "comm/mesh.h"
 #include "model/rotations_file.h"
 #include "model/stack.h"
 #include "nn/embedding.h"
@@ -10,22 +11,25 @@ struct rf_model {
   rf_config config;
   rf_blocks blocks;
   rf_store *store;
-  rf_arena *scratch;
+  rf_mesh *mesh; /* lent; NULL: alone */
+  rf_arena *scratch, *plans;
 };
 
 static rf_status build(rf_model *model) {
   RF_TRY(rf_blocks_create(&model->config, &model->blocks));
   if (model->config.lsh.rotations == RF_ROTATIONS_FILE)
     RF_TRY(rf_rotations_file_load(model->config.lsh.rotations_file, &model->blocks));
-  RF_TRY(rf_store_create(&model->blocks.layout, &model->store));
+  RF_TRY(rf_store_create(&model->blocks.layout, model->mesh, &model->store));
+  RF_TRY(rf_arena_create("plans of exchanges", 0, &model->plans));
   return rf_arena_create("activations and scratch", 0, &model->scratch);
 }
 
-rf_status rf_model_create(const rf_config *config, rf_model **out) {
+rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_model **out) {
   *out = NULL;
   rf_model *model = calloc(1, sizeof *model);
   if (!model) return rf_fail(RF_FAILED, "out of memory: model");
   model->config = *config;
+  model->mesh = mesh;
   const rf_status status = build(model);
   if (status != RF_OK) {
     rf_model_destroy(model);
@@ -37,6 +41,7 @@ rf_status rf_model_create(const rf_config *config, rf_model **out) {
 
 void rf_model_destroy(rf_model *model) {
   if (!model) return;
+  rf_arena_destroy(model->plans);
   rf_arena_destroy(model->scratch);
   rf_store_destroy(model->store);
   rf_blocks_destroy(&model->blocks);
@@ -67,8 +72,12 @@ rf_store *rf_model_store(rf_model *model) { return model->store; }
 rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations) {
   return rf_blocks_set_rotations(&model->blocks, lsh_layer, rotations);
 }
-size_t rf_model_scratch_used(const rf_model *model) { return rf_arena_memory_used(model->scratch); }
-size_t rf_model_scratch_growths(const rf_model *model) { return rf_arena_growths(model->scratch); }
+size_t rf_model_scratch_used(const rf_model *model) {
+  return rf_arena_memory_used(model->scratch) + rf_arena_memory_used(model->plans);
+}
+size_t rf_model_scratch_growths(const rf_model *model) {
+  return rf_arena_growths(model->scratch) + rf_arena_growths(model->plans);
+}
 
 /* One pass over a batch: the call that sublayers see, the streams, and what the stack keeps. */
 typedef struct pass {
@@ -87,12 +96,16 @@ static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pa
               .batch = batch,
               .call = {.sequences = batch->sequences,
                        .tokens = batch->tokens,
+                       .length = batch->length > 0 ? batch->length : batch->tokens,
+                       .first_token = batch->first_token,
                        .mask = batch->mask,
                        .sequence = batch->sequence,
                        .seed = batch->seed,
                        .step = batch->step,
                        .training = backward,
-                       .scratch = model->scratch},
+                       .scratch = model->scratch,
+                       .plans = model->plans,
+                       .mesh = model->mesh},
               .stack = {.blocks = &model->blocks, .store = model->store},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
               .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
@@ -148,7 +161,8 @@ static rf_status embedding_gradients(const pass *p, real *dx1, const real *dx2) 
   }
   RF_TRY(rf_store_borrow_gradient(p->model->store, RF_BLOCK_EMBEDDING, &gradient));
   rf_embedding_vjp(&p->model->config, &p->call, p->batch->ids, dx1, gradient);
-  return rf_store_hand_back(p->model->store, RF_BLOCK_EMBEDDING);
+  RF_TRY(rf_store_hand_back(p->model->store, RF_BLOCK_EMBEDDING));
+  return rf_store_finish_gradients(p->model->store);
 }
 
 static rf_status gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {

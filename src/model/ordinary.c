@@ -12,6 +12,7 @@ rf_status rf_ordinary_forward(const rf_stack *stack, const rf_call *call, const 
     const rf_sublayer *sublayers[] = {&stack->blocks->layers[i].attention, &stack->blocks->layers[i].feed_forward};
     const real *params;
     RF_TRY(rf_store_lend(stack->store, rf_layer_block(i), &params));
+    RF_TRY(rf_store_prefetch(stack->store, rf_layer_block(i + 1)));
     for (int s = 0; s < 2; s++) {
       const rf_sublayer *f = sublayers[s];
       real *input = kept->activations[2 * i + s];
@@ -33,6 +34,7 @@ rf_status rf_ordinary_backward(const rf_stack *stack, const rf_call *call, const
     const real *params;
     real *gradient;
     RF_TRY(rf_store_lend(stack->store, rf_layer_block(i), &params));
+    if (i > 0) RF_TRY(rf_store_prefetch(stack->store, rf_layer_block(i - 1)));
     RF_TRY(rf_store_borrow_gradient(stack->store, rf_layer_block(i), &gradient));
     for (int s = 1; s >= 0; s--) {
       const rf_sublayer *f = sublayers[s];

@@ -11,7 +11,7 @@ rf_status rf_stack_keep(const rf_stack *stack, const rf_call *call, bool backwar
   for (size_t i = 0; i < 2 * n; i++) {
     const rf_layer *layer = &stack->blocks->layers[i / 2];
     const rf_sublayer *sublayer = i % 2 ? &layer->feed_forward : &layer->attention;
-    const size_t bytes = sublayer->ops->saved_bytes(sublayer, call->sequences, call->tokens);
+    const size_t bytes = sublayer->ops->saved_bytes(sublayer, call);
     if (bytes > 0 && (backward || !shared_saved)) RF_TRY(rf_arena_take(call->scratch, bytes, 1, &shared_saved));
     kept->saved[i] = bytes > 0 ? shared_saved : NULL;
     if (config->model.residual != RF_RESIDUAL_ORDINARY) continue;

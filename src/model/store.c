@@ -1,5 +1,8 @@
 #include "reformer/store.h"
 
+#include "comm/segments.h"
+#include "comm/span.h"
+#include "kernel/parallel.h"
 #include "reformer/arena.h"
 #include "reformer/rng.h"
 
@@ -7,12 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One rank owns everything: its shard of a block is the block, lending is handing out a pointer, and
- * whoever borrows a gradient adds straight to the sum over micro-batches. */
+/* Full vectors that exist at once, of parameters and of gradients: the block in use, and the one under way to or from
+ * the other ranks. */
+enum { SLOTS = 2, NO_BLOCK = -1 };
+
+typedef struct slot {
+  int block; /* whose vector it holds; NO_BLOCK: nobody's */
+  bool lent;
+  real *full;        /* [largest block] */
+  rf_flight *flight; /* parameters: coming; gradients: going */
+} slot;
+
+/* On one rank the shard of a block is the block: lending is handing out a pointer, and whoever borrows a gradient adds
+ * straight to the sum over micro-batches. On several, full vectors pass through the slots. */
 struct rf_store {
   const rf_layout *layout; /* lent */
+  rf_mesh *mesh;           /* lent; NULL: alone */
   rf_arena *arena;         /* holds all that follows */
   rf_shard *shards;        /* [blocks] */
+  int64_t **cuts;          /* [blocks][ranks + 1] */
+  slot params[SLOTS], gradients[SLOTS];
 };
 
 int64_t rf_tensor_count(const rf_tensor *tensor) {
@@ -21,25 +38,46 @@ int64_t rf_tensor_count(const rf_tensor *tensor) {
   return count;
 }
 
+static bool alone(const rf_store *store) { return rf_mesh_size(store->mesh) == 1; }
+
 static rf_status create_shards(rf_store *store) {
   const rf_layout *layout = store->layout;
+  const int ranks = rf_mesh_size(store->mesh), rank = rf_mesh_rank(store->mesh);
   RF_TRY(rf_arena_create("parameters", 0, &store->arena));
   RF_TRY(rf_arena_take_zero(store->arena, (size_t)layout->n_blocks, sizeof *store->shards, &store->shards));
+  RF_TRY(rf_arena_take_zero(store->arena, (size_t)layout->n_blocks, sizeof *store->cuts, &store->cuts));
   for (int b = 0; b < layout->n_blocks; b++) {
     rf_shard *shard = &store->shards[b];
-    shard->count = layout->blocks[b].size;
+    RF_TRY(rf_arena_take(store->arena, (size_t)ranks + 1, sizeof **store->cuts, &store->cuts[b]));
+    for (int r = 0; r <= ranks; r++) store->cuts[b][r] = rf_span_of(layout->blocks[b].size, ranks, r).first;
+    shard->first = store->cuts[b][rank];
+    shard->count = store->cuts[b][rank + 1] - shard->first;
     RF_TRY(rf_arena_take_zero(store->arena, (size_t)shard->count, sizeof(real), &shard->params));
     RF_TRY(rf_arena_take_zero(store->arena, (size_t)shard->count, sizeof(real), &shard->gradient));
   }
   return RF_OK;
 }
 
-rf_status rf_store_create(const rf_layout *layout, rf_store **store_out) {
+static rf_status create_slots(rf_store *store) {
+  int64_t largest = 0;
+  for (int b = 0; b < store->layout->n_blocks; b++) largest = rf_max(largest, store->layout->blocks[b].size);
+  for (int i = 0; i < SLOTS; i++) {
+    store->params[i].block = store->gradients[i].block = NO_BLOCK;
+    if (alone(store)) continue;
+    RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->params[i].full));
+    RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->gradients[i].full));
+  }
+  return RF_OK;
+}
+
+rf_status rf_store_create(const rf_layout *layout, struct rf_mesh *mesh, rf_store **store_out) {
   *store_out = NULL;
   rf_store *store = calloc(1, sizeof *store);
   if (!store) return rf_fail(RF_FAILED, "parameter store: out of memory");
   store->layout = layout;
+  store->mesh = mesh;
   rf_status status = create_shards(store);
+  if (status == RF_OK) status = create_slots(store);
   if (status != RF_OK) {
     rf_store_destroy(store);
     return rf_error_pass(status, __FILE__, __LINE__);
@@ -55,6 +93,9 @@ void rf_store_destroy(rf_store *store) {
 }
 
 const rf_layout *rf_store_layout(const rf_store *store) { return store->layout; }
+struct rf_mesh *rf_store_mesh(const rf_store *store) {
+  return store->mesh;
+}
 
 /* Elements [from, to) of a tensor, at params. */
 static void draw_normals(rf_draw draw, int64_t from, int64_t to, double deviation, real *params) {
@@ -87,30 +128,114 @@ void rf_store_initialise(rf_store *store, uint64_t seed, double init_std) {
       initialise_tensor(&block->tensors[t], &store->shards[b], draw, init_std);
     }
   }
+  rf_store_updated(store);
+}
+
+/* The slot that holds a block, else one that nobody uses; NULL where both are lent. */
+static slot *slot_for(slot *slots, int block) {
+  slot *found = NULL;
+  for (int i = 0; i < SLOTS; i++) {
+    if (slots[i].block == block) return &slots[i];
+    if (!slots[i].lent && (!found || slots[i].block == NO_BLOCK)) found = &slots[i];
+  }
+  return found;
+}
+
+/* Starts to bring a block's parameters into a slot, unless they are there or on their way. */
+static rf_status fetch(rf_store *store, int block, slot **fetched) {
+  slot *s = slot_for(store->params, block);
+  *fetched = s;
+  if (!s || s->block == block) return RF_OK;
+  RF_TRY(rf_flight_wait(s->flight));
+  s->flight = NULL;
+  s->block = block;
+  const rf_shard *shard = &store->shards[block];
+  memcpy(s->full + shard->first, shard->params, (size_t)shard->count * sizeof(real));
+  return rf_all_gather_start(store->mesh, RF_TRAFFIC_PARAMETERS, store->cuts[block], s->full, &s->flight);
+}
+
+rf_status rf_store_prefetch(rf_store *store, int block) {
+  slot *s;
+  if (alone(store) || block < 0 || block >= store->layout->n_blocks) return RF_OK;
+  return fetch(store, block, &s);
 }
 
 rf_status rf_store_lend(rf_store *store, int block, const real **params) {
   assert(block >= 0 && block < store->layout->n_blocks);
-  *params = store->shards[block].params;
+  if (alone(store)) {
+    *params = store->shards[block].params;
+    return RF_OK;
+  }
+  slot *s;
+  RF_TRY(fetch(store, block, &s));
+  assert(s && !s->lent);
+  RF_TRY(rf_flight_wait(s->flight));
+  s->flight = NULL;
+  s->lent = true;
+  *params = s->full;
   return RF_OK;
 }
 
 void rf_store_return(rf_store *store, int block) {
   assert(block >= 0 && block < store->layout->n_blocks);
-  (void)store;
-  (void)block;
+  for (int i = 0; i < SLOTS; i++)
+    if (store->params[i].block == block) store->params[i].lent = false;
+}
+
+void rf_store_updated(rf_store *store) {
+  for (int i = 0; i < SLOTS; i++) {
+    assert(!store->params[i].lent && !store->params[i].flight);
+    store->params[i].block = NO_BLOCK;
+  }
+}
+
+/* Waits for a gradient that is on its way to its owners and adds what came here to the shard's sum. */
+static rf_status land_gradient(rf_store *store, slot *s) {
+  if (s->block == NO_BLOCK) return RF_OK;
+  RF_TRY(rf_flight_wait(s->flight));
+  const rf_shard *shard = &store->shards[s->block];
+  const real *restrict own = s->full + shard->first;
+  real *restrict sum = shard->gradient;
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < shard->count; i++) sum[i] += own[i];
+  s->flight = NULL;
+  s->block = NO_BLOCK;
+  return RF_OK;
 }
 
 rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient) {
   assert(block >= 0 && block < store->layout->n_blocks);
-  *gradient = store->shards[block].gradient;
+  if (alone(store)) {
+    *gradient = store->shards[block].gradient;
+    return RF_OK;
+  }
+  slot *s = NULL;
+  for (int i = 0; i < SLOTS && !(s && s->block == NO_BLOCK); i++)
+    if (!store->gradients[i].lent) s = &store->gradients[i];
+  assert(s);
+  RF_TRY(land_gradient(store, s));
+  s->block = block;
+  s->lent = true;
+  *gradient = s->full;
+  const int64_t size = store->layout->blocks[block].size;
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < size; i++) s->full[i] = 0;
   return RF_OK;
 }
 
 rf_status rf_store_hand_back(rf_store *store, int block) {
   assert(block >= 0 && block < store->layout->n_blocks);
-  (void)store;
-  (void)block;
+  for (int i = 0; i < SLOTS; i++) {
+    slot *s = &store->gradients[i];
+    if (s->block != block || !s->lent) continue;
+    s->lent = false;
+    return rf_reduce_scatter_start(store->mesh, RF_TRAFFIC_GRADIENTS, store->cuts[block], s->full, &s->flight);
+  }
+  return RF_OK;
+}
+
+rf_status rf_store_finish_gradients(rf_store *store) {
+  for (int i = 0; i < SLOTS; i++) RF_TRY(land_gradient(store, &store->gradients[i]));
   return RF_OK;
 }
 

@@ -12,26 +12,34 @@
 #include "lsh/windows.h"
 #include "nn/sublayer.h"
 
+/* The arrays of a wave, on one of two sides:
+ *   home    by this rank's tokens: [sequences, tokens, heads, d_head] (row stride width) and [pairs, tokens]
+ *   owner   by the rows whose slots this rank owns: [pairs][rows, d_head] (row stride d_head) and [pairs][rows]
+ * With one sequence rank rows are tokens, and the owner's arrays are those at home. */
+typedef struct rf_side {
+  real *q, *k, *v, *o; /* k is q where shared */
+  real *m, *z;
+  real *d_o, *delta, *dq, *dk, *dv; /* reverse; dk: of the scaled key */
+  real *key_scale;                  /* owner, where shared: key = q * key_scale */
+} rf_side;
+
 typedef struct rf_wave {
   const rf_sublayer *self;
   const rf_call *call;
   int64_t first_sequence, n_sequences, first_head, n_heads;
-  int64_t rows, width; /* n_sequences * tokens, n_heads * d_head */
-  bool shared_qk;      /* k is q */
-  real *q, *k, *v;     /* [rows, width] */
-  real *key_scale;     /* [pairs, tokens] where shared_qk: key = q * key_scale */
-  real *o, *m, *z;     /* [rows, width], [pairs, tokens], [pairs, tokens] */
-  real *d_o, *delta;   /* reverse: [rows, width], [pairs, tokens] */
-  real *dq, *dk, *dv;  /* reverse: [rows, width], of q, of the scaled key, of v */
-  rf_windows windows;  /* prepared by the kind */
+  int64_t rows, width; /* at home: n_sequences * tokens, n_heads * d_head */
+  bool shared_qk;
+  rf_side home, owner;
+  struct rf_exchange *exchange; /* between the two; made by the kind */
+  rf_windows windows;           /* over the owner's rows */
 } rf_wave;
 
 /* What a kind of attention adds. */
 typedef struct rf_attention_ops {
   bool (*shared_qk)(const rf_sublayer *self);
-  size_t (*saved_bytes)(const rf_sublayer *self, int64_t sequences, int64_t tokens);
-  /* After q, k, v are there: fills wave->windows. saved: buckets, written by the forward pass and read when
-   * `recompute`. */
+  size_t (*saved_bytes)(const rf_sublayer *self, const rf_call *call);
+  /* When q, k, v are at home: makes the exchange and fills wave->windows (rf_wave_plan). saved: buckets, written by the
+   * forward pass and read when `recompute`. */
   rf_status (*prepare)(rf_wave *wave, void *saved, bool recompute);
   /* o, m, z from q, k, v; then dq, dk, dv (cleared by the caller) from d_o and delta, at the normalised o. */
   rf_status (*attend)(const rf_windows *windows, rf_arena *scratch);
@@ -40,15 +48,12 @@ typedef struct rf_attention_ops {
 
 /* The sublayer operations of every kind; self->ops->attention says which. */
 rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_block *block);
-size_t rf_attention_saved_bytes(const rf_sublayer *self, int64_t sequences, int64_t tokens);
+size_t rf_attention_saved_bytes(const rf_sublayer *self, const rf_call *call);
 rf_status rf_attention_apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
                              real *y, void *saved);
 rf_status rf_attention_apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
                                  const real *dy, real *y, real *dx, real *dparams, const void *saved);
 
 static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequences * wave->n_heads; }
-
-/* Fills wave->windows with what every kind sets the same way: pairs, sizes, causality, dropout; one chunk holds all. */
-rf_status rf_wave_prepare_windows(rf_wave *wave);
 
 #endif

@@ -1,7 +1,6 @@
 #include "nn/attention_project.h"
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
-#include "kernel/key_norm.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
@@ -43,7 +42,8 @@ static void rotate_rows(const rf_wave *w, int64_t first_row, int64_t rows, int d
   const int64_t tokens = w->call->tokens;
   for (int64_t row = first_row; row < first_row + rows;) {
     const int64_t position = row % tokens, n = rf_min(first_row + rows - row, tokens - position);
-    rf_rotary(n, w->n_heads, w->self->config->model.d_head, position, direction, x + row * w->width, w->width);
+    rf_rotary(n, w->n_heads, w->self->config->model.d_head, w->call->first_token + position, direction,
+              x + row * w->width, w->width);
     row += n;
   }
 }
@@ -52,14 +52,6 @@ static void rotate_rows(const rf_wave *w, int64_t first_row, int64_t rows, int d
 static int64_t pair_entry(const rf_wave *w, int64_t row, int64_t head) {
   const int64_t tokens = w->call->tokens;
   return (row / tokens * w->n_heads + head) * tokens + row % tokens;
-}
-
-static void scale_keys(const rf_wave *w, int64_t first_row, int64_t rows) {
-  const int64_t dh = w->self->config->model.d_head;
-  const rf_key_norm kind = w->self->config->lsh.key_norm;
-  for (int64_t row = first_row; row < first_row + rows; row++)
-    for (int64_t h = 0; h < w->n_heads; h++)
-      w->key_scale[pair_entry(w, row, h)] = rf_key_factor(kind, dh, w->q + row * w->width + h * dh);
 }
 
 rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
@@ -74,18 +66,17 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
     real *xn = normed + rf_thread() * RF_TILE * s.d;
     rf_norm(n, s.d, x + (s.row0 + row) * s.d, s.d, params + s.at.norm_scale, params + s.at.norm_bias, eps, xn, s.d);
-    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.query + s.head_rows, s.d, 0, w->q + row * w->width,
+    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.query + s.head_rows, s.d, 0, w->home.q + row * w->width,
                w->width);
-    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.value + s.head_rows, s.d, 0, w->v + row * w->width,
+    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.value + s.head_rows, s.d, 0, w->home.v + row * w->width,
                w->width);
     if (!w->shared_qk)
-      rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.key + s.head_rows, s.d, 0, w->k + row * w->width,
+      rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.key + s.head_rows, s.d, 0, w->home.k + row * w->width,
                  w->width);
     if (rotary(w)) {
-      rotate_rows(w, row, n, 1, w->q);
-      if (!w->shared_qk) rotate_rows(w, row, n, 1, w->k);
+      rotate_rows(w, row, n, 1, w->home.q);
+      if (!w->shared_qk) rotate_rows(w, row, n, 1, w->home.k);
     }
-    if (w->shared_qk) scale_keys(w, row, n);
   }
   rf_arena_release(w->call->scratch, mark);
   return RF_OK;
@@ -95,8 +86,8 @@ static void normalise_output(const rf_wave *w, int64_t first_row, int64_t rows) 
   const int64_t dh = w->self->config->model.d_head;
   for (int64_t row = first_row; row < first_row + rows; row++)
     for (int64_t h = 0; h < w->n_heads; h++) {
-      const real inverse = 1 / w->z[pair_entry(w, row, h)];
-      real *restrict o = w->o + row * w->width + h * dh;
+      const real inverse = 1 / w->home.z[pair_entry(w, row, h)];
+      real *restrict o = w->home.o + row * w->width + h * dh;
 #pragma omp simd
       for (int64_t j = 0; j < dh; j++) o[j] *= inverse;
     }
@@ -109,7 +100,7 @@ static void drop_rows(const rf_wave *w, int64_t row, int64_t rows, real *y) {
   for (int64_t done = 0; done < rows;) {
     const int64_t token = (row + done) % tokens, n = rf_min(rows - done, tokens - token);
     draw.sequence = w->call->sequence[(row + done) / tokens];
-    rf_dropout(&draw, w->self->config->model.dropout, token, n, d, y + done * d, d);
+    rf_dropout(&draw, w->self->config->model.dropout, w->call->first_token + token, n, d, y + done * d, d);
     done += n;
   }
 }
@@ -128,7 +119,7 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
     normalise_output(w, row, n);
     if (!y) continue;
-    const real *o = w->o + row * w->width, *weight = params + s.at.output + s.head_cols;
+    const real *o = w->home.o + row * w->width, *weight = params + s.at.output + s.head_cols;
     real *out = y + (s.row0 + row) * s.d;
     if (!drop) {
       rf_gemm_nt(n, s.d, w->width, sign, o, w->width, weight, s.all, 1, out, s.d);
@@ -148,11 +139,12 @@ static void output_delta(const rf_wave *w, int64_t first_row, int64_t rows) {
   const int64_t dh = w->self->config->model.d_head;
   for (int64_t row = first_row; row < first_row + rows; row++)
     for (int64_t h = 0; h < w->n_heads; h++) {
-      const real *restrict o = w->o + row * w->width + h * dh, *restrict d_o = w->d_o + row * w->width + h * dh;
+      const real *restrict o = w->home.o + row * w->width + h * dh, *restrict d_o =
+                                                                        w->home.d_o + row * w->width + h * dh;
       real dot = 0;
 #pragma omp simd reduction(+ : dot)
       for (int64_t j = 0; j < dh; j++) dot += d_o[j] * o[j];
-      w->delta[pair_entry(w, row, h)] = dot;
+      w->home.delta[pair_entry(w, row, h)] = dot;
     }
 }
 
@@ -177,34 +169,27 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
         from = copy;
       }
       rf_gemm_nn(n, w->width, s.d, 1, from, s.d, params + s.at.output + s.head_cols, s.all, 0,
-                 w->d_o + (block + row) * w->width, w->width);
+                 w->home.d_o + (block + row) * w->width, w->width);
       output_delta(w, block + row, n);
     }
-    rf_weight_gradient(rows, s.d, w->width, drop ? dropped : upstream, s.d, w->o + block * w->width, w->width,
+    rf_weight_gradient(rows, s.d, w->width, drop ? dropped : upstream, s.d, w->home.o + block * w->width, w->width,
                        dparams + s.at.output + s.head_cols, s.all);
   }
   rf_arena_release(w->call->scratch, mark);
   return RF_OK;
 }
 
-/* dq and dk of the rows become the gradients of what the projections gave. */
-static void fold_keys(const rf_wave *w, int64_t first_row, int64_t rows) {
-  const int64_t dh = w->self->config->model.d_head;
-  for (int64_t row = first_row; row < first_row + rows; row++)
-    for (int64_t h = 0; h < w->n_heads; h++) {
-      const int64_t at = row * w->width + h * dh;
-      if (w->shared_qk) {
-        rf_key_fold(w->self->config->lsh.key_norm, dh, w->q + at, w->dk + at, w->dq + at);
-        continue;
-      }
-      const real s = 1 / rf_sqrt((real)dh);
-      real *restrict dk = w->dk + at;
+/* dq and dk of the rows become the gradients of what the projections gave; shared keys are folded in by the owner. */
+static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
+  if (!w->shared_qk) {
+    const real s = 1 / rf_sqrt((real)w->self->config->model.d_head);
+    real *restrict dk = w->home.dk + first_row * w->width;
 #pragma omp simd
-      for (int64_t j = 0; j < dh; j++) dk[j] *= s;
-    }
+    for (int64_t i = 0; i < rows * w->width; i++) dk[i] *= s;
+  }
   if (rotary(w)) {
-    rotate_rows(w, first_row, rows, -1, w->dq);
-    if (!w->shared_qk) rotate_rows(w, first_row, rows, -1, w->dk);
+    rotate_rows(w, first_row, rows, -1, w->home.dq);
+    if (!w->shared_qk) rotate_rows(w, first_row, rows, -1, w->home.dk);
   }
 }
 
@@ -222,12 +207,15 @@ static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params
   const real eps = (real)w->self->config->model.norm_eps;
   real *xn = buffers->xn + row * s->d, *dxn = buffers->dxn + rf_thread() * RF_TILE * s->d;
   real *part = buffers->norm_part + tile * 2 * s->d;
-  fold_keys(w, block + row, n);
+  unscale_rows(w, block + row, n);
   rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->d);
-  rf_gemm_nn(n, s->d, w->width, 1, w->dq + wave_at, w->width, params + s->at.query + s->head_rows, s->d, 0, dxn, s->d);
-  rf_gemm_nn(n, s->d, w->width, 1, w->dv + wave_at, w->width, params + s->at.value + s->head_rows, s->d, 1, dxn, s->d);
+  rf_gemm_nn(n, s->d, w->width, 1, w->home.dq + wave_at, w->width, params + s->at.query + s->head_rows, s->d, 0, dxn,
+             s->d);
+  rf_gemm_nn(n, s->d, w->width, 1, w->home.dv + wave_at, w->width, params + s->at.value + s->head_rows, s->d, 1, dxn,
+             s->d);
   if (!w->shared_qk)
-    rf_gemm_nn(n, s->d, w->width, 1, w->dk + wave_at, w->width, params + s->at.key + s->head_rows, s->d, 1, dxn, s->d);
+    rf_gemm_nn(n, s->d, w->width, 1, w->home.dk + wave_at, w->width, params + s->at.key + s->head_rows, s->d, 1, dxn,
+               s->d);
   for (int64_t j = 0; j < 2 * s->d; j++) part[j] = 0;
   rf_norm_vjp(n, s->d, x + at, s->d, params + s->at.norm_scale, eps, dxn, s->d, dx + at, s->d, part, part + s->d);
 }
@@ -252,7 +240,8 @@ rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *
       const real *gradient;
       int64_t weight;
       bool used;
-    } weights[] = {{w->dq, s.at.query, true}, {w->dv, s.at.value, true}, {w->dk, s.at.key, !w->shared_qk}};
+    } weights[] = {
+        {w->home.dq, s.at.query, true}, {w->home.dv, s.at.value, true}, {w->home.dk, s.at.key, !w->shared_qk}};
     for (int i = 0; i < 3; i++)
       if (weights[i].used)
         rf_weight_gradient(rows, w->width, s.d, weights[i].gradient + block * w->width, w->width, buffers.xn, s.d,

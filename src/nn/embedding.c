@@ -22,8 +22,8 @@ static void drop(const rf_config *config, const rf_call *call, int64_t row, real
                         .purpose = RF_RNG_DROP_EMBEDDING,
                         .step = call->step,
                         .sequence = call->sequence[row / call->tokens]};
-  rf_dropout(&draw, config->model.embedding_dropout, row % call->tokens, 1, config->model.d_model, x,
-             config->model.d_model);
+  rf_dropout(&draw, config->model.embedding_dropout, call->first_token + row % call->tokens, 1, config->model.d_model,
+             x, config->model.d_model);
 }
 
 void rf_embedding_apply(const rf_config *config, const rf_call *call, const real *params, const int32_t *ids, real *x) {
@@ -32,7 +32,7 @@ void rf_embedding_apply(const rf_config *config, const rf_call *call, const real
   for (int64_t row = 0; row < rows; row++) {
     real *out = x + row * d;
     for (int64_t j = 0; j < d; j++) out[j] = params[ids[row] * d + j];
-    rf_position_add(config, params, offset, row % call->tokens, 0, d, out);
+    rf_position_add(config, params, offset, call->first_token + row % call->tokens, 0, d, out);
     drop(config, call, row, out);
   }
 }
@@ -50,7 +50,7 @@ void rf_embedding_vjp(const rf_config *config, const rf_call *call, const int32_
       const real *restrict from = dx + row * d;
       real *restrict to = dparams + ids[row] * d;
       for (int64_t j = first; j < end; j++) to[j] += from[j];
-      rf_position_add_vjp(config, offset, row % call->tokens, first, end, from, dparams);
+      rf_position_add_vjp(config, offset, call->first_token + row % call->tokens, first, end, from, dparams);
     }
   }
 }

@@ -36,8 +36,8 @@ static rf_status describe(const rf_sublayer *self, const char *prefix, rf_block 
   return rf_block_add(block, RF_INIT_ZERO, 1, outer, "%s.feed_forward.outer.bias", prefix);
 }
 
-static size_t saved_bytes(const rf_sublayer *self, int64_t sequences, int64_t tokens) {
-  (void)self, (void)sequences, (void)tokens;
+static size_t saved_bytes(const rf_sublayer *self, const rf_call *call) {
+  (void)self, (void)call;
   return 0;
 }
 
@@ -72,7 +72,7 @@ static void drop(const job *j, rf_purpose purpose, int64_t row, int64_t n, int64
   for (int64_t done = 0; done < n;) {
     const int64_t token = (row + done) % j->call->tokens, part = rf_min(n - done, j->call->tokens - token);
     draw.sequence = j->call->sequence[(row + done) / j->call->tokens];
-    rf_dropout(&draw, j->dropout, token, part, width, x + done * width, width);
+    rf_dropout(&draw, j->dropout, j->call->first_token + token, part, width, x + done * width, width);
     done += part;
   }
 }

@@ -108,7 +108,8 @@ static void drop(const rf_config *config, const rf_call *call, int64_t row, int6
                           .purpose = RF_RNG_DROP_HEAD,
                           .step = call->step,
                           .sequence = call->sequence[(row + i) / call->tokens]};
-    rf_dropout(&draw, config->model.dropout, (row + i) % call->tokens, 1, width, x + i * width, width);
+    rf_dropout(&draw, config->model.dropout, call->first_token + (row + i) % call->tokens, 1, width, x + i * width,
+               width);
   }
 }
 
@@ -155,7 +156,7 @@ static void tile_loss(const rf_call *call, const shape *s, const int32_t *labels
     }
     bool correct;
     const double loss = rf_cross_entropy(s->vocab, labels[row + i], (real)scale, of_row, &correct);
-    count_token(part, (row + i) % call->tokens, loss, correct);
+    count_token(part, call->first_token + (row + i) % call->tokens, loss, correct);
   }
 }
 
@@ -258,7 +259,7 @@ static void tile_score(const rf_call *call, const shape *s, const int32_t *label
     token_loss[row + i] = (double)NAN;
     if (labels[row + i] == RF_IGNORE) continue;
     token_loss[row + i] = row_loss(s->vocab, logits + i * s->vocab, labels[row + i], &correct);
-    count_token(part, (row + i) % call->tokens, token_loss[row + i], correct);
+    count_token(part, call->first_token + (row + i) % call->tokens, token_loss[row + i], correct);
   }
 }
 

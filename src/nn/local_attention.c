@@ -1,26 +1,28 @@
-/* Local attention: chunks of neighbouring tokens, separate queries and keys. LSH attention's windows with slots in
- * token order and one round. A sequence that fits one chunk is attended whole. */
-#include "nn/attention.h"
+/* Local attention: chunks of neighbouring tokens, separate queries and keys. LSH attention's windows with all tokens in
+ * one bucket and one round, so that slots are positions: over several ranks, only chunks that a rank edge cuts and
+ * their neighbours travel. A sequence that fits one chunk is attended whole. */
+#include "nn/attention_rows.h"
 
 static bool shared_qk(const rf_sublayer *self) {
   (void)self;
   return false;
 }
 
-static size_t saved_bytes(const rf_sublayer *self, int64_t sequences, int64_t tokens) {
-  (void)self, (void)sequences, (void)tokens;
+static size_t saved_bytes(const rf_sublayer *self, const rf_call *call) {
+  (void)self, (void)call;
   return 0;
 }
 
 static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
   (void)saved, (void)recompute;
   const rf_local_config *local = &w->self->config->local;
-  RF_TRY(rf_wave_prepare_windows(w));
-  if (w->call->tokens <= local->chunk) return RF_OK;
-  w->windows.chunk = local->chunk;
-  w->windows.chunks_before = local->chunks_before;
-  w->windows.chunks_after = local->chunks_after;
-  return RF_OK;
+  rf_layout_of_slots layout = {.rounds = 1, .chunk = w->call->length, .n_buckets = 1};
+  if (w->call->length > local->chunk) {
+    layout.chunk = local->chunk;
+    layout.chunks_before = local->chunks_before;
+    layout.chunks_after = local->chunks_after;
+  }
+  return rf_wave_plan(w, &layout);
 }
 
 static const rf_attention_ops local_ops = {shared_qk, saved_bytes, prepare, rf_windows_attend, rf_windows_attend_vjp};

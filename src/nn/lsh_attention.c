@@ -2,15 +2,14 @@
  * attended in windows of neighbouring chunks of slots. A sequence that fits one chunk is attended whole, unhashed. */
 #include "kernel/parallel.h"
 #include "lsh/hash.h"
-#include "lsh/slots.h"
-#include "nn/attention.h"
+#include "nn/attention_rows.h"
 
 static bool shared_qk(const rf_sublayer *self) {
   (void)self;
   return true;
 }
 
-static bool hashes(const rf_sublayer *self, int64_t tokens) { return tokens > self->config->lsh.chunk; }
+static bool hashes(const rf_sublayer *self, int64_t length) { return length > self->config->lsh.chunk; }
 
 /* `saved` is [sequences, heads, rounds, tokens] bucket ids. */
 static rf_buckets buckets_in(const rf_hash_shape *shape, void *saved) {
@@ -42,7 +41,7 @@ static rf_status draw_rotations(const rf_wave *w, const rf_hash_shape *shape, re
   return RF_OK;
 }
 
-static rf_status hash_wave(const rf_wave *w, const rf_hash_shape *shape, const rf_pair *pairs, void *saved) {
+static rf_status hash_wave(const rf_wave *w, const rf_hash_shape *shape, void *saved) {
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const int64_t tokens = w->call->tokens, tiles = rf_ceil_div(tokens, RF_TILE), width = shape->rounds * shape->columns;
   const rf_buckets buckets = buckets_in(shape, saved);
@@ -51,48 +50,14 @@ static rf_status hash_wave(const rf_wave *w, const rf_hash_shape *shape, const r
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * width), sizeof(real), &rotated));
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rf_wave_pairs(w) * tiles; i++) {
-    const int64_t p = i / tiles, token = i % tiles * RF_TILE;
-    rf_hash_rows(shape, rf_min(RF_TILE, tokens - token), pairs[p].q + token * w->width, w->width,
-                 given_or_drawn(w, shape, p % w->n_heads, rotations), pairs[p].mask ? pairs[p].mask + token : NULL,
-                 rotated + rf_thread() * RF_TILE * width, &buckets, first_bucket(w, shape, p) + token, tokens);
+    const int64_t p = i / tiles, token = i % tiles * RF_TILE, sequence = p / w->n_heads, head = p % w->n_heads;
+    const uint8_t *mask = w->call->mask ? w->call->mask + (w->first_sequence + sequence) * tokens + token : NULL;
+    rf_hash_rows(shape, rf_min(RF_TILE, tokens - token),
+                 w->home.q + (sequence * tokens + token) * w->width + head * shape->d_head, w->width,
+                 given_or_drawn(w, shape, head, rotations), mask, rotated + rf_thread() * RF_TILE * width, &buckets,
+                 first_bucket(w, shape, p) + token, tokens);
   }
   rf_arena_release(w->call->scratch, mark);
-  return RF_OK;
-}
-
-/* A token's chunk of slots and its bucket in each round, for counting duplicates. Chunks count over all rounds, and so
- * do buckets. */
-static void place_in_rounds(const rf_windows *windows, const rf_pair *pair, int32_t *chunk, int32_t *bucket) {
-  for (int64_t slot = 0; slot < windows->rounds * windows->tokens; slot++) {
-    const int64_t round = slot / windows->tokens, entry = round * windows->tokens + pair->token_of_slot[slot];
-    chunk[entry] = (int32_t)(slot / windows->chunk);
-    bucket[entry] = (int32_t)(round * windows->n_buckets) + rf_bucket_get(&pair->buckets, pair->first_bucket + entry);
-  }
-}
-
-static rf_status sort_pairs(const rf_wave *w, const rf_windows *windows) {
-  const int64_t items = windows->rounds * windows->tokens, pairs = windows->n_pairs;
-  const bool places = windows->rule.duplicates != RF_DUPLICATES_KEEP;
-  int32_t *slots, *chunks = NULL, *buckets = NULL;
-  int64_t *counts;
-  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(pairs * items), sizeof *slots, &slots));
-  if (places) {
-    RF_TRY(rf_arena_take(w->call->scratch, (size_t)(pairs * items), sizeof *chunks, &chunks));
-    RF_TRY(rf_arena_take(w->call->scratch, (size_t)(pairs * items), sizeof *buckets, &buckets));
-  }
-  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * (windows->n_buckets + 1)), sizeof *counts, &counts));
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t p = 0; p < pairs; p++) {
-    rf_pair *pair = &windows->pairs[p];
-    pair->token_of_slot = slots + p * items;
-    for (int64_t r = 0; r < windows->rounds; r++)
-      rf_slots_sort(&pair->buckets, pair->first_bucket + r * windows->tokens, windows->tokens, windows->n_buckets,
-                    slots + p * items + r * windows->tokens, counts + rf_thread() * (windows->n_buckets + 1));
-    if (!places) continue;
-    place_in_rounds(windows, pair, chunks + p * items, buckets + p * items);
-    pair->chunk_in_round = chunks + p * items;
-    pair->bucket_in_round = buckets + p * items;
-  }
   return RF_OK;
 }
 
@@ -108,33 +73,45 @@ static rf_status prepare_duplicates(const rf_wave *w, rf_rule *rule) {
   return RF_OK;
 }
 
-static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
-  const rf_lsh_config *lsh = &w->self->config->lsh;
-  rf_windows *windows = &w->windows;
-  RF_TRY(rf_wave_prepare_windows(w));
-  windows->mask_padding_queries = lsh->mask_padding_queries;
-  if (!hashes(w->self, w->call->tokens)) return RF_OK;
-
-  const rf_hash_shape shape = rf_hash_shape_of(lsh, w->self->config->model.d_head);
-  windows->rounds = shape.rounds;
-  windows->chunk = lsh->chunk;
-  windows->chunks_before = lsh->chunks_before;
-  windows->chunks_after = lsh->chunks_after;
-  windows->n_buckets = shape.buckets + 1;
-  windows->rule.same_bucket = !lsh->attend_across_buckets;
-  RF_TRY(prepare_duplicates(w, &windows->rule));
-  if (!recompute) RF_TRY(hash_wave(w, &shape, windows->pairs, saved));
-  for (int64_t p = 0; p < windows->n_pairs; p++) {
-    windows->pairs[p].buckets = buckets_in(&shape, saved);
-    windows->pairs[p].first_bucket = first_bucket(w, &shape, p);
-  }
-  return sort_pairs(w, windows);
+/* Where each pair's buckets [rounds, tokens] lie in `saved`. */
+static rf_status point_at_buckets(const rf_wave *w, const rf_hash_shape *shape, const void *saved,
+                                  const void *const **pointers) {
+  const void **buckets;
+  RF_TRY(rf_arena_take(w->call->scratch, (size_t)rf_wave_pairs(w), sizeof *buckets, &buckets));
+  for (int64_t p = 0; p < rf_wave_pairs(w); p++)
+    buckets[p] = (const char *)saved + first_bucket(w, shape, p) * rf_bucket_bytes(shape->buckets);
+  *pointers = buckets;
+  return RF_OK;
 }
 
-static size_t saved_bytes(const rf_sublayer *self, int64_t sequences, int64_t tokens) {
-  if (!hashes(self, tokens)) return 0;
+static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
+  const rf_lsh_config *lsh = &w->self->config->lsh;
+  rf_layout_of_slots layout = {.rounds = 1, .chunk = w->call->length, .n_buckets = 1};
+  const bool hashing = hashes(w->self, w->call->length);
+  if (hashing) {
+    const rf_hash_shape shape = rf_hash_shape_of(lsh, w->self->config->model.d_head);
+    layout =
+        (rf_layout_of_slots){.rounds = shape.rounds,
+                             .chunk = lsh->chunk,
+                             .chunks_before = lsh->chunks_before,
+                             .chunks_after = lsh->chunks_after,
+                             .n_buckets = shape.buckets + 1,
+                             .bucket_bytes = rf_bucket_bytes(shape.buckets),
+                             .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
+    if (!recompute) RF_TRY(hash_wave(w, &shape, saved));
+    RF_TRY(point_at_buckets(w, &shape, saved, &layout.buckets));
+  }
+  RF_TRY(rf_wave_plan(w, &layout));
+  w->windows.mask_padding_queries = lsh->mask_padding_queries;
+  if (!hashing) return RF_OK;
+  w->windows.rule.same_bucket = !lsh->attend_across_buckets;
+  return prepare_duplicates(w, &w->windows.rule);
+}
+
+static size_t saved_bytes(const rf_sublayer *self, const rf_call *call) {
+  if (!hashes(self, call->length)) return 0;
   const rf_hash_shape shape = rf_hash_shape_of(&self->config->lsh, self->config->model.d_head);
-  return (size_t)(sequences * self->config->model.n_heads * shape.rounds * tokens) *
+  return (size_t)(call->sequences * self->config->model.n_heads * shape.rounds * call->tokens) *
          (size_t)rf_bucket_bytes(shape.buckets);
 }
 

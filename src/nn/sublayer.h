@@ -15,16 +15,23 @@
 #include "reformer/rng.h"
 #include "reformer/store.h"
 
-/* What a call lends and a sublayer must not own. x, y, dx, dy are [sequences, tokens, d_model]. */
+struct rf_mesh;
+
+/* What a call lends and a sublayer must not own. x, y, dx, dy are [sequences, tokens, d_model]: of each sequence the
+ * tokens [first_token, first_token + tokens), which this rank is home to. */
 typedef struct rf_call {
-  int64_t sequences, tokens; /* tokens: the padded length; every chunk length in use divides it, or is not shorter */
-  const uint8_t *mask;       /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
-  const uint32_t *sequence;  /* [sequences] index in the step's global batch, for random keys */
+  int64_t sequences, tokens;
+  int64_t length; /* of the whole sequence, padded: every chunk length in use divides it, or is not shorter */
+  int64_t first_token;
+  const uint8_t *mask;      /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
+  const uint32_t *sequence; /* [sequences] index in the step's global batch, for random keys */
   uint64_t seed;
   uint32_t step;      /* RF_EVAL_STEP in evaluation */
   bool training;      /* whether dropout acts */
   int64_t wave_bytes; /* most bytes for the transients of one wave of attention; 0: attention's own choice */
   rf_arena *scratch;
+  rf_arena *plans;      /* a second arena, where the plan of an exchange outlives the scratch of making it */
+  struct rf_mesh *mesh; /* for the attention kinds; NULL: this rank has every token */
 } rf_call;
 
 typedef struct rf_sublayer rf_sublayer;
@@ -35,7 +42,7 @@ typedef struct rf_sublayer_ops {
   /* Appends the sublayer's tensors to `block`, in the order of its flat parameter vector. prefix: e.g. "layers.3". */
   rf_status (*describe)(const rf_sublayer *self, const char *prefix, rf_block *block);
   /* Bytes that apply writes to `saved` and apply_vjp reads: level 0, hash buckets only. */
-  size_t (*saved_bytes)(const rf_sublayer *self, int64_t sequences, int64_t tokens);
+  size_t (*saved_bytes)(const rf_sublayer *self, const rf_call *call);
   /* x: input; y: added to; saved: out. */
   rf_status (*apply)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
                      real *y, void *saved);

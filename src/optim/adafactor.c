@@ -58,10 +58,10 @@ rf_status rf_adafactor_create(const rf_optimizer_config *config, rf_store *store
 }
 
 /* Elements of stripe s that are here; a matrix is cut between rows. */
-static rf_span stripe_of(const rf_piece *piece, int s) {
-  rf_span span = rf_piece_is_matrix(piece) ? rf_stripe(piece->rows, s) : rf_stripe(piece->columns, s);
+static rf_range stripe_of(const rf_piece *piece, int s) {
+  rf_range span = rf_piece_is_matrix(piece) ? rf_stripe(piece->rows, s) : rf_stripe(piece->columns, s);
   int64_t width = rf_piece_is_matrix(piece) ? piece->columns : 1;
-  return rf_span_cut((rf_span){span.from * width, span.to * width}, piece->from, piece->to);
+  return rf_range_cut((rf_range){span.from * width, span.to * width}, piece->from, piece->to);
 }
 
 static int is_large(const rf_piece *piece) { return piece->to - piece->from > RF_SERIAL_BELOW; }
@@ -89,7 +89,7 @@ static run run_at(const rf_piece *piece, int64_t element, int64_t to) {
 /* --- collect ------------------------------------------------------------------------------------ */
 
 /* G^2 of the elements `span` of a matrix, added by row and by column. */
-static void add_stripe(const rf_piece *piece, rf_span span, const real *gradient, double scale, double *row_sums,
+static void add_stripe(const rf_piece *piece, rf_range span, const real *gradient, double scale, double *row_sums,
                        double *column_sums) {
   for (int64_t element = span.from; element < span.to;) {
     run r = run_at(piece, element, span.to);
@@ -131,7 +131,7 @@ static double param_squares(const rf_piece *piece, const real *params) {
   double stripes[RF_STRIPES];
 #pragma omp parallel for schedule(static) if (is_large(piece))
   for (int s = 0; s < RF_STRIPES; s++) {
-    rf_span span = stripe_of(piece, s);
+    rf_range span = stripe_of(piece, s);
     stripes[s] = rf_sum_of_squares(span.to - span.from, params + (span.from - piece->from));
   }
   return sum_stripes(stripes);
@@ -173,7 +173,7 @@ static inline real matrix_u(real scale, real gradient, real row_rsqrt, real colu
 }
 static inline real vector_u(real scale, real gradient, real second) { return scale * gradient / rf_sqrt(second); }
 
-static double matrix_squares(const rf_adafactor_tensor *tensor, rf_span span, const real *gradient, real scale) {
+static double matrix_squares(const rf_adafactor_tensor *tensor, rf_range span, const real *gradient, real scale) {
   double total = 0;
   for (int64_t element = span.from; element < span.to;) {
     run r = run_at(&tensor->piece, element, span.to);
@@ -219,7 +219,7 @@ void rf_adafactor_measure(rf_adafactor *adafactor, const rf_optimizer_config *co
     double stripes[RF_STRIPES];
 #pragma omp parallel for schedule(static) if (is_large(piece))
     for (int s = 0; s < RF_STRIPES; s++) {
-      rf_span span = stripe_of(piece, s);
+      rf_range span = stripe_of(piece, s);
       int64_t first = span.from - piece->from;
       stripes[s] = rf_piece_is_matrix(piece) ? matrix_squares(tensor, span, gradient, scale)
                                              : vector_squares(span.to - span.from, gradient + first, scale, beta2, eps,
@@ -246,8 +246,8 @@ static inline void apply_one_momentum(factors f, real u, real *x, real *m) {
 }
 
 /* params, gradient, first (or NULL): of the piece's first element. */
-static void apply_matrix(const rf_adafactor_tensor *tensor, rf_span span, factors f, real *params, const real *gradient,
-                         real *first) {
+static void apply_matrix(const rf_adafactor_tensor *tensor, rf_range span, factors f, real *params,
+                         const real *gradient, real *first) {
   for (int64_t element = span.from; element < span.to;) {
     run r = run_at(&tensor->piece, element, span.to);
     const real *restrict g = gradient + r.here, *restrict column = tensor->column_rsqrt + r.column;
@@ -300,7 +300,7 @@ void rf_adafactor_apply(rf_adafactor *adafactor, const rf_optimizer_config *conf
     real *first = adafactor->first ? adafactor->first[piece->block] + piece->at : NULL;
 #pragma omp parallel for schedule(static) if (is_large(piece))
     for (int s = 0; s < RF_STRIPES; s++) {
-      rf_span span = stripe_of(piece, s);
+      rf_range span = stripe_of(piece, s);
       int64_t i = span.from - piece->from;
       if (rf_piece_is_matrix(piece))
         apply_matrix(tensor, span, f, params, gradient, first);

@@ -1,5 +1,6 @@
 #include "reformer/optimizer.h"
 
+#include "comm/collective.h"
 #include "optim/adafactor.h"
 #include "optim/adam.h"
 
@@ -38,18 +39,27 @@ void rf_optimizer_destroy(rf_optimizer *optimizer) {
   free(optimizer);
 }
 
+/* Ranks own parts of tensors: what was summed over a rank's elements is summed over the ranks before it is used. */
+static rf_status update_adafactor(rf_optimizer *optimizer, int64_t step, double rate, double gradient_scale) {
+  rf_adafactor *a = &optimizer->adafactor;
+  rf_mesh *mesh = rf_store_mesh(optimizer->store);
+  rf_adafactor_collect(a, optimizer->store, gradient_scale);
+  RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, a->n_sums, a->sums));
+  rf_adafactor_measure(a, optimizer->config, optimizer->store, step, gradient_scale);
+  RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, a->n_tensors, a->squares));
+  rf_adafactor_apply(a, optimizer->config, optimizer->store, rate, gradient_scale);
+  return RF_OK;
+}
+
 rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate, double gradient_scale) {
   assert(step >= 1);
   const rf_optimizer_config *config = optimizer->config;
   rf_store *store = optimizer->store;
-  if (config->kind == RF_ADAM) {
+  if (config->kind == RF_ADAM)
     rf_adam_update(&optimizer->adam, config, store, step, rate, gradient_scale);
-    return RF_OK;
-  }
-  /* Where ranks own parts of a tensor, `sums` and then `squares` are summed over them in between. */
-  rf_adafactor_collect(&optimizer->adafactor, store, gradient_scale);
-  rf_adafactor_measure(&optimizer->adafactor, config, store, step, gradient_scale);
-  rf_adafactor_apply(&optimizer->adafactor, config, store, rate, gradient_scale);
+  else
+    RF_TRY(update_adafactor(optimizer, step, rate, gradient_scale));
+  rf_store_updated(store);
   return RF_OK;
 }
 
@@ -118,7 +128,6 @@ int rf_optimizer_state(const rf_optimizer *optimizer, rf_state_array *arrays) {
   const rf_layout *layout = rf_store_layout(optimizer->store);
   for (int b = 0; b < layout->n_blocks; b++)
     for (int t = 0; t < layout->blocks[b].n_tensors; t++) add_statistics(&list, next++, b, t);
-  if (optimizer->adafactor.first)
-    add_moment(&list, optimizer->store, "optimizer/first", optimizer->adafactor.first);
+  if (optimizer->adafactor.first) add_moment(&list, optimizer->store, "optimizer/first", optimizer->adafactor.first);
   return list.n;
 }

@@ -11,8 +11,8 @@ static void matrix_shape(const rf_tensor *tensor, int64_t *rows, int64_t *column
 static rf_piece piece_of(const rf_tensor *tensor, int block, const rf_shard *shard) {
   rf_piece piece = {.block = block};
   matrix_shape(tensor, &piece.rows, &piece.columns);
-  rf_span span = {tensor->offset, tensor->offset + rf_tensor_count(tensor)};
-  span = rf_span_cut(span, shard->first, shard->first + shard->count);
+  rf_range span = {tensor->offset, tensor->offset + rf_tensor_count(tensor)};
+  span = rf_range_cut(span, shard->first, shard->first + shard->count);
   if (span.from < span.to) {
     piece.from = span.from - tensor->offset;
     piece.to = span.to - tensor->offset;

@@ -19,17 +19,17 @@ enum {
   RF_SERIAL_BELOW = 1 << 14 /* elements for which waking the threads costs more than it gives */
 };
 
-typedef struct rf_span {
+typedef struct rf_range {
   int64_t from, to; /* empty where to <= from */
-} rf_span;
+} rf_range;
 
 /* Stripe s of [0, size). */
-static inline rf_span rf_stripe(int64_t size, int s) {
-  return (rf_span){size / RF_STRIPES * s + size % RF_STRIPES * s / RF_STRIPES,
-                   size / RF_STRIPES * (s + 1) + size % RF_STRIPES * (s + 1) / RF_STRIPES};
+static inline rf_range rf_stripe(int64_t size, int s) {
+  return (rf_range){size / RF_STRIPES * s + size % RF_STRIPES * s / RF_STRIPES,
+                    size / RF_STRIPES * (s + 1) + size % RF_STRIPES * (s + 1) / RF_STRIPES};
 }
 
-static inline rf_span rf_span_cut(rf_span span, int64_t from, int64_t to) {
+static inline rf_range rf_range_cut(rf_range span, int64_t from, int64_t to) {
   if (span.from < from) span.from = from;
   if (span.to > to) span.to = to;
   if (span.to < span.from) span.to = span.from;

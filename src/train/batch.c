@@ -1,40 +1,63 @@
 #include "train/batch.h"
 #include <string.h>
 
-rf_status rf_sequences_take(const rf_config *config, int64_t count, rf_arena *arena, rf_sequences *s) {
-  *s = (rf_sequences){.count = count, .length = config->data.length, .causal = config->model.causal};
-  s->padded = rf_padded_length(config, s->length);
-  const size_t all = (size_t)(count * s->padded);
-  RF_TRY(rf_arena_take_zero(arena, all, sizeof *s->ids, &s->ids));
+static rf_status share_out(const rf_mesh *mesh, int64_t batch, int64_t accumulate, rf_sequences *s) {
+  const int64_t groups = rf_mesh_data_size(mesh);
+  if (batch % (groups * accumulate) != 0)
+    return rf_fail(RF_BAD_CONFIG,
+                   "training.batch: found %lld, which does not divide over %lld data groups x training.accumulate "
+                   "%lld; allowed: a multiple of %lld",
+                   (long long)batch, (long long)groups, (long long)accumulate, (long long)(groups * accumulate));
+  s->count = batch / groups;
+  s->micro = s->count / accumulate;
+  return RF_OK;
+}
+
+rf_status rf_sequences_take(const rf_config *config, const rf_mesh *mesh, int64_t batch, int64_t accumulate,
+                            rf_arena *arena, rf_sequences *s) {
+  *s = (rf_sequences){.length = config->data.length, .padded = rf_padded_length(config, config->data.length)};
+  RF_TRY(share_out(mesh, batch, accumulate, s));
+  s->tokens = rf_span_of(s->padded, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
+  const size_t all = (size_t)(s->count * s->tokens.count);
+  RF_TRY(rf_arena_take(arena, all, sizeof *s->ids, &s->ids));
   RF_TRY(rf_arena_take(arena, all, sizeof *s->labels, &s->labels));
-  RF_TRY(rf_arena_take(arena, (size_t)count, sizeof *s->index, &s->index));
-  for (size_t i = 0; i < all; i++) s->labels[i] = RF_IGNORE;
-  for (int64_t i = 0; i < count; i++) s->index[i] = (uint32_t)i;
+  RF_TRY(rf_arena_take(arena, (size_t)s->count, sizeof *s->index, &s->index));
+  for (int64_t i = 0; i < s->count; i++) {
+    const int64_t micro = i / s->micro * rf_mesh_data_size(mesh) + rf_mesh_data_rank(mesh);
+    s->index[i] = (uint32_t)(micro * s->micro + i % s->micro);
+  }
   if (s->padded == s->length) return RF_OK;
-  RF_TRY(rf_arena_take_zero(arena, all, sizeof *s->mask, &s->mask));
-  for (int64_t i = 0; i < count; i++) memset(s->mask + i * s->padded, 1, (size_t)s->length);
+  RF_TRY(rf_arena_take(arena, all, sizeof *s->mask, &s->mask));
+  for (size_t i = 0; i < all; i++) s->mask[i] = s->tokens.first + (int64_t)i % s->tokens.count < s->length;
   return RF_OK;
 }
 
 rf_status rf_sequences_read(rf_sequences *s, const rf_dataset *dataset, rf_split split, uint64_t first, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    int32_t *ids = s->ids + i * s->padded, *labels = s->labels + i * s->padded;
-    RF_TRY(rf_dataset_read(dataset, split, first + (uint64_t)i, 0, s->length, ids, labels));
-    if (!s->causal) memcpy(labels, ids, (size_t)s->length * sizeof *labels);
+  const int64_t left = s->length - s->tokens.first, here = left < s->tokens.count ? left : s->tokens.count;
+  for (int64_t i = 0; i < s->count; i++) {
+    int32_t *ids = s->ids + i * s->tokens.count, *labels = s->labels + i * s->tokens.count;
+    const int64_t read = s->index[i] < n && here > 0 ? here : 0;
+    if (read > 0) RF_TRY(rf_dataset_read(dataset, split, first + s->index[i], s->tokens.first, read, ids, labels));
+    for (int64_t t = read; t < s->tokens.count; t++) {
+      ids[t] = 0;
+      labels[t] = RF_IGNORE;
+    }
   }
   return RF_OK;
 }
 
-int64_t rf_sequences_counted(const rf_sequences *s, int64_t n) {
+int64_t rf_sequences_counted(const rf_sequences *s) {
   int64_t counted = 0;
-  for (int64_t i = 0; i < n * s->padded; i++) counted += s->labels[i] != RF_IGNORE;
+  for (int64_t i = 0; i < s->count * s->tokens.count; i++) counted += s->labels[i] != RF_IGNORE;
   return counted;
 }
 
-rf_batch rf_sequences_batch(const rf_sequences *s, int64_t first, int64_t n, uint64_t seed, uint32_t step) {
-  const int64_t at = first * s->padded;
-  return (rf_batch){.sequences = n,
-                    .tokens = s->padded,
+rf_batch rf_sequences_batch(const rf_sequences *s, int64_t i, uint64_t seed, uint32_t step) {
+  const int64_t first = i * s->micro, at = first * s->tokens.count;
+  return (rf_batch){.sequences = s->micro,
+                    .tokens = s->tokens.count,
+                    .length = s->padded,
+                    .first_token = s->tokens.first,
                     .ids = s->ids + at,
                     .labels = s->labels + at,
                     .mask = s->mask ? s->mask + at : NULL,

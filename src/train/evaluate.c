@@ -1,31 +1,24 @@
 #include "train/evaluate.h"
 #include "base/log.h"
 #include "reformer/rng.h"
-#include <math.h>
+#include "train/loss.h"
 
 rf_status rf_evaluate(rf_model *model, const rf_dataset *dataset, rf_split split, rf_sequences *sequences,
                       rf_loss *loss) {
   const rf_training_config *training = &rf_model_config_of(model)->training;
-  const int64_t at_once = training->batch / training->accumulate;
+  rf_mesh *mesh = rf_store_mesh(rf_model_store(model));
+  const int64_t groups = rf_mesh_data_size(mesh), batch = sequences->count * groups;
   int64_t n = rf_dataset_sequences(dataset, split);
-  if (training->eval_batches > 0 && n > training->eval_batches * training->batch)
-    n = training->eval_batches * training->batch;
+  if (training->eval_batches > 0 && n > training->eval_batches * batch) n = training->eval_batches * batch;
   *loss = (rf_loss){0};
-  for (int64_t first = 0; first < n; first += at_once) {
-    const int64_t some = n - first < at_once ? n - first : at_once;
-    RF_TRY(rf_sequences_read(sequences, dataset, split, (uint64_t)first, some));
-    const rf_batch batch = rf_sequences_batch(sequences, 0, some, training->seed, (uint32_t)RF_EVAL_STEP);
-    RF_TRY(rf_model_evaluate(model, &batch, loss));
+  for (int64_t first = 0; first < n; first += batch) {
+    RF_TRY(rf_sequences_read(sequences, dataset, split, (uint64_t)first, n - first));
+    for (int64_t i = 0; i * sequences->micro < sequences->count && i * sequences->micro * groups < n - first; i++) {
+      const rf_batch micro = rf_sequences_batch(sequences, i, training->seed, (uint32_t)RF_EVAL_STEP);
+      RF_TRY(rf_model_evaluate(model, &micro, loss));
+    }
   }
-  return RF_OK;
-}
-
-double rf_loss_mean(const rf_loss *loss) { return loss->counted > 0 ? loss->sum / (double)loss->counted : NAN; }
-
-double rf_loss_bits(const rf_loss *loss) { return rf_loss_mean(loss) / log(2.0); }
-
-double rf_loss_accuracy(const rf_loss *loss) {
-  return loss->counted > 0 ? (double)loss->correct / (double)loss->counted : NAN;
+  return rf_loss_reduce(mesh, loss);
 }
 
 void rf_loss_say(const rf_model *model, const char *name, const rf_loss *loss) {

@@ -6,9 +6,9 @@
 #include "reformer/model.h"
 #include "train/batch.h"
 
-/* Sequences in order, at most training.eval_batches batches of training.batch of them (0: the whole split), without
- * dropout and with rotations of their own. *loss: sums over the counted tokens; counted is 0 where the split is empty.
- * sequences: overwritten. */
+/* Sequences in order, at most training.eval_batches batches of them (0: the whole split), without dropout and with
+ * rotations of their own, on all ranks of the model's mesh. *loss: sums over the counted tokens of all ranks; counted
+ * is 0 where the split is empty. sequences: overwritten. */
 rf_status rf_evaluate(rf_model *model, const rf_dataset *dataset, rf_split split, rf_sequences *sequences,
                       rf_loss *loss);
 
@@ -16,10 +16,5 @@ rf_status rf_evaluate(rf_model *model, const rf_dataset *dataset, rf_split split
 rf_status rf_evaluate_say(rf_model *model, const rf_dataset *dataset, rf_split split, rf_sequences *sequences,
                           const char *name);
 void rf_loss_say(const rf_model *model, const char *name, const rf_loss *loss);
-
-/* Mean loss, bits and accuracy of sums; NaN where nothing was counted. */
-double rf_loss_mean(const rf_loss *loss);
-double rf_loss_bits(const rf_loss *loss);
-double rf_loss_accuracy(const rf_loss *loss);
 
 #endif

@@ -2,8 +2,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "comm/agree.h"
+#include "comm/collective.h"
 #include "reformer/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/loss.h"
 #include "train/metrics.h"
 #include "train/progress.h"
 #include "train/run_folder.h"
@@ -19,10 +22,32 @@ enum { MOST_SKIPPED = 3 };
 
 typedef struct run {
   rf_trainer trainer;
-  rf_metrics *metrics;
-  rf_progress progress;
+  rf_mesh *mesh;
+  rf_metrics *metrics; /* rank 0's; NULL elsewhere */
+  rf_progress_line progress;
   int64_t skipped; /* in a row */
 } run;
+
+/* What a step cost: the slowest rank sets the pace, by the time it did not spend waiting for others. */
+static rf_status measure(run *r, double seconds, double waited, rf_metrics_record *record) {
+  const double own[] = {seconds - waited, (double)rf_process_peak_bytes()};
+  const int ranks = rf_mesh_size(r->mesh);
+  double *all = malloc(sizeof own * (size_t)ranks);
+  if (!all) return rf_fail(RF_FAILED, "out of memory: figures of %d ranks", ranks);
+  const rf_status status = rf_gather_doubles(r->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 2, own, all);
+  double busiest = -1;
+  for (int i = 0; status == RF_OK && i < ranks; i++) {
+    if (all[2 * i] > busiest) record->slowest_rank = i;
+    busiest = fmax(busiest, all[2 * i]);
+    record->peak_rss_bytes = (int64_t)fmax((double)record->peak_rss_bytes, all[2 * i + 1]);
+  }
+  free(all);
+  RF_TRY(status);
+  rf_traffic_read(r->mesh, record->bytes);
+  rf_traffic_reset(r->mesh);
+  record->wait_seconds = waited;
+  return rf_sum_integers(r->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, record->bytes);
+}
 
 static rf_metrics_record record_of(const rf_step_result *result, int64_t step, int64_t tokens, double seconds) {
   return (rf_metrics_record){.step = step,
@@ -33,7 +58,6 @@ static rf_metrics_record record_of(const rf_step_result *result, int64_t step, i
                              .grad_norm = result->grad_norm,
                              .tokens_per_second = (double)tokens / seconds,
                              .step_seconds = seconds,
-                             .peak_rss_bytes = rf_process_peak_bytes(),
                              .skipped = result->skipped};
 }
 
@@ -67,7 +91,7 @@ static rf_status evaluate_into(run *r, rf_metrics_record *record) {
 
 static rf_status one_step(run *r, int64_t step) {
   const rf_config *config = &r->trainer.config;
-  const double start = rf_clock_seconds();
+  const double start = rf_clock_seconds(), waited = rf_mesh_wait_seconds(r->mesh);
   rf_step_result result;
   RF_TRY(rf_train_step(&r->trainer, step, &result));
   const double seconds = rf_clock_seconds() - start;
@@ -75,8 +99,9 @@ static rf_status one_step(run *r, int64_t step) {
   const bool last = step == config->training.steps;
   if (last || (config->training.eval_every > 0 && step % config->training.eval_every == 0))
     RF_TRY(evaluate_into(r, &record));
-  if (step % config->output.log_every == 0 || step == 1 || last || record.evaluated || record.skipped)
-    RF_TRY(rf_metrics_write(r->metrics, &record));
+  const bool logged = step % config->output.log_every == 0 || step == 1 || last || record.evaluated || record.skipped;
+  if (logged) RF_TRY(measure(r, seconds, rf_mesh_wait_seconds(r->mesh) - waited, &record));
+  if (logged && r->metrics) RF_TRY(rf_metrics_write(r->metrics, &record));
   rf_progress_step(&r->progress, &record);
   return count_skipped(r, &result, step);
 }
@@ -94,8 +119,8 @@ static rf_status save_checkpoint(run *r, const rf_train_options *options, int64_
   const rf_checkpoint_header header = {.config = options->config_text,
                                        .step = step,
                                        .seed = r->trainer.config.training.seed,
-                                       .mesh_sequence = 1,
-                                       .mesh_data = 1};
+                                       .mesh_sequence = rf_mesh_sequence_size(r->mesh),
+                                       .mesh_data = rf_mesh_data_size(r->mesh)};
   rf_store *store = rf_model_store(r->trainer.model);
   rf_state state;
   RF_TRY(rf_state_create(store, r->trainer.optimizer, &state));
@@ -125,7 +150,8 @@ static rf_status train(run *r, const rf_train_options *options) {
               (long long)rf_dataset_sequences(r->trainer.dataset, RF_SPLIT_VALIDATION), (long long)config->data.length);
   rf_progress_start(&r->progress, 1, config->training.steps, config->output.log_every);
   rf_status status = RF_OK;
-  for (int64_t step = 1; status == RF_OK && step <= config->training.steps; step++) status = one_step(r, step);
+  for (int64_t step = 1; status == RF_OK && step <= config->training.steps; step++)
+    status = rf_agree(r->mesh, one_step(r, step));
   rf_progress_finish();
   RF_TRY(status);
   RF_TRY(save_checkpoint(r, options, config->training.steps));
@@ -133,14 +159,20 @@ static rf_status train(run *r, const rf_train_options *options) {
   return say_sample(r);
 }
 
-rf_status rf_train_run(const rf_config *config, const rf_train_options *options) {
+static rf_status open_metrics(run *r, const rf_train_options *options) {
   char path[RF_MAX_PATH];
-  run r = {0};
+  if (rf_mesh_rank(r->mesh) != 0) return RF_OK;
   RF_TRY(rf_run_folder_path(options->run_folder, "metrics.jsonl", path, sizeof path));
-  RF_TRY(rf_metrics_open(path, &r.metrics));
-  rf_status status = rf_trainer_create(config, &r.trainer);
-  if (status == RF_OK) status = train(&r, options);
-  rf_trainer_destroy(&r.trainer);
-  rf_metrics_close(r.metrics);
+  return rf_metrics_open(path, &r->metrics);
+}
+
+rf_status rf_train_run(const rf_config *config, rf_mesh *mesh, const rf_train_options *options) {
+  run r = {.mesh = mesh};
+  rf_status status = open_metrics(&r, options);
+  if (status == RF_OK) status = rf_trainer_create(config, mesh, &r.trainer);
+  status = rf_agree(mesh, status);
+  if (status == RF_OK) status = rf_agree(mesh, train(&r, options));
+  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_trainer_destroy(&r.trainer);
+  if (r.metrics) rf_metrics_close(r.metrics);
   return status;
 }

@@ -2,6 +2,7 @@
 #ifndef RF_TRAIN_LOOP_H
 #define RF_TRAIN_LOOP_H
 
+#include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 #include <stdbool.h>
@@ -14,6 +15,6 @@ typedef struct rf_train_options {
 
 /* config: resolved and checked. Writes metrics.jsonl and log.txt into the run folder, and the trained state as
  * checkpoints/step-NNNNNNNN. */
-rf_status rf_train_run(const rf_config *config, const rf_train_options *options);
+rf_status rf_train_run(const rf_config *config, rf_mesh *mesh, const rf_train_options *options);
 
 #endif

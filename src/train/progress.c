@@ -8,12 +8,12 @@
 /* Seconds between two redraws of the line on a terminal. */
 static const double redraw_every = 0.25;
 
-void rf_progress_start(rf_progress *progress, int64_t first_step, int64_t steps, int64_t log_every) {
+void rf_progress_start(rf_progress_line *progress, int64_t first_step, int64_t steps, int64_t log_every) {
   *progress =
-      (rf_progress){.steps = steps, .first_step = first_step, .log_every = log_every, .started = rf_clock_seconds()};
+      (rf_progress_line){.steps = steps, .first_step = first_step, .log_every = log_every, .started = rf_clock_seconds()};
 }
 
-static void write_line(const rf_progress *progress, const rf_metrics_record *record, double now, char *line,
+static void write_line(const rf_progress_line *progress, const rf_metrics_record *record, double now, char *line,
                        size_t size) {
   double done = (double)(record->step - progress->first_step + 1);
   double left = (now - progress->started) / done * (double)(progress->steps - record->step);
@@ -24,7 +24,7 @@ static void write_line(const rf_progress *progress, const rf_metrics_record *rec
                  rf_text_duration(left, duration, sizeof duration), record->skipped ? "  (skipped: not finite)" : "");
 }
 
-static void say_evaluation(const rf_progress *progress, const rf_metrics_record *record) {
+static void say_evaluation(const rf_progress_line *progress, const rf_metrics_record *record) {
   char accuracy[48] = "";
   if (isfinite(record->eval_accuracy)) {
     (void)snprintf(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100 * record->eval_accuracy);
@@ -33,7 +33,7 @@ static void say_evaluation(const rf_progress *progress, const rf_metrics_record 
               (long long)progress->steps, record->eval_loss, record->eval_bits_per_token, accuracy);
 }
 
-void rf_progress_step(rf_progress *progress, const rf_metrics_record *record) {
+void rf_progress_step(rf_progress_line *progress, const rf_metrics_record *record) {
   double now = rf_clock_seconds();
   bool terminal = rf_log_is_terminal();
   bool due = record->step % progress->log_every == 0 || record->step == progress->steps || record->skipped;

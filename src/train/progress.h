@@ -5,17 +5,17 @@
 
 #include "train/metrics.h"
 
-typedef struct rf_progress {
+typedef struct rf_progress_line {
   int64_t steps, first_step, log_every;
   double started, drawn; /* clock seconds */
-} rf_progress;
+} rf_progress_line;
 
 /* first_step: the first one that will be run, from 1. */
-void rf_progress_start(rf_progress *progress, int64_t first_step, int64_t steps, int64_t log_every);
+void rf_progress_start(rf_progress_line *progress, int64_t first_step, int64_t steps, int64_t log_every);
 
 /* Call after every step, logged or not. Takes what it shows from the record; an evaluated step gets a line of its own.
  */
-void rf_progress_step(rf_progress *progress, const rf_metrics_record *record);
+void rf_progress_step(rf_progress_line *progress, const rf_metrics_record *record);
 
 /* Wipes the redrawn line. */
 void rf_progress_finish(void);

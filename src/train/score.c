@@ -1,7 +1,7 @@
 #include "train/score.h"
 #include "reformer/rng.h"
 #include "train/batch.h"
-#include "train/evaluate.h"
+#include "train/loss.h"
 #include "train/logits_file.h"
 
 typedef struct scoring {
@@ -21,11 +21,11 @@ static rf_status score_all(rf_model *model, const rf_dataset *dataset, rf_split 
   const rf_config *config = rf_model_config_of(model);
   rf_sequences sequences;
   double *token_loss;
-  RF_TRY(rf_sequences_take(config, 1, arena, &sequences));
+  RF_TRY(rf_sequences_take(config, NULL, 1, 1, arena, &sequences));
   RF_TRY(rf_arena_take(arena, (size_t)sequences.padded, sizeof *token_loss, &token_loss));
   for (s->sequence = 0; s->sequence < n; s->sequence++) {
     RF_TRY(rf_sequences_read(&sequences, dataset, split, (uint64_t)s->sequence, 1));
-    const rf_batch batch = rf_sequences_batch(&sequences, 0, 1, config->training.seed, (uint32_t)RF_EVAL_STEP);
+    const rf_batch batch = rf_sequences_batch(&sequences, 0, config->training.seed, (uint32_t)RF_EVAL_STEP);
     RF_TRY(rf_model_score(model, &batch, token_loss, take_logits, s, loss));
     RF_TRY(rf_logits_file_add_losses(s->file, s->sequence, token_loss));
   }

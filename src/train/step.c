@@ -1,18 +1,21 @@
 #include "train/step.h"
+#include "comm/collective.h"
+#include "train/loss.h"
 #include <math.h>
 #include <string.h>
 
 static rf_status build(const rf_config *config, rf_trainer *t) {
   RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &t->dataset));
   RF_TRY(rf_arena_create("sequences", 0, &t->arena));
-  RF_TRY(rf_sequences_take(config, config->training.batch, t->arena, &t->sequences));
-  RF_TRY(rf_model_create(config, &t->model));
+  RF_TRY(
+      rf_sequences_take(config, t->mesh, config->training.batch, config->training.accumulate, t->arena, &t->sequences));
+  RF_TRY(rf_model_create(config, t->mesh, &t->model));
   rf_store_initialise(rf_model_store(t->model), config->training.seed, config->model.init_std);
   return rf_optimizer_create(&t->config.optimizer, rf_model_store(t->model), &t->optimizer);
 }
 
-rf_status rf_trainer_create(const rf_config *config, rf_trainer *trainer) {
-  *trainer = (rf_trainer){.config = *config};
+rf_status rf_trainer_create(const rf_config *config, rf_mesh *mesh, rf_trainer *trainer) {
+  *trainer = (rf_trainer){.config = *config, .mesh = mesh};
   const rf_status status = build(config, trainer);
   if (status != RF_OK) rf_trainer_destroy(trainer);
   return status;
@@ -26,19 +29,19 @@ void rf_trainer_destroy(rf_trainer *trainer) {
   memset(trainer, 0, sizeof *trainer);
 }
 
-/* The loss is divided by the tokens counted in the whole step, so that every token weighs the same in whichever
- * micro-batch it stands. */
+/* The loss is divided by the tokens counted in the whole step on all ranks, so that every token weighs the same in
+ * whichever micro-batch it stands. */
 static rf_status accumulate_gradients(rf_trainer *t, int64_t step, rf_loss *loss) {
-  const rf_training_config *training = &t->config.training;
-  const int64_t micro = training->batch / training->accumulate;
-  const int64_t counted = rf_sequences_counted(&t->sequences, training->batch);
+  const rf_sequences *sequences = &t->sequences;
+  int64_t counted = rf_sequences_counted(sequences);
+  RF_TRY(rf_sum_integers(t->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_LOSS, 1, &counted));
   const double scale = counted > 0 ? 1.0 / (double)counted : 0;
   rf_store_clear_gradients(rf_model_store(t->model));
-  for (int64_t first = 0; first < training->batch; first += micro) {
-    const rf_batch batch = rf_sequences_batch(&t->sequences, first, micro, training->seed, (uint32_t)step);
+  for (int64_t i = 0; i * sequences->micro < sequences->count; i++) {
+    const rf_batch batch = rf_sequences_batch(sequences, i, t->config.training.seed, (uint32_t)step);
     RF_TRY(rf_model_gradients(t->model, &batch, scale, loss));
   }
-  return RF_OK;
+  return rf_loss_reduce(t->mesh, loss);
 }
 
 rf_status rf_train_step(rf_trainer *t, int64_t step, rf_step_result *result) {
@@ -47,7 +50,7 @@ rf_status rf_train_step(rf_trainer *t, int64_t step, rf_step_result *result) {
   *result = (rf_step_result){.learning_rate = rf_schedule_rate(&t->config.optimizer, step, training->steps)};
   RF_TRY(rf_sequences_read(&t->sequences, t->dataset, RF_SPLIT_TRAIN, first, training->batch));
   RF_TRY(accumulate_gradients(t, step, &result->loss));
-  result->grad_norm = rf_gradient_norm(rf_model_store(t->model));
+  RF_TRY(rf_gradient_norm(rf_model_store(t->model), &result->grad_norm));
   result->skipped = !isfinite(result->loss.sum) || !isfinite(result->grad_norm);
   if (result->skipped) return RF_OK;
   return rf_optimizer_update(t->optimizer, step, result->learning_rate,

@@ -7,22 +7,24 @@
 #include "reformer/optimizer.h"
 #include "train/batch.h"
 
-/* Everything a run holds. */
+/* Everything a run holds on this rank. */
 typedef struct rf_trainer {
   rf_config config;
+  rf_mesh *mesh;   /* lent */
   rf_arena *arena; /* the sequences of a step */
   rf_dataset *dataset;
   rf_model *model;
   rf_optimizer *optimizer;
-  rf_sequences sequences; /* [training.batch] */
+  rf_sequences sequences;
 } rf_trainer;
 
-/* Opens the data, builds and initialises the model. */
-rf_status rf_trainer_create(const rf_config *config, rf_trainer *trainer);
+/* Opens the data, builds and initialises the model. mesh: lent, outlives the trainer; NULL: alone. */
+rf_status rf_trainer_create(const rf_config *config, rf_mesh *mesh, rf_trainer *trainer);
+/* Not after a failed step on several ranks: what was lent to messages must stay until MPI is finished. */
 void rf_trainer_destroy(rf_trainer *trainer);
 
 typedef struct rf_step_result {
-  rf_loss loss; /* sums over the batch */
+  rf_loss loss; /* sums over the batch, of all ranks */
   double learning_rate;
   double grad_norm; /* before clipping */
   bool skipped;     /* loss or gradient not finite: parameters and optimizer state are as before */

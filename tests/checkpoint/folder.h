@@ -88,7 +88,7 @@ static inline void trained_make(trained *t, rf_optimizer_kind kind, uint64_t see
                                               .clip_threshold = 1,
                                               .factor_eps = 1e-30,
                                               .scale_eps = 1e-3};
-  assert_ok(rf_model_create(&t->config, &t->model));
+  assert_ok(rf_model_create(&t->config, NULL, &t->model));
   t->store = rf_model_store(t->model);
   rf_store_initialise(t->store, seed, t->config.model.init_std);
   assert_ok(rf_optimizer_create(&t->config.optimizer, t->store, &t->optimizer));

@@ -36,7 +36,7 @@ static void make_big(trained *t, uint64_t seed) {
   *t = (trained){.config = small_config()};
   t->config.model.vocab_size = 60000;
   t->config.optimizer = (rf_optimizer_config){.kind = RF_ADAM, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8};
-  assert_ok(rf_model_create(&t->config, &t->model));
+  assert_ok(rf_model_create(&t->config, NULL, &t->model));
   t->store = rf_model_store(t->model);
   rf_store_initialise(t->store, seed, 0.3);
   assert_ok(rf_optimizer_create(&t->config.optimizer, t->store, &t->optimizer));

@@ -196,7 +196,7 @@ static void test_a_model_of_another_shape_is_refused_with_the_tensor(void **stat
     rf_model *model;
     config.model.vocab_size = others[i].vocab;
     config.model.n_layers = others[i].layers;
-    assert_ok(rf_model_create(&config, &model));
+    assert_ok(rf_model_create(&config, NULL, &model));
     assert_int_equal(rf_checkpoint_load_parameters(c, rf_model_store(model)), RF_BAD_DATA);
     if (!strstr(rf_error_message(), others[i].message)) fail_msg("%s", rf_error_message());
     rf_model_destroy(model);

@@ -1,8 +1,9 @@
 /* Attention alone, over windows of slots, against lucidrains' LSHAttention on given queries and values. */
 #include "golden/golden.h"
 #include "kernel/key_norm.h"
-#include "lsh/slots.h"
+#include "lsh/hash.h"
 #include "lsh/windows.h"
+#include "naive/slots.h"
 
 /* A golden file as the windows see it: N sequences of one head. */
 typedef struct bare {
@@ -11,9 +12,10 @@ typedef struct bare {
   rf_hash_shape hash;
   real *qk, *v, *dy;
   uint8_t *mask;
-  uint16_t *ids;      /* [N, rounds, tokens] */
-  int32_t *int_parts; /* slots, chunks and buckets of every pair */
-  real *parts;        /* key scales, o, m, z, delta, dq, dk, dv */
+  uint16_t *ids;           /* [N, rounds, tokens] */
+  int64_t n_buckets, seen; /* seen: slots of a pair, halo included */
+  int32_t *int_parts;      /* slots, chunks and buckets of every pair */
+  real *parts;             /* key scales, o, m, z, delta, dq, dk, dv */
   real *log_count;
 } bare;
 
@@ -36,13 +38,15 @@ static void open_bare(const char *file, bare *b) {
                       .chunks_before = 1,
                       .causal = golden_bool(g, "causal", false),
                       .mask_padding_queries = true,
-                      .n_buckets = buckets,
                       .rule = {.self_rule = true,
                                .same_bucket = !golden_bool(g, "attend_across_buckets", true),
                                .duplicates = duplicates ? RF_DUPLICATES_KEEP : RF_DUPLICATES_LUCIDRAINS},
                       .n_pairs = n,
                       .pairs = NEW(rf_pair, n)};
   assert_true(json_number_value(json_object_get(g->config, "logit_scale")) == 1 / sqrt((double)dh));
+  b->n_buckets = buckets;
+  b->w.n_chunks = rounds * tokens / b->w.chunk;
+  b->seen = rounds * tokens + b->w.chunk;
   b->log_count = NEW(real, 2 * rounds + 1);
   rf_log_counts(b->w.rule.duplicates, 2 * rounds, b->log_count);
   b->w.rule.log_count = b->log_count;
@@ -51,7 +55,7 @@ static void open_bare(const char *file, bare *b) {
   b->dy = golden_reals(g, "input/dy", n * tokens * dh);
   b->mask = golden_mask(g, n * tokens);
   b->ids = NEW(uint16_t, n * rounds * tokens);
-  b->int_parts = NEW(int32_t, 3 * n * rounds * tokens);
+  b->int_parts = NEW(int32_t, n * (b->seen + 2 * rounds * tokens));
   b->parts = NEW(real, n * tokens * (ROW_PARTS * dh + TOKEN_PARTS));
 }
 
@@ -65,17 +69,17 @@ static void fill_pair(bare *b, int64_t p) {
   const int64_t tokens = b->w.tokens, rows = tokens * b->w.d_head, items = b->w.rounds * tokens;
   real *part = b->parts + p * (ROW_PARTS * rows + TOKEN_PARTS * tokens);
   real *key_scale = part + ROW_PARTS * rows;
+  int32_t *integers = b->int_parts + p * (b->seen + 2 * items);
   for (int64_t t = 0; t < tokens; t++)
     key_scale[t] = rf_key_factor(RF_KEYS_UNIT, b->w.d_head, b->qk + p * rows + t * b->w.d_head);
   b->w.pairs[p] = (rf_pair){.q = b->qk + p * rows,
                             .k = b->qk + p * rows,
                             .v = b->v + p * rows,
                             .key_scale = key_scale,
-                            .token_of_slot = b->int_parts + 3 * p * items,
-                            .buckets = {.data = b->ids, .bytes = 2},
-                            .first_bucket = p * items,
-                            .chunk_in_round = b->int_parts + (3 * p + 1) * items,
-                            .bucket_in_round = b->int_parts + (3 * p + 2) * items,
+                            .n_rows = tokens,
+                            .row_of_slot = integers,
+                            .chunk_in_round = integers + b->seen,
+                            .bucket_in_round = integers + b->seen + items,
                             .mask = b->mask ? b->mask + p * tokens : NULL,
                             .o = part,
                             .m = key_scale + tokens,
@@ -94,7 +98,7 @@ static void hash_all(bare *b) {
   const rf_buckets buckets = {.data = b->ids, .bytes = 2};
   for (int64_t p = 0; p < b->w.n_pairs; p++)
     rf_hash_rows(&b->hash, tokens, b->w.pairs[p].q, b->w.ld, rotations, NULL, rotated, &buckets,
-                 b->w.pairs[p].first_bucket, tokens);
+                 p * b->w.rounds * tokens, tokens);
   int32_t *reference = golden_ints(&b->g, "buckets/0", n);
   int64_t flipped = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -111,18 +115,9 @@ static void hash_all(bare *b) {
 }
 
 static void sort_pair(bare *b, int64_t p) {
-  const int64_t tokens = b->w.tokens, items = b->w.rounds * tokens;
-  int32_t *slots = b->int_parts + 3 * p * items, *chunk = slots + items, *bucket = chunk + items;
-  int64_t *counts = NEW(int64_t, b->w.n_buckets + 1);
-  for (int64_t r = 0; r < b->w.rounds; r++) {
-    rf_slots_sort(&b->w.pairs[p].buckets, p * items + r * tokens, tokens, b->w.n_buckets, slots + r * tokens, counts);
-    for (int64_t i = 0; i < tokens; i++) {
-      const int64_t token = slots[r * tokens + i];
-      chunk[r * tokens + token] = (int32_t)((r * tokens + i) / b->w.chunk);
-      bucket[r * tokens + token] = (int32_t)(r * b->w.n_buckets + b->ids[p * items + r * tokens + token]);
-    }
-  }
-  free(counts);
+  const int64_t items = b->w.rounds * b->w.tokens;
+  int32_t *integers = b->int_parts + p * (b->seen + 2 * items);
+  naive_place(&b->w, b->n_buckets, b->ids + p * items, integers, integers + b->seen, integers + b->seen + items);
 }
 
 static void check_output(bare *b, real *y, rf_arena *arena) {

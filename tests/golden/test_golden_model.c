@@ -61,7 +61,7 @@ static model_case open_case(const char *file) {
   rf_config config = golden_config(&c.g);
   config.lsh.rotations = RF_ROTATIONS_FILE;
   snprintf(config.lsh.rotations_file, sizeof config.lsh.rotations_file, "%s", golden_path(file));
-  assert_ok(rf_model_create(&config, &c.model));
+  assert_ok(rf_model_create(&config, NULL, &c.model));
   assert_true(rf_model_is_valid(c.model));
   load_weights(&c.g, rf_model_store(c.model));
   const int64_t sequences = golden_int(&c.g, "batch", 0), tokens = golden_int(&c.g, "length", 0);
@@ -125,7 +125,7 @@ static void check_model(model_case *c) {
 typedef struct replay {
   rf_blocks blocks;
   rf_store *store;
-  rf_arena *arena;
+  rf_arena *arena, *plans;
   rf_call call;
   rf_stack stack;
   rf_kept kept;
@@ -144,15 +144,18 @@ static void open_replay(const model_case *c, replay *r) {
     assert_ok(rf_blocks_set_rotations(&r->blocks, i, rotations));
     free(rotations);
   }
-  assert_ok(rf_store_create(&r->blocks.layout, &r->store));
+  assert_ok(rf_store_create(&r->blocks.layout, NULL, &r->store));
   load_weights(&c->g, r->store);
   assert_ok(rf_arena_create("replay", 0, &r->arena));
+  assert_ok(rf_arena_create("plans", 0, &r->plans));
   r->call = (rf_call){.sequences = c->batch.sequences,
                       .tokens = c->batch.tokens,
                       .mask = c->batch.mask,
                       .sequence = c->batch.sequence,
                       .training = true,
-                      .scratch = r->arena};
+                      .length = c->batch.tokens,
+                      .scratch = r->arena,
+                      .plans = r->plans};
   r->stack = (rf_stack){.blocks = &r->blocks, .store = r->store};
   assert_ok(rf_stack_keep(&r->stack, &r->call, true, &r->kept));
   real **streams[] = {&r->x1, &r->x2, &r->dx1, &r->dx2};
@@ -161,6 +164,7 @@ static void open_replay(const model_case *c, replay *r) {
 
 static void close_replay(replay *r) {
   rf_arena_destroy(r->arena);
+  rf_arena_destroy(r->plans);
   rf_store_destroy(r->store);
   rf_blocks_destroy(&r->blocks);
   free(r->x1);

@@ -39,8 +39,7 @@ static int64_t settle_buckets(const golden *g, sublayer_case *c) {
   const rf_hash_shape shape = rf_hash_shape_of(&c->config.lsh, c->config.model.d_head);
   const int64_t n = c->call.sequences * c->config.model.n_heads * shape.rounds * c->call.tokens;
   const rf_buckets buckets = {.data = c->saved, .bytes = rf_bucket_bytes(shape.buckets)};
-  assert_int_equal((int64_t)c->sublayer.ops->saved_bytes(&c->sublayer, c->call.sequences, c->call.tokens),
-                   n * buckets.bytes);
+  assert_int_equal((int64_t)c->sublayer.ops->saved_bytes(&c->sublayer, &c->call), n * buckets.bytes);
   int32_t *reference = golden_ints(g, "buckets/0", n);
   int64_t flipped = 0;
   for (int64_t i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
-/* Buckets against the argmax of the concatenation, and slots against a sort by (bucket, position). */
+/* Buckets against the argmax of the concatenation. */
 #include "lsh/hash.h"
-#include "lsh/slots.h"
+#include "lsh/hash.h"
 #include "support/numbers.h"
 
 enum { ROWS = 97, LD = 11, STRIDE = 200, FIRST = 13 };
@@ -105,33 +105,6 @@ static void test_rotations_are_the_stream_of_normals_of_their_draw(void **state)
   for (uint64_t i = 0; i < 30; i++) assert_true(rotations[i] == (real)rf_draw_normal(&draw, i));
 }
 
-static const uint16_t *sorted_ids;
-
-static int by_bucket_and_position(const void *a, const void *b) {
-  const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-  if (sorted_ids[x] != sorted_ids[y]) return sorted_ids[x] < sorted_ids[y] ? -1 : 1;
-  return x < y ? -1 : 1;
-}
-
-static void test_slots_are_sorted_by_bucket_and_position(void **state) {
-  (void)state;
-  enum { TOKENS = 500, BUCKETS = 37 };
-  for (uint64_t seed = 86; seed < 92; seed++) {
-    dice d = {.seed = seed};
-    uint16_t ids[FIRST + TOKENS];
-    int32_t slots[TOKENS], expected[TOKENS];
-    int64_t counts[BUCKETS + 1];
-    const int64_t spread = seed == 86 ? 1 : BUCKETS; /* all in one bucket, too */
-    for (int i = 0; i < FIRST + TOKENS; i++) ids[i] = (uint16_t)dice_below(&d, spread);
-    const rf_buckets buckets = {ids, 2};
-    rf_slots_sort(&buckets, FIRST, TOKENS, BUCKETS, slots, counts);
-    for (int32_t i = 0; i < TOKENS; i++) expected[i] = i;
-    sorted_ids = ids + FIRST;
-    qsort(expected, TOKENS, sizeof *expected, by_bucket_and_position);
-    if (memcmp(slots, expected, sizeof slots) != 0)
-      fail_msg("another order than qsort's (seed %llu)", (unsigned long long)seed);
-  }
-}
 
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -139,7 +112,6 @@ int main(void) {
       cmocka_unit_test(test_padding_gets_the_last_bucket),
       cmocka_unit_test(test_ties_go_to_the_lowest_bucket),
       cmocka_unit_test(test_rotations_are_the_stream_of_normals_of_their_draw),
-      cmocka_unit_test(test_slots_are_sorted_by_bucket_and_position),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Attention over windows of slots against the naive loop, forward and reverse, with every rule. */
 #include "kernel/parallel.h"
-#include "lsh/slots.h"
 #include "naive/attention.h"
+#include "naive/slots.h"
 
 /* Sums of about a hundred products, each rounded, logits up to about 5 that exp magnifies as much again. */
 #define TOLERANCE (300 * (double)RF_REAL_EPSILON)
@@ -13,7 +13,7 @@ typedef struct problem {
   rf_pair pairs[PAIRS];
   real *q, *k, *v, *d_o, *o, *dq, *dk, *dv; /* [PAIRS, tokens, LD] */
   real *key_scale, *m, *z, *delta;          /* [PAIRS, tokens] */
-  int32_t *slots, *chunk, *bucket;          /* [PAIRS, rounds, tokens] */
+  int32_t *slots, *chunk, *bucket;          /* [PAIRS, slots seen], [PAIRS, rounds, tokens] */
   uint16_t *ids;
   uint8_t *mask;
   real *log_count;
@@ -27,6 +27,8 @@ typedef struct choice {
   double dropout;
 } choice;
 
+static int64_t slots_seen(const choice *c) { return c->rounds * c->tokens + (c->before + c->after) * c->chunk; }
+
 static void take(problem *p, dice *d, const choice *c) {
   const int64_t rows = PAIRS * c->tokens, items = rows * c->rounds;
   real **big[] = {&p->q, &p->k, &p->v, &p->d_o, &p->o, &p->dq, &p->dk, &p->dv};
@@ -35,7 +37,8 @@ static void take(problem *p, dice *d, const choice *c) {
   real **small[] = {&p->key_scale, &p->m, &p->z, &p->delta};
   for (size_t i = 0; i < sizeof small / sizeof *small; i++) *small[i] = NEW(real, rows);
   int32_t **tables[] = {&p->slots, &p->chunk, &p->bucket};
-  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) *tables[i] = NEW(int32_t, items);
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    *tables[i] = NEW(int32_t, i == 0 ? PAIRS * slots_seen(c) : items);
   p->ids = NEW(uint16_t, items);
   p->mask = NEW(uint8_t, rows);
   for (int64_t i = 0; i < rows; i++) {
@@ -49,23 +52,13 @@ static void take(problem *p, dice *d, const choice *c) {
 
 /* Skewed buckets: low ids are much more frequent, and some stay empty. */
 static void sort_pair(problem *p, dice *d, const choice *c, int64_t pair) {
-  const int64_t first = pair * c->rounds * c->tokens;
-  const rf_buckets buckets = {.data = p->ids, .bytes = 2};
-  int64_t *counts = NEW(int64_t, c->n_buckets + 1);
+  const int64_t first = pair * c->rounds * c->tokens, slots = slots_seen(c);
   for (int64_t i = 0; i < c->rounds * c->tokens; i++) {
     const double u = dice_uniform(d);
     p->ids[first + i] = (uint16_t)((double)c->n_buckets * u * u);
   }
-  for (int64_t r = 0; r < c->rounds; r++) {
-    int32_t *slots = p->slots + first + r * c->tokens;
-    rf_slots_sort(&buckets, first + r * c->tokens, c->tokens, c->n_buckets, slots, counts);
-    for (int64_t i = 0; i < c->tokens; i++) {
-      const int64_t entry = first + r * c->tokens + slots[i];
-      p->chunk[entry] = (int32_t)((r * c->tokens + i) / c->chunk);
-      p->bucket[entry] = (int32_t)(r * c->n_buckets + p->ids[entry]);
-    }
-  }
-  free(counts);
+  naive_place(&p->w, c->n_buckets, c->sorted ? p->ids + first : NULL, p->slots + pair * slots, p->chunk + first,
+              p->bucket + first);
 }
 
 static void create(problem *p, dice *d, const choice *c) {
@@ -80,7 +73,7 @@ static void create(problem *p, dice *d, const choice *c) {
                       .causal = c->causal,
                       .mask_padding_queries = c->mask_queries,
                       .key_scale = R_(0.7),
-                      .n_buckets = c->n_buckets,
+                      .n_chunks = c->rounds * c->tokens / c->chunk,
                       .rule = {.self_rule = c->self_rule,
                                .same_bucket = c->same_bucket,
                                .duplicates = c->duplicates,
@@ -91,14 +84,13 @@ static void create(problem *p, dice *d, const choice *c) {
                       .pairs = p->pairs};
   for (int64_t i = 0; i < PAIRS; i++) {
     const int64_t at = i * c->tokens * LD, small = i * c->tokens, items = i * c->rounds * c->tokens;
-    if (c->sorted) sort_pair(p, d, c, i);
+    sort_pair(p, d, c, i);
     p->pairs[i] = (rf_pair){.q = p->q + at,
                             .k = p->k + at,
                             .v = p->v + at,
                             .key_scale = c->self_rule ? p->key_scale + small : NULL,
-                            .token_of_slot = c->sorted ? p->slots + items : NULL,
-                            .buckets = {.data = p->ids, .bytes = 2},
-                            .first_bucket = items,
+                            .n_rows = c->tokens,
+                            .row_of_slot = p->slots + i * slots_seen(c),
                             .chunk_in_round = p->chunk + items,
                             .bucket_in_round = p->bucket + items,
                             .mask = c->padding ? p->mask + small : NULL,

@@ -106,7 +106,7 @@ static void test_a_configuration_of_other_rounds_is_refused_while_rotations_are_
 static void assert_refused(const char *const *words) {
   const rf_config config = config_of();
   rf_model *model;
-  assert_int_equal(rf_model_create(&config, &model), RF_BAD_DATA);
+  assert_int_equal(rf_model_create(&config, NULL, &model), RF_BAD_DATA);
   assert_null(model);
   for (; *words; words++)
     if (!strstr(rf_error_message(), *words)) fail_msg("no \"%s\" in: %s", *words, rf_error_message());
@@ -148,7 +148,7 @@ static void test_a_file_that_is_missing_or_no_hdf5_is_named(void **state) {
   rf_config config = config_of();
   snprintf(config.lsh.rotations_file, sizeof config.lsh.rotations_file, "/nowhere/rotations.h5");
   rf_model *model;
-  assert_int_equal(rf_model_create(&config, &model), RF_BAD_DATA);
+  assert_int_equal(rf_model_create(&config, NULL, &model), RF_BAD_DATA);
   assert_non_null(strstr(rf_error_message(), "/nowhere/rotations.h5"));
 }
 

@@ -31,7 +31,7 @@ typedef struct run {
 typedef struct stack_case {
   rf_config config;
   rf_blocks blocks;
-  rf_arena *arena;
+  rf_arena *arena, *plans;
   rf_call call;
   int64_t n;
   real *start1, *start2, *d1, *d2; /* both runs start from these */
@@ -42,6 +42,7 @@ static stack_case *stack_create(const rf_config *config, dice *d) {
   c->config = *config;
   assert_ok(rf_blocks_create(&c->config, &c->blocks));
   assert_ok(rf_arena_create("stack under test", 0, &c->arena));
+  assert_ok(rf_arena_create("plans under test", 0, &c->plans));
   c->n = SEQUENCES * TOKENS * config->model.d_model;
   c->call = (rf_call){.sequences = SEQUENCES,
                       .tokens = TOKENS,
@@ -49,7 +50,9 @@ static stack_case *stack_create(const rf_config *config, dice *d) {
                       .seed = d->seed,
                       .step = 2,
                       .training = true,
-                      .scratch = c->arena};
+                      .length = TOKENS,
+                      .scratch = c->arena,
+                      .plans = c->plans};
   real **starts[] = {&c->start1, &c->start2, &c->d1, &c->d2};
   for (int i = 0; i < 4; i++) *starts[i] = dice_reals(d, c->n, 1);
   return c;
@@ -57,6 +60,7 @@ static stack_case *stack_create(const rf_config *config, dice *d) {
 
 static void stack_destroy(stack_case *c) {
   rf_arena_destroy(c->arena);
+  rf_arena_destroy(c->plans);
   rf_blocks_destroy(&c->blocks);
   free(c->start1);
   free(c->start2);
@@ -74,7 +78,7 @@ static real *copy(const real *x, int64_t n) {
 static run run_create(const stack_case *c) {
   run r = {
       .x1 = copy(c->start1, c->n), .x2 = copy(c->start2, c->n), .dx1 = copy(c->d1, c->n), .dx2 = copy(c->d2, c->n)};
-  assert_ok(rf_store_create(&c->blocks.layout, &r.store));
+  assert_ok(rf_store_create(&c->blocks.layout, NULL, &r.store));
   rf_store_initialise(r.store, 8, 0.3);
   return r;
 }
@@ -95,7 +99,7 @@ static void run_stored(const stack_case *c, run *r) {
   for (int64_t i = 0; i < layers; i++) {
     const rf_sublayer *f = &c->blocks.layers[i].attention, *g = &c->blocks.layers[i].feed_forward;
     const real *params = rf_store_shard(r->store, rf_layer_block(i)).params;
-    saved[i] = NEW(char, f->ops->saved_bytes(f, SEQUENCES, TOKENS));
+    saved[i] = NEW(char, f->ops->saved_bytes(f, &c->call));
     f_inputs[i] = copy(r->x2, c->n);
     assert_ok(f->ops->apply(f, &c->call, params + f->first, f_inputs[i], 1, r->x1, saved[i]));
     g_inputs[i] = copy(r->x1, c->n);

@@ -12,7 +12,7 @@
 
 static rf_store *new_store(void) {
   rf_store *store;
-  assert_int_equal(rf_store_create(&small_layout, &store), RF_OK);
+  assert_int_equal(rf_store_create(&small_layout, NULL, &store), RF_OK);
   return store;
 }
 

@@ -20,14 +20,13 @@ typedef struct naive_slots {
 } naive_slots;
 
 static inline int64_t naive_token(const naive_slots *s, int64_t slot) {
-  return s->pair->token_of_slot ? s->pair->token_of_slot[slot] : slot;
+  return s->pair->row_of_slot[s->w->chunks_before * s->w->chunk + slot];
 }
 
 /* The bucket, told apart by rounds. */
 static inline int64_t naive_bucket(const naive_slots *s, int64_t slot) {
   const int64_t round = slot / s->w->tokens;
-  return round * (1 << 20) +
-         rf_bucket_get(&s->pair->buckets, s->pair->first_bucket + round * s->w->tokens + naive_token(s, slot));
+  return s->pair->bucket_in_round[round * s->w->tokens + naive_token(s, slot)];
 }
 
 /* The n-th slot of the window of a slot's chunk, in the ring of all chunks. */

@@ -238,16 +238,17 @@ static void test_only_lsh_attention_keeps_two_bytes_a_token_head_and_round(void 
   const rf_sublayer_ops *const none[] = {&rf_local_attention_ops, &rf_full_attention_ops, &rf_feed_forward_ops};
   rf_config config = small_config();
   rf_sublayer s = {.ops = &rf_lsh_attention_ops, .config = &config};
-  assert_int_equal(s.ops->saved_bytes(&s, 3, TOKENS), 2 * 3 * TOKENS * config.model.n_heads * config.lsh.n_hashes);
+  const rf_call call = {.sequences = 3, .tokens = TOKENS, .length = TOKENS};
+  assert_int_equal(s.ops->saved_bytes(&s, &call), 2 * 3 * TOKENS * config.model.n_heads * config.lsh.n_hashes);
   config.lsh.n_buckets[0] = 65534;
-  assert_int_equal(s.ops->saved_bytes(&s, 3, TOKENS), 2 * 3 * TOKENS * config.model.n_heads * config.lsh.n_hashes);
+  assert_int_equal(s.ops->saved_bytes(&s, &call), 2 * 3 * TOKENS * config.model.n_heads * config.lsh.n_hashes);
   config.lsh.n_buckets[0] = 65536; /* with padding's, ids pass 65,535 */
-  assert_int_equal(s.ops->saved_bytes(&s, 3, TOKENS), 4 * 3 * TOKENS * config.model.n_heads * config.lsh.n_hashes);
+  assert_int_equal(s.ops->saved_bytes(&s, &call), 4 * 3 * TOKENS * config.model.n_heads * config.lsh.n_hashes);
   config.lsh.chunk = TOKENS; /* not hashed */
-  assert_int_equal(s.ops->saved_bytes(&s, 3, TOKENS), 0);
+  assert_int_equal(s.ops->saved_bytes(&s, &call), 0);
   for (int i = 0; i < 3; i++) {
     s.ops = none[i];
-    assert_int_equal(s.ops->saved_bytes(&s, 3, TOKENS), 0);
+    assert_int_equal(s.ops->saved_bytes(&s, &call), 0);
   }
 }
 

@@ -16,6 +16,7 @@ static rf_call training_call(rf_arena *scratch) {
                    .seed = 9,
                    .step = 5,
                    .training = true,
+                   .length = TOKENS,
                    .scratch = scratch};
 }
 

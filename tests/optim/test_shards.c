@@ -14,6 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static double norm_of(const rf_store *store) {
+  double norm = -1;
+  assert_int_equal(rf_gradient_norm(store, &norm), RF_OK);
+  return norm;
+}
+
 enum { MOST_OWNERS = 4 };
 
 struct rf_store {
@@ -29,6 +35,12 @@ int64_t rf_tensor_count(const rf_tensor *tensor) {
 const rf_layout *rf_store_layout(const rf_store *store) {
   (void)store;
   return &small_layout;
+}
+
+/* owners are summed by the test itself */
+struct rf_mesh *rf_store_mesh(const rf_store *store) {
+  (void)store;
+  return NULL;
 }
 
 rf_shard rf_store_shard(const rf_store *store, int block) { return store->shards[block]; }
@@ -152,12 +164,12 @@ static void test_squared_norms_of_the_owners_add_up(void **state) {
   rf_optimizer_config config = {.kind = RF_ADAM};
   world whole = world_create(1, NULL, &config);
   for (int b = 0; b < 2; b++) small_gradient(b, 1, whole.gradient[b]);
-  double want = rf_gradient_norm(&whole.stores[0]);
+  double want = norm_of(&whole.stores[0]);
   for (int k = 0; k < CUTTINGS; k++) {
     world cut = world_create(cuttings[k].n, cuttings[k].cuts, &config);
     for (int b = 0; b < 2; b++) small_gradient(b, 1, cut.gradient[b]);
     double square = 0;
-    for (int r = 0; r < cut.n; r++) square += pow(rf_gradient_norm(&cut.stores[r]), 2);
+    for (int r = 0; r < cut.n; r++) square += pow(norm_of(&cut.stores[r]), 2);
     assert_true(fabs(sqrt(square) - want) <= 1e-13 * want);
     world_destroy(&cut);
   }

@@ -32,7 +32,7 @@ static inline model_case *model_case_create(const rf_config *config, int64_t seq
                                             uint64_t seed) {
   model_case *c = NEW(model_case, 1);
   dice d = {.seed = seed};
-  assert_ok(rf_model_create(config, &c->model));
+  assert_ok(rf_model_create(config, NULL, &c->model));
   assert_true(rf_model_is_valid(c->model));
   model_case_randomise(c->model, &d, 0.3);
   const int64_t n = sequences * tokens;

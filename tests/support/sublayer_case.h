@@ -9,7 +9,7 @@ typedef struct sublayer_case {
   rf_config config;
   rf_sublayer sublayer;
   rf_block block;
-  rf_arena *arena;
+  rf_arena *arena, *plans;
   rf_call call;
   real *params;  /* [block.size] */
   void *saved;   /* as apply left it */
@@ -25,15 +25,19 @@ static inline sublayer_case *sublayer_case_create(const rf_config *config, const
   assert_ok(rf_arena_create("sublayer under test", 0, &c->arena));
   c->call = *call;
   c->call.scratch = c->arena;
+  assert_ok(rf_arena_create("plans under test", 0, &c->plans));
+  c->call.plans = c->plans;
+  c->call.length = call->tokens;
   assert_ok(ops->describe(&c->sublayer, "layers.0", &c->block));
   c->params = NEW(real, c->block.size);
-  c->saved = NEW(char, ops->saved_bytes(&c->sublayer, call->sequences, call->tokens));
+  c->saved = NEW(char, ops->saved_bytes(&c->sublayer, &c->call));
   c->values = (size_t)(call->sequences * call->tokens * config->model.d_model);
   return c;
 }
 
 static inline void sublayer_case_destroy(sublayer_case *c) {
   rf_arena_destroy(c->arena);
+  rf_arena_destroy(c->plans);
   free(c->block.tensors);
   free(c->params);
   free(c->saved);

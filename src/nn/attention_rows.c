@@ -1,0 +1,261 @@
+#include "nn/attention_rows.h"
+#include "kernel/key_norm.h"
+#include "kernel/parallel.h"
+#include <string.h>
+
+static bool alone(const rf_wave *w) { return rf_mesh_sequence_size(w->call->mesh) == 1; }
+
+static void let_messages_move(void *mesh) { (void)rf_progress(mesh); /* a failure is met again by whoever waits */ }
+
+static rf_windows windows_of(const rf_wave *w, const rf_layout_of_slots *layout, rf_span owned, rf_pair *pairs) {
+  const rf_model_config *m = &w->self->config->model;
+  return (rf_windows){.tokens = w->call->length,
+                      .d_head = m->d_head,
+                      .ld = alone(w) ? w->width : m->d_head,
+                      .rounds = layout->rounds,
+                      .chunk = layout->chunk,
+                      .chunks_before = layout->chunks_before,
+                      .chunks_after = layout->chunks_after,
+                      .first_chunk = owned.first,
+                      .n_chunks = owned.count,
+                      .causal = m->causal,
+                      .key_scale = 1 / rf_sqrt((real)m->d_head),
+                      .rule = {.self_rule = w->shared_qk,
+                               .dropout = w->call->training ? m->attention_dropout : 0,
+                               .draw = rf_call_draw(w->call, w->self, RF_RNG_DROP_ATTENTION)},
+                      .n_pairs = rf_wave_pairs(w),
+                      .pairs = pairs,
+                      .progress = alone(w) ? NULL : let_messages_move,
+                      .mesh = w->call->mesh};
+}
+
+/* The tokens' buckets and masks as the exchange wants them. */
+static rf_status tokens_of(const rf_wave *w, const rf_layout_of_slots *layout, rf_exchange_tokens *tokens) {
+  const size_t pairs = (size_t)rf_wave_pairs(w);
+  const void **buckets;
+  const uint8_t **masks;
+  uint16_t *zeros;
+  *tokens = (rf_exchange_tokens){.bucket_bytes = layout->bucket_bytes, .buckets = layout->buckets};
+  if (w->call->mask) {
+    RF_TRY(rf_arena_take(w->call->scratch, pairs, sizeof *masks, &masks));
+    for (size_t p = 0; p < pairs; p++)
+      masks[p] = w->call->mask + (w->first_sequence + (int64_t)p / w->n_heads) * w->call->tokens;
+    tokens->mask = masks;
+  }
+  if (layout->buckets) return RF_OK;
+  RF_TRY(rf_arena_take_zero(w->call->scratch, (size_t)(layout->rounds * w->call->tokens), sizeof *zeros, &zeros));
+  RF_TRY(rf_arena_take(w->call->scratch, pairs, sizeof *buckets, &buckets));
+  for (size_t p = 0; p < pairs; p++) buckets[p] = zeros;
+  tokens->bucket_bytes = sizeof *zeros;
+  tokens->buckets = buckets;
+  return RF_OK;
+}
+
+rf_status rf_wave_plan(rf_wave *w, const rf_layout_of_slots *layout) {
+  const rf_exchange_shape shape = {.pairs = rf_wave_pairs(w),
+                                   .rounds = layout->rounds,
+                                   .tokens = w->call->length,
+                                   .chunk = layout->chunk,
+                                   .chunks_before = layout->chunks_before,
+                                   .chunks_after = layout->chunks_after,
+                                   .n_buckets = layout->n_buckets,
+                                   .rounds_travel = layout->rounds_travel};
+  rf_exchange_tokens tokens;
+  rf_pair *pairs;
+  RF_TRY(rf_arena_take_zero(w->call->scratch, (size_t)shape.pairs, sizeof *pairs, &pairs));
+  RF_TRY(tokens_of(w, layout, &tokens));
+  RF_TRY(rf_exchange_create(w->call->mesh, &shape, &tokens, w->call->plans, w->call->scratch, &w->exchange));
+  w->windows = windows_of(w, layout, rf_exchange_owned(w->call->mesh, &shape), pairs);
+  for (int64_t i = 0; i < shape.pairs; i++) {
+    const rf_exchange_pair *rows = rf_exchange_pair_of(w->exchange, i);
+    const int64_t sequence = w->first_sequence + i / w->n_heads;
+    pairs[i] = (rf_pair){.n_rows = rows->n_rows,
+                         .position = rows->position,
+                         .mask = w->call->mask ? rows->mask : NULL,
+                         .row_of_slot = rows->row_of_slot,
+                         .chunk_in_round = rows->chunk_in_round,
+                         .bucket_in_round = rows->bucket_in_round,
+                         .head = (uint32_t)(w->first_head + i % w->n_heads),
+                         .sequence = w->call->sequence ? w->call->sequence[sequence] : 0};
+  }
+  return RF_OK;
+}
+
+/* Where a pair's part of an array starts, on either side; width: reals of a row, 1 or d_head. */
+static real *at_home(const rf_wave *w, real *array, int64_t width, int64_t pair) {
+  const int64_t dh = w->self->config->model.d_head, tokens = w->call->tokens;
+  if (!array) return NULL;
+  if (width == 1) return array + pair * tokens;
+  return array + pair / w->n_heads * tokens * w->width + pair % w->n_heads * dh;
+}
+
+static real *at_owner(const rf_wave *w, real *array, int64_t width, int64_t pair, int64_t first_row) {
+  if (!array) return NULL;
+  return alone(w) ? at_home(w, array, width, pair) : array + first_row * width;
+}
+
+static rf_status take_arrays(const rf_wave *w, bool reverse) {
+  rf_side *s = &((rf_wave *)(uintptr_t)w)->owner;
+  const int64_t rows = rf_exchange_rows(w->exchange), big = rows * w->self->config->model.d_head;
+  const struct {
+    real **pointer;
+    int64_t count;
+    bool used;
+  } parts[] = {
+      {&s->q, big, true},     {&s->k, big, !w->shared_qk}, {&s->v, big, true},      {&s->o, big, true},
+      {&s->m, rows, true},    {&s->z, rows, true},         {&s->d_o, big, reverse}, {&s->delta, rows, reverse},
+      {&s->dq, big, reverse}, {&s->dk, big, reverse},      {&s->dv, big, reverse},
+  };
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (parts[i].used) RF_TRY(rf_arena_take(w->call->scratch, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+  return RF_OK;
+}
+
+rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
+  const int64_t dh = w->self->config->model.d_head;
+  w->owner = w->home;
+  if (!alone(w)) RF_TRY(take_arrays(w, reverse));
+  rf_side *s = &w->owner;
+  if (w->shared_qk) {
+    s->k = s->q;
+    RF_TRY(rf_arena_take(w->call->scratch, (size_t)rf_exchange_rows(w->exchange), sizeof(real), &s->key_scale));
+  }
+  int64_t row = 0;
+  for (int64_t p = 0; p < w->windows.n_pairs; p++) {
+    rf_pair *pair = &w->windows.pairs[p];
+    pair->q = at_owner(w, s->q, dh, p, row);
+    pair->k = at_owner(w, s->k, dh, p, row);
+    pair->v = at_owner(w, s->v, dh, p, row);
+    pair->o = at_owner(w, s->o, dh, p, row);
+    pair->m = at_owner(w, s->m, 1, p, row);
+    pair->z = at_owner(w, s->z, 1, p, row);
+    pair->d_o = at_owner(w, s->d_o, dh, p, row);
+    pair->delta = at_owner(w, s->delta, 1, p, row);
+    pair->dq = at_owner(w, s->dq, dh, p, row);
+    pair->dk = at_owner(w, s->dk, dh, p, row);
+    pair->dv = at_owner(w, s->dv, dh, p, row);
+    pair->key_scale = w->shared_qk ? s->key_scale + row : NULL;
+    row += pair->n_rows;
+  }
+  return RF_OK;
+}
+
+/* One of the arrays of both sides, as the exchange wants it. */
+static rf_status field_of(const rf_wave *w, int64_t width, real *home, real *owner, rf_exchange_field *field) {
+  real **tokens, **rows;
+  const size_t pairs = (size_t)w->windows.n_pairs;
+  RF_TRY(rf_arena_take(w->call->scratch, pairs, sizeof *tokens, &tokens));
+  RF_TRY(rf_arena_take(w->call->scratch, pairs, sizeof *rows, &rows));
+  int64_t row = 0;
+  for (int64_t p = 0; p < w->windows.n_pairs; p++) {
+    tokens[p] = at_home(w, home, width, p);
+    rows[p] = at_owner(w, owner, width, p, row);
+    row += w->windows.pairs[p].n_rows;
+  }
+  *field = (rf_exchange_field){.width = width,
+                               .tokens = tokens,
+                               .tokens_ld = width == 1 ? 1 : w->width,
+                               .rows = rows,
+                               .rows_ld = width == 1 ? 1 : w->windows.ld};
+  return RF_OK;
+}
+
+typedef enum way_of_rows { SCATTER, GATHER_SUM, GATHER_MERGE } way_of_rows;
+
+/* An array on both sides; which: of real pointers in rf_side. */
+typedef struct travelling {
+  int64_t width;
+  real *home, *owner;
+} travelling;
+
+static rf_status travel(const rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
+  if (alone(w)) return RF_OK; /* rows are tokens */
+  const rf_mark mark = rf_arena_mark(w->call->scratch);
+  rf_exchange_field fields[RF_EXCHANGE_FIELDS];
+  rf_exchange_move *move;
+  for (int i = 0; i < n; i++) RF_TRY(field_of(w, t[i].width, t[i].home, t[i].owner, &fields[i]));
+  switch (way) {
+  case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->call->scratch, &move)); break;
+  case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->call->scratch, &move)); break;
+  case GATHER_MERGE: RF_TRY(rf_exchange_gather_merge_start(w->exchange, fields, w->call->scratch, &move)); break;
+  }
+  RF_TRY(rf_exchange_finish(move));
+  rf_arena_release(w->call->scratch, mark);
+  return RF_OK;
+}
+
+static void scale_keys(const rf_wave *w) {
+  const int64_t dh = w->windows.d_head;
+  const rf_key_norm kind = w->self->config->lsh.key_norm;
+  real *scale = w->owner.key_scale;
+  for (int64_t p = 0; p < w->windows.n_pairs; p++) {
+    const rf_pair *pair = &w->windows.pairs[p];
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < pair->n_rows; row++)
+      scale[row] = rf_key_factor(kind, dh, pair->q + row * w->windows.ld);
+    scale += pair->n_rows;
+  }
+}
+
+rf_status rf_wave_scatter(rf_wave *w) {
+  const int64_t dh = w->windows.d_head;
+  const rf_side *home = &w->home, *owner = &w->owner;
+  const travelling q = {dh, home->q, owner->q}, k = {dh, home->k, owner->k}, v = {dh, home->v, owner->v};
+  if (w->shared_qk) {
+    RF_TRY(travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){q, v}));
+    scale_keys(w);
+    return RF_OK;
+  }
+  RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 1, &q));
+  return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){k, v});
+}
+
+rf_status rf_wave_gather(rf_wave *w) {
+  const travelling results[] = {
+      {w->windows.d_head, w->home.o, w->owner.o}, {1, w->home.m, w->owner.m}, {1, w->home.z, w->owner.z}};
+  return travel(w, GATHER_MERGE, RF_ROWS_OWN, 3, results);
+}
+
+static void clear(real *x, int64_t n) {
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < n; i++) x[i] = 0;
+}
+
+rf_status rf_wave_scatter_vjp(rf_wave *w) {
+  const rf_side *home = &w->home, *owner = &w->owner;
+  const travelling upstream[] = {{w->windows.d_head, home->d_o, owner->d_o},
+                                 {1, home->m, owner->m},
+                                 {1, home->z, owner->z},
+                                 {1, home->delta, owner->delta}};
+  RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 4, upstream));
+  const int64_t rows = alone(w) ? w->rows * w->width : rf_exchange_rows(w->exchange) * w->windows.d_head;
+  clear(owner->dq, rows);
+  clear(owner->dk, rows);
+  clear(owner->dv, rows);
+  return RF_OK;
+}
+
+static void fold_keys(const rf_wave *w) {
+  const int64_t dh = w->windows.d_head, ld = w->windows.ld;
+  const rf_key_norm kind = w->self->config->lsh.key_norm;
+  for (int64_t p = 0; p < w->windows.n_pairs; p++) {
+    const rf_pair *pair = &w->windows.pairs[p];
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < pair->n_rows; row++)
+      rf_key_fold(kind, dh, pair->q + row * ld, pair->dk + row * ld, pair->dq + row * ld);
+  }
+}
+
+rf_status rf_wave_gather_vjp(rf_wave *w) {
+  const int64_t dh = w->windows.d_head;
+  const rf_side *home = &w->home, *owner = &w->owner;
+  const travelling dq = {dh, home->dq, owner->dq}, dk = {dh, home->dk, owner->dk}, dv = {dh, home->dv, owner->dv};
+  if (w->shared_qk) fold_keys(w);
+  if (alone(w)) return RF_OK;
+  clear(home->dq, w->rows * w->width);
+  clear(home->dv, w->rows * w->width);
+  if (w->shared_qk) return travel(w, GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dq, dv});
+  clear(home->dk, w->rows * w->width);
+  RF_TRY(travel(w, GATHER_SUM, RF_ROWS_OWN, 1, &dq));
+  return travel(w, GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dk, dv});
+}

@@ -1,0 +1,34 @@
+/* The way of a wave's rows from home to the owners of their slots and back. The one place where attention meets the
+ * exchange; what attends sees rows, what projects sees tokens. */
+#ifndef RF_NN_ATTENTION_ROWS_H
+#define RF_NN_ATTENTION_ROWS_H
+
+#include "comm/exchange.h"
+#include "nn/attention.h"
+
+/* How a kind lays a wave's tokens into slots. */
+typedef struct rf_layout_of_slots {
+  int64_t rounds, chunk, chunks_before, chunks_after;
+  int64_t n_buckets;          /* the padding bucket included */
+  int bucket_bytes;           /* 2 or 4 */
+  const void *const *buckets; /* [pairs] each [rounds, tokens]; NULL: all in bucket 0, so that slots are positions */
+  bool rounds_travel;         /* rows bring their chunk and bucket of every round */
+} rf_layout_of_slots;
+
+/* Makes wave->exchange and fills wave->windows with what every kind sets the same way: pairs, sizes, causality,
+ * dropout. */
+rf_status rf_wave_plan(rf_wave *wave, const rf_layout_of_slots *layout);
+
+/* Takes the owner's arrays and points the pairs at them, after rf_wave_plan. */
+rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
+
+/* q, k, v go to the owners, and shared keys get their scale; o, m, z come back, rounds merged. */
+rf_status rf_wave_scatter(rf_wave *wave);
+rf_status rf_wave_gather(rf_wave *wave);
+
+/* Reverse: d_o, m, z and delta go to the owners, whose dq, dk, dv are cleared; dq, dk, dv come back, summed. Shared
+ * keys' gradients are folded into their queries' before they travel, so that dk is not used at home. */
+rf_status rf_wave_scatter_vjp(rf_wave *wave);
+rf_status rf_wave_gather_vjp(rf_wave *wave);
+
+#endif

@@ -1,0 +1,123 @@
+#include "nn/ring_blocks.h"
+#include "kernel/gather.h"
+#include "kernel/parallel.h"
+#include <string.h>
+
+struct rf_ring_buffers {
+  int32_t *query, *limit, *query_position, *key; /* row of each query, ...; row of each key */
+  real *q, *kt, *vt, *d_o, *logits, *grads, *factors, *o, *m, *z, *delta, *dq;
+};
+
+rf_ring_buffers *rf_ring_buffers_of(rf_ring_buffers *all, int thread) { return &all[thread]; }
+
+static rf_status take(const rf_windows *w, bool reverse, rf_arena *arena, rf_ring_buffers *b) {
+  enum { N = RF_RING_BLOCK };
+  int32_t **integers[] = {&b->query, &b->limit, &b->query_position, &b->key};
+  for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
+    RF_TRY(rf_arena_take(arena, N, sizeof(int32_t), integers[i]));
+  const int64_t rows = N * w->d_head;
+  const struct {
+    real **pointer;
+    int64_t count;
+    bool used;
+  } parts[] = {
+      {&b->q, rows, true},      {&b->kt, rows, true},      {&b->vt, rows, reverse},
+      {&b->d_o, rows, reverse}, {&b->logits, N * N, true}, {&b->grads, N * N, reverse},
+      {&b->factors, N, true},   {&b->o, rows, !reverse},   {&b->m, N, true},
+      {&b->z, N, true},         {&b->delta, N, reverse},   {&b->dq, rows, reverse},
+  };
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+  for (int32_t i = 0; i < N; i++) b->key[i] = i;
+  return RF_OK;
+}
+
+rf_status rf_ring_buffers_take(const rf_windows *w, bool reverse, rf_arena *arena, rf_ring_buffers **all) {
+  RF_TRY(rf_arena_take(arena, (size_t)rf_threads(), sizeof **all, all));
+  for (int t = 0; t < rf_threads(); t++) RF_TRY(take(w, reverse, arena, &(*all)[t]));
+  return RF_OK;
+}
+
+/* A block of queries of one pair. */
+typedef struct queries {
+  const rf_pair *pair;
+  int64_t first, n;
+} queries;
+
+static queries load_queries(const rf_windows *w, int64_t pair, int64_t block, rf_ring_buffers *b) {
+  const rf_pair *p = &w->pairs[pair];
+  const rf_rows q = {p->q, w->d_head, w->ld, NULL, 1};
+  const queries loaded = {p, block * RF_RING_BLOCK, rf_min(RF_RING_BLOCK, p->n_rows - block * RF_RING_BLOCK)};
+  for (int64_t i = 0; i < loaded.n; i++) {
+    b->query[i] = (int32_t)(loaded.first + i);
+    b->query_position[i] = p->position ? p->position[b->query[i]] : b->query[i];
+    b->limit[i] = w->causal ? b->query_position[i] : RF_LIMIT_ALL;
+  }
+  rf_gather(&q, loaded.n, b->query, b->q);
+  return loaded;
+}
+
+static rf_rule rule_of(const rf_windows *w, const rf_pair *pair) {
+  rf_rule rule = w->rule;
+  rule.draw.head = pair->head;
+  rule.draw.sequence = pair->sequence;
+  return rule;
+}
+
+/* A block of keys of one pair, and whether none of the queries may see any. */
+typedef struct key_block {
+  int64_t at, n; /* first row over all pairs */
+  bool hidden;
+} key_block;
+
+static key_block key_block_at(const rf_windows *w, const rf_ring_keys *keys, int64_t pair, int64_t block,
+                              const queries *q, const rf_ring_buffers *b) {
+  const int64_t first = block * RF_RING_BLOCK;
+  key_block k = {pair * keys->n + first, rf_min(RF_RING_BLOCK, keys->n - first), false};
+  k.hidden = w->causal && keys->position[k.at] > b->query_position[q->n - 1];
+  return k;
+}
+
+void rf_ring_queries(const rf_windows *w, const rf_ring_keys *keys, int64_t pair, int64_t block, rf_ring_buffers *b) {
+  const queries q = load_queries(w, pair, block, b);
+  const rf_rule rule = rule_of(w, q.pair);
+  const int64_t dh = w->d_head;
+  for (int64_t j = 0; j < rf_ring_blocks(keys->n); j++) {
+    const key_block k = key_block_at(w, keys, pair, j, &q, b);
+    /* a hidden block says nothing, except to a query that has not seen any key yet: it may see none at all */
+    if (k.hidden) continue;
+    const rf_rows k_rows = {keys->k + k.at * dh, dh, dh, NULL, 1};
+    const rf_block_shape shape = {q.n, k.n, dh, RF_RING_BLOCK};
+    const rf_tokens of_queries = {.position = b->query_position, .limit = b->limit};
+    const rf_tokens of_keys = {.position = keys->position + k.at, .order = keys->order + k.at};
+    rf_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
+    rf_attend(&shape, &rule, &of_queries, &of_keys, b->q, b->kt, keys->v + k.at * dh, b->logits, b->factors, b->o, b->m,
+              b->z);
+    rf_attend_merge(q.n, dh, b->query, b->o, b->m, b->z, q.pair->o, w->ld, q.pair->m, q.pair->z);
+  }
+}
+
+void rf_ring_tile_vjp(const rf_windows *w, const rf_ring_keys *keys, int64_t pair, int64_t query_block, int64_t block,
+                      rf_ring_buffers *b) {
+  const queries q = load_queries(w, pair, query_block, b);
+  const key_block k = key_block_at(w, keys, pair, block, &q, b);
+  if (k.hidden) return;
+  const rf_rule rule = rule_of(w, q.pair);
+  const int64_t dh = w->d_head;
+  const rf_rows k_rows = {keys->k + k.at * dh, dh, dh, NULL, 1}, v_rows = {keys->v + k.at * dh, dh, dh, NULL, 1};
+  const rf_rows d_o = {q.pair->d_o, dh, w->ld, NULL, 1};
+  rf_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
+  rf_gather_transposed(&v_rows, k.n, b->key, b->vt, RF_RING_BLOCK);
+  rf_gather(&d_o, q.n, b->query, b->d_o);
+  for (int64_t i = 0; i < q.n; i++) {
+    b->m[i] = q.pair->m[q.first + i];
+    b->z[i] = 1 / q.pair->z[q.first + i];
+    b->delta[i] = q.pair->delta[q.first + i];
+  }
+  const rf_block_shape shape = {q.n, k.n, dh, RF_RING_BLOCK};
+  const rf_tokens of_queries = {.position = b->query_position, .limit = b->limit};
+  const rf_tokens of_keys = {.position = keys->position + k.at, .order = keys->order + k.at};
+  rf_attend_vjp(&shape, &rule, &of_queries, &of_keys, b->q, keys->k + k.at * dh, b->kt, b->vt, b->d_o, b->m, b->z,
+                b->delta, b->logits, b->grads, b->factors, b->dq, keys->dk + k.at * dh, keys->dv + k.at * dh);
+  rf_scatter_add(q.n, dh, b->query, b->dq, q.pair->dq, w->ld);
+}
