@@ -19,12 +19,18 @@ rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_
   return rf_block_add(block, RF_INIT_NORMAL, 2, out, "%s.attention.output.weight", prefix);
 }
 
-/* Heads and sequences of a wave: all heads of as many sequences as fit, else some heads of one sequence. */
+/* Heads and sequences of a wave: all heads of as many sequences as fit, else some heads of one sequence. On several
+ * sequence ranks there are at least two waves where there are two pairs, so that one's rows travel while the other
+ * computes. */
 static void wave_size(const rf_sublayer *self, const rf_call *call, int64_t *sequences, int64_t *heads) {
   const rf_model_config *m = &self->config->model;
   const int64_t arrays = 8; /* q, k, v, o and their gradients */
   const int64_t bytes = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
-  const int64_t pairs = rf_max(1, bytes / (call->tokens * m->d_head * arrays * (int64_t)sizeof(real)));
+  /* the same on all ranks, whose tokens may differ by one */
+  const int64_t ranks = rf_mesh_sequence_size(call->mesh), tokens = rf_ceil_div(call->length, ranks);
+  const int64_t pair = tokens * m->d_head * arrays * (int64_t)sizeof(real);
+  int64_t pairs = rf_max(1, bytes / pair);
+  if (ranks > 1) pairs = rf_max(1, rf_min(pairs, call->sequences * m->n_heads / 2));
   *heads = rf_min(pairs, m->n_heads);
   *sequences = rf_max(1, rf_min(call->sequences, pairs / m->n_heads));
 }
@@ -58,40 +64,88 @@ typedef struct attention_task {
   real *dx, *dparams;
 } attention_task;
 
-static rf_status run_wave(rf_wave *w, const attention_task *task) {
-  const rf_attention_ops *kind = w->self->ops->attention;
+/* The stages of a wave. Each but the last starts rows on their way, and each but the first waits for those of the one
+ * before. */
+static rf_status project(rf_wave *w, const attention_task *task) {
   RF_TRY(take_home(w, task->reverse));
   RF_TRY(rf_wave_project(w, task->params, task->x));
-  RF_TRY(kind->prepare(w, task->saved, task->reverse));
+  RF_TRY(w->self->ops->attention->prepare(w, task->saved, task->reverse));
   RF_TRY(rf_wave_take_owner(w, task->reverse));
-  RF_TRY(rf_wave_scatter(w));
-  RF_TRY(kind->attend(&w->windows, w->call->scratch));
-  RF_TRY(rf_wave_gather(w));
+  return rf_wave_scatter(w);
+}
+
+static rf_status attend(rf_wave *w, const attention_task *task) {
+  (void)task;
+  RF_TRY(rf_wave_arrive(w));
+  rf_wave_scale_keys(w);
+  RF_TRY(w->self->ops->attention->attend(&w->windows, w->call->scratch));
+  return rf_wave_gather(w);
+}
+
+static rf_status output(rf_wave *w, const attention_task *task) {
+  RF_TRY(rf_wave_arrive(w));
   RF_TRY(rf_wave_output(w, task->params, task->sign, task->y));
   if (!task->reverse) return RF_OK;
   RF_TRY(rf_wave_output_vjp(w, task->params, task->dy, task->dparams));
-  RF_TRY(rf_wave_scatter_vjp(w));
-  RF_TRY(kind->attend_vjp(&w->windows, w->call->scratch));
-  RF_TRY(rf_wave_gather_vjp(w));
+  return rf_wave_scatter_vjp(w);
+}
+
+static rf_status attend_vjp(rf_wave *w, const attention_task *task) {
+  (void)task;
+  RF_TRY(rf_wave_arrive(w));
+  RF_TRY(w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch));
+  return rf_wave_gather_vjp(w);
+}
+
+static rf_status project_vjp(rf_wave *w, const attention_task *task) {
+  RF_TRY(rf_wave_arrive(w));
   return rf_wave_project_vjp(w, task->params, task->x, task->dx, task->dparams);
+}
+
+/* Waves go in twos, stage by stage, so that the rows of one travel while the other computes:
+ *
+ *   wave 0   project | attend .. | output .. | attend_vjp .. | project_vjp
+ *                 \ rows travel /        \ rows travel /
+ *   wave 1           project | attend ..   | output .. | attend_vjp ..
+ *
+ * With one sequence rank nothing travels, and they go one by one. */
+enum { FORWARD_STAGES = 3, STAGES = 5, AT_ONCE = 2 };
+
+static rf_status run_together(rf_wave *waves, int n, const attention_task *task) {
+  rf_status (*const stages[STAGES])(rf_wave *, const attention_task *) = {project, attend, output, attend_vjp,
+                                                                          project_vjp};
+  for (int stage = 0; stage < (task->reverse ? STAGES : FORWARD_STAGES); stage++)
+    for (int i = 0; i < n; i++) RF_TRY(stages[stage](&waves[i], task));
+  return RF_OK;
+}
+
+/* Wave `index`; sequences and heads: of a wave. */
+static rf_wave wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, int64_t sequences, int64_t heads) {
+  const int64_t across = rf_ceil_div(self->config->model.n_heads, heads);
+  rf_wave wave = {.self = self, .call = call, .shared_qk = self->ops->attention->shared_qk(self)};
+  wave.first_sequence = index / across * sequences;
+  wave.first_head = index % across * heads;
+  wave.n_sequences = rf_min(sequences, call->sequences - wave.first_sequence);
+  wave.n_heads = rf_min(heads, self->config->model.n_heads - wave.first_head);
+  wave.rows = wave.n_sequences * call->tokens;
+  wave.width = wave.n_heads * self->config->model.d_head;
+  return wave;
 }
 
 static rf_status run_waves(const rf_sublayer *self, const rf_call *call, const attention_task *task) {
   int64_t sequences, heads;
   wave_size(self, call, &sequences, &heads);
-  for (int64_t s = 0; s < call->sequences; s += sequences)
-    for (int64_t h = 0; h < self->config->model.n_heads; h += heads) {
-      rf_wave wave = {.self = self, .call = call, .first_sequence = s, .first_head = h};
-      wave.n_sequences = rf_min(sequences, call->sequences - s);
-      wave.n_heads = rf_min(heads, self->config->model.n_heads - h);
-      wave.rows = wave.n_sequences * call->tokens;
-      wave.width = wave.n_heads * self->config->model.d_head;
-      wave.shared_qk = self->ops->attention->shared_qk(self);
-      const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
-      RF_TRY(run_wave(&wave, task));
-      rf_arena_release(call->plans, plan);
-      rf_arena_release(call->scratch, mark);
-    }
+  const int64_t n = rf_ceil_div(call->sequences, sequences) * rf_ceil_div(self->config->model.n_heads, heads);
+  const int64_t at_once = rf_mesh_sequence_size(call->mesh) > 1 ? AT_ONCE : 1;
+  for (int64_t first = 0; first < n; first += at_once) {
+    const int some = (int)rf_min(at_once, n - first);
+    const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
+    rf_wave waves[AT_ONCE];
+    for (int i = 0; i < some; i++) waves[i] = wave_at(self, call, first + i, sequences, heads);
+    RF_TRY(run_together(waves, some, task));
+    rf_arena_release(call->plans, plan);
+    rf_arena_release(call->scratch, mark);
+  }
   return RF_OK;
 }
 

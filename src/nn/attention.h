@@ -30,8 +30,10 @@ typedef struct rf_wave {
   int64_t rows, width; /* at home: n_sequences * tokens, n_heads * d_head */
   bool shared_qk;
   rf_side home, owner;
-  struct rf_exchange *exchange; /* between the two; made by the kind */
-  rf_windows windows;           /* over the owner's rows */
+  struct rf_exchange *exchange;      /* between the two; made by the kind */
+  struct rf_exchange_move *moves[2]; /* rows under way */
+  int n_moves;
+  rf_windows windows; /* over the owner's rows */
 } rf_wave;
 
 /* What a kind of attention adds. */

@@ -1,4 +1,5 @@
 #include "nn/attention_project.h"
+#include "nn/attention_rows.h"
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
 #include "kernel/norm.h"
@@ -64,6 +65,7 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
+    rf_wave_progress(w);
     real *xn = normed + rf_thread() * RF_TILE * s.d;
     rf_norm(n, s.d, x + (s.row0 + row) * s.d, s.d, params + s.at.norm_scale, params + s.at.norm_bias, eps, xn, s.d);
     rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.query + s.head_rows, s.d, 0, w->home.q + row * w->width,
@@ -117,6 +119,7 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
+    rf_wave_progress(w);
     normalise_output(w, row, n);
     if (!y) continue;
     const real *o = w->home.o + row * w->width, *weight = params + s.at.output + s.head_cols;
@@ -161,6 +164,7 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
     for (int64_t tile = 0; tile < tiles; tile++) {
       const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row);
       const real *from = upstream + row * s.d;
+      rf_wave_progress(w);
       if (drop) {
         real *copy = dropped + row * s.d;
 #pragma omp simd
@@ -207,6 +211,7 @@ static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params
   const real eps = (real)w->self->config->model.norm_eps;
   real *xn = buffers->xn + row * s->d, *dxn = buffers->dxn + rf_thread() * RF_TILE * s->d;
   real *part = buffers->norm_part + tile * 2 * s->d;
+  rf_wave_progress(w);
   unscale_rows(w, block + row, n);
   rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->d);
   rf_gemm_nn(n, s->d, w->width, 1, w->home.dq + wave_at, w->width, params + s->at.query + s->head_rows, s->d, 0, dxn,

@@ -168,23 +168,33 @@ typedef struct travelling {
   real *home, *owner;
 } travelling;
 
-static rf_status travel(const rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
+/* Starts; the buffers stay with the wave. */
+static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
   if (alone(w)) return RF_OK; /* rows are tokens */
-  const rf_mark mark = rf_arena_mark(w->call->scratch);
   rf_exchange_field fields[RF_EXCHANGE_FIELDS];
-  rf_exchange_move *move;
+  rf_exchange_move **move = &w->moves[w->n_moves];
   for (int i = 0; i < n; i++) RF_TRY(field_of(w, t[i].width, t[i].home, t[i].owner, &fields[i]));
   switch (way) {
-  case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->call->scratch, &move)); break;
-  case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->call->scratch, &move)); break;
-  case GATHER_MERGE: RF_TRY(rf_exchange_gather_merge_start(w->exchange, fields, w->call->scratch, &move)); break;
+  case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->call->scratch, move)); break;
+  case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->call->scratch, move)); break;
+  case GATHER_MERGE: RF_TRY(rf_exchange_gather_merge_start(w->exchange, fields, w->call->scratch, move)); break;
   }
-  RF_TRY(rf_exchange_finish(move));
-  rf_arena_release(w->call->scratch, mark);
+  w->n_moves++;
   return RF_OK;
 }
 
-static void scale_keys(const rf_wave *w) {
+rf_status rf_wave_arrive(rf_wave *w) {
+  for (int i = 0; i < w->n_moves; i++) RF_TRY(rf_exchange_finish(w->moves[i]));
+  w->n_moves = 0;
+  return RF_OK;
+}
+
+void rf_wave_progress(const rf_wave *w) {
+  if (!alone(w) && rf_thread() == 0) let_messages_move(w->call->mesh);
+}
+
+void rf_wave_scale_keys(const rf_wave *w) {
+  if (!w->shared_qk) return;
   const int64_t dh = w->windows.d_head;
   const rf_key_norm kind = w->self->config->lsh.key_norm;
   real *scale = w->owner.key_scale;
@@ -201,11 +211,7 @@ rf_status rf_wave_scatter(rf_wave *w) {
   const int64_t dh = w->windows.d_head;
   const rf_side *home = &w->home, *owner = &w->owner;
   const travelling q = {dh, home->q, owner->q}, k = {dh, home->k, owner->k}, v = {dh, home->v, owner->v};
-  if (w->shared_qk) {
-    RF_TRY(travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){q, v}));
-    scale_keys(w);
-    return RF_OK;
-  }
+  if (w->shared_qk) return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){q, v});
   RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 1, &q));
   return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){k, v});
 }

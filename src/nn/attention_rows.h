@@ -22,7 +22,9 @@ rf_status rf_wave_plan(rf_wave *wave, const rf_layout_of_slots *layout);
 /* Takes the owner's arrays and points the pairs at them, after rf_wave_plan. */
 rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
 
-/* q, k, v go to the owners, and shared keys get their scale; o, m, z come back, rounds merged. */
+/* Each of these starts rows on their way; they are there after rf_wave_arrive, which all must be followed by.
+ *
+ * q, k, v go to the owners;  o, m, z come back, rounds merged. */
 rf_status rf_wave_scatter(rf_wave *wave);
 rf_status rf_wave_gather(rf_wave *wave);
 
@@ -30,5 +32,13 @@ rf_status rf_wave_gather(rf_wave *wave);
  * keys' gradients are folded into their queries' before they travel, so that dk is not used at home. */
 rf_status rf_wave_scatter_vjp(rf_wave *wave);
 rf_status rf_wave_gather_vjp(rf_wave *wave);
+
+rf_status rf_wave_arrive(rf_wave *wave);
+
+/* Shared keys get their scale, once their queries have arrived. */
+void rf_wave_scale_keys(const rf_wave *wave);
+
+/* To be called now and then by whoever computes for long, in parallel regions too: moves what is under way. */
+void rf_wave_progress(const rf_wave *wave);
 
 #endif
