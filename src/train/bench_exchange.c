@@ -1,0 +1,294 @@
+#include "train/bench_exchange.h"
+#include "base/clock.h"
+#include "comm/agree.h"
+#include "comm/collective.h"
+#include "comm/exchange.h"
+#include "kernel/parallel.h"
+#include "lsh/hash.h"
+#include "nn/sublayer.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct bench {
+  const rf_config *config;
+  const rf_bench_exchange_options *options;
+  rf_mesh *mesh;
+  rf_arena *arena, *plans;
+  rf_hash_shape hash;
+  rf_exchange_shape shape;
+  rf_span home;
+  void *buckets; /* [pairs, rounds, tokens] */
+  rf_exchange_tokens tokens;
+} bench;
+
+typedef struct figures {
+  double plan, scatter, gather;       /* median seconds */
+  double forward, reverse;            /* of a sublayer, seconds */
+  double waited;                      /* share of forward and reverse that stood waiting, the largest over ranks */
+  int64_t rows;                       /* that travelled in a scatter, of all ranks */
+  int64_t most_bytes;                 /* of a scatter, at the rank that sent most */
+  double rows_a_token;                /* remote owners of a token and head, mean */
+  int64_t bytes[RF_TRAFFIC_PURPOSES]; /* of plan, forward and reverse, all ranks */
+} figures;
+
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(double *seconds, int64_t n) {
+  qsort(seconds, (size_t)n, sizeof *seconds, by_size);
+  return seconds[n / 2];
+}
+
+static rf_status draw_buckets(bench *b) {
+  const int bytes = rf_bucket_bytes(b->hash.buckets);
+  const int64_t pairs = b->shape.pairs, items = b->hash.rounds * b->home.count;
+  const void **pointers;
+  RF_TRY(rf_arena_take(b->arena, (size_t)(pairs * items), (size_t)bytes, &b->buckets));
+  RF_TRY(rf_arena_take(b->arena, (size_t)pairs, sizeof *pointers, &pointers));
+  const rf_buckets all = {.data = b->buckets, .bytes = bytes};
+  for (int64_t p = 0; p < pairs; p++) {
+    rf_draw draw = {.seed = b->config->training.seed, .purpose = RF_RNG_SAMPLE, .head = (uint32_t)p};
+    pointers[p] = (const char *)b->buckets + p * items * bytes;
+    for (int64_t r = 0; r < b->hash.rounds; r++) {
+      draw.round = (uint32_t)r;
+      for (int64_t t = 0; t < b->home.count; t++) {
+        const double u = rf_draw_uniform(&draw, (uint64_t)(b->home.first + t));
+        const int64_t bucket = (int64_t)((double)b->hash.buckets * pow(u, 1 + b->options->skew));
+        rf_bucket_set(&all, p * items + r * b->home.count + t, (int32_t)rf_min(bucket, b->hash.buckets - 1));
+      }
+    }
+  }
+  b->tokens = (rf_exchange_tokens){.bucket_bytes = bytes, .buckets = pointers};
+  return RF_OK;
+}
+
+static rf_status set_up(bench *b) {
+  const rf_lsh_config *lsh = &b->config->lsh;
+  b->hash = rf_hash_shape_of(lsh, b->config->model.d_head);
+  b->shape = (rf_exchange_shape){.pairs = b->config->model.n_heads,
+                                 .rounds = lsh->n_hashes,
+                                 .tokens = rf_padded_length(b->config, b->config->data.length),
+                                 .chunk = lsh->chunk,
+                                 .chunks_before = lsh->chunks_before,
+                                 .chunks_after = lsh->chunks_after,
+                                 .n_buckets = b->hash.buckets + 1};
+  if (b->shape.tokens % lsh->chunk != 0)
+    return rf_fail(RF_BAD_CONFIG, "bench exchange: model.attention has no lsh layer; add one");
+  RF_TRY(rf_arena_create("bench", 0, &b->arena));
+  RF_TRY(rf_arena_create("bench plans", 0, &b->plans));
+  b->home = rf_exchange_home(b->mesh, &b->shape);
+  return draw_buckets(b);
+}
+
+static rf_status time_plans(bench *b, double *seconds, figures *f) {
+  for (int64_t i = 0; i < b->options->repeats; i++) {
+    const rf_mark mark = rf_arena_mark(b->plans);
+    const double start = rf_clock_seconds();
+    rf_exchange *exchange;
+    RF_TRY(rf_exchange_create(b->mesh, &b->shape, &b->tokens, b->plans, b->arena, &exchange));
+    seconds[i] = rf_clock_seconds() - start;
+    rf_arena_release(b->plans, mark);
+  }
+  f->plan = median(seconds, b->options->repeats);
+  return RF_OK;
+}
+
+/* An array of a pair on both sides; home [pairs, tokens, width], rows behind each other. */
+static rf_status take_field(bench *b, const rf_exchange *exchange, int64_t width, rf_exchange_field *field) {
+  real **tokens, **rows, *home, *owner;
+  const int64_t pairs = b->shape.pairs;
+  RF_TRY(rf_arena_take(b->arena, (size_t)pairs, sizeof *tokens, &tokens));
+  RF_TRY(rf_arena_take(b->arena, (size_t)pairs, sizeof *rows, &rows));
+  RF_TRY(rf_arena_take_zero(b->arena, (size_t)(pairs * b->home.count * width), sizeof(real), &home));
+  RF_TRY(rf_arena_take_zero(b->arena, (size_t)(rf_exchange_rows(exchange) * width), sizeof(real), &owner));
+  for (int64_t p = 0; p < pairs; p++) {
+    tokens[p] = home + p * b->home.count * width;
+    rows[p] = owner;
+    owner += rf_exchange_pair_of(exchange, p)->n_rows * width;
+  }
+  *field = (rf_exchange_field){.width = width, .tokens = tokens, .tokens_ld = width, .rows = rows, .rows_ld = width};
+  return RF_OK;
+}
+
+static rf_status move_rows(bench *b, const rf_exchange *exchange, rf_exchange_field *q, rf_exchange_field *v,
+                           double *scatter, double *gather) {
+  const rf_mark mark = rf_arena_mark(b->arena);
+  const rf_exchange_field out[] = {*q, *v};
+  rf_exchange_move *move;
+  const double start = rf_clock_seconds();
+  RF_TRY(rf_exchange_scatter_start(exchange, RF_ROWS_ALL, 2, out, b->arena, &move));
+  RF_TRY(rf_exchange_finish(move));
+  const double middle = rf_clock_seconds();
+  RF_TRY(rf_exchange_gather_sum_start(exchange, RF_ROWS_OWN, 1, v, b->arena, &move));
+  RF_TRY(rf_exchange_finish(move));
+  *scatter = middle - start;
+  *gather = rf_clock_seconds() - middle;
+  rf_arena_release(b->arena, mark);
+  return RF_OK;
+}
+
+static rf_status time_moves(bench *b, double *seconds, figures *f) {
+  const int64_t n = b->options->repeats, dh = b->config->model.d_head;
+  double *gathers = seconds + n;
+  const rf_mark mark = rf_arena_mark(b->arena), plan = rf_arena_mark(b->plans);
+  rf_exchange *exchange;
+  rf_exchange_field q, v;
+  RF_TRY(rf_exchange_create(b->mesh, &b->shape, &b->tokens, b->plans, b->arena, &exchange));
+  RF_TRY(take_field(b, exchange, dh, &q));
+  RF_TRY(take_field(b, exchange, dh, &v));
+  for (int64_t i = 0; i < n; i++) RF_TRY(move_rows(b, exchange, &q, &v, &seconds[i], &gathers[i]));
+  f->scatter = median(seconds, n);
+  f->gather = median(gathers, n);
+  const rf_exchange_counts counts = rf_exchange_count(exchange);
+  int64_t sums[] = {counts.own_sent + counts.halo_sent, counts.own_sent};
+  double most = (double)sums[0] * 2 * (double)dh * sizeof(real);
+  RF_TRY(rf_max_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &most));
+  RF_TRY(rf_sum_integers(b->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, 2, sums));
+  f->rows = sums[0];
+  f->rows_a_token = (double)sums[1] / (double)(b->shape.pairs * b->shape.tokens);
+  f->most_bytes = (int64_t)most;
+  rf_arena_release(b->plans, plan);
+  rf_arena_release(b->arena, mark);
+  return RF_OK;
+}
+
+typedef struct layer {
+  rf_sublayer sublayer;
+  rf_call call;
+  rf_block block;
+  real *params, *gradient, *x, *y, *dy, *dx;
+  void *saved;
+} layer;
+
+static rf_status take_random(bench *b, uint32_t purpose, int64_t n, double deviation, real **values) {
+  const rf_draw draw = {.seed = 1, .purpose = RF_RNG_INIT, .layer = purpose, .head = (uint32_t)rf_mesh_rank(b->mesh)};
+  RF_TRY(rf_arena_take(b->arena, (size_t)n, sizeof(real), values));
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < n; i++) (*values)[i] = (real)(deviation * rf_draw_normal(&draw, (uint64_t)i));
+  return RF_OK;
+}
+
+static rf_status take_layer(bench *b, layer *l) {
+  static const uint32_t first_sequence[] = {0};
+  l->sublayer = (rf_sublayer){.ops = &rf_lsh_attention_ops, .config = b->config};
+  l->call = (rf_call){.sequences = 1,
+                      .tokens = b->home.count,
+                      .length = b->shape.tokens,
+                      .first_token = b->home.first,
+                      .sequence = first_sequence,
+                      .seed = b->config->training.seed,
+                      .scratch = b->arena,
+                      .plans = b->plans,
+                      .mesh = b->mesh};
+  RF_TRY(l->sublayer.ops->describe(&l->sublayer, "layer", &l->block));
+  const int64_t values = b->home.count * b->config->model.d_model;
+  RF_TRY(take_random(b, 1, l->block.size, b->config->model.init_std, &l->params));
+  RF_TRY(take_random(b, 2, values, 1, &l->x));
+  RF_TRY(take_random(b, 3, values, 1, &l->dy));
+  RF_TRY(rf_arena_take_zero(b->arena, (size_t)l->block.size, sizeof(real), &l->gradient));
+  RF_TRY(rf_arena_take_zero(b->arena, (size_t)values, sizeof(real), &l->y));
+  RF_TRY(rf_arena_take_zero(b->arena, (size_t)values, sizeof(real), &l->dx));
+  return rf_arena_take(b->arena, l->sublayer.ops->saved_bytes(&l->sublayer, &l->call), 1, &l->saved);
+}
+
+static rf_status time_layer(bench *b, double *seconds, figures *f) {
+  const int64_t n = b->options->repeats;
+  double *reverses = seconds + n, total = 0;
+  layer l = {0};
+  rf_status status = take_layer(b, &l);
+  rf_traffic_reset(b->mesh);
+  const double waited = rf_mesh_wait_seconds(b->mesh);
+  for (int64_t i = 0; status == RF_OK && i < n; i++) {
+    const double start = rf_clock_seconds();
+    status = l.sublayer.ops->apply(&l.sublayer, &l.call, l.params, l.x, 1, l.y, l.saved);
+    const double middle = rf_clock_seconds();
+    if (status == RF_OK)
+      status = l.sublayer.ops->apply_vjp(&l.sublayer, &l.call, l.params, l.x, l.dy, l.y, l.dx, l.gradient, l.saved);
+    seconds[i] = middle - start;
+    reverses[i] = rf_clock_seconds() - middle;
+    total += seconds[i] + reverses[i];
+  }
+  free(l.block.tensors);
+  RF_TRY(status);
+  f->waited = (rf_mesh_wait_seconds(b->mesh) - waited) / total;
+  rf_traffic_read(b->mesh, f->bytes);
+  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++) f->bytes[i] /= n;
+  f->forward = median(seconds, n);
+  f->reverse = median(reverses, n);
+  RF_TRY(rf_max_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &f->waited));
+  return rf_sum_integers(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, f->bytes);
+}
+
+static rf_status measure(bench *b, figures *f) {
+  double *seconds;
+  RF_TRY(set_up(b));
+  RF_TRY(rf_arena_take(b->arena, (size_t)(2 * b->options->repeats), sizeof *seconds, &seconds));
+  RF_TRY(time_plans(b, seconds, f));
+  RF_TRY(time_moves(b, seconds, f));
+  return time_layer(b, seconds, f);
+}
+
+static double gigabytes_a_second(const figures *f) { return (double)f->most_bytes / f->scatter * 1e-9; }
+
+static void print(const bench *b, const figures *f) {
+  const int ranks = rf_mesh_sequence_size(b->mesh);
+  printf("%-34s %" PRId64 " tokens, %" PRId64 " heads of %" PRId64 ", %" PRId64 " rounds, %" PRId64
+         " buckets, skew %g\n",
+         "exchange", b->shape.tokens, b->shape.pairs, b->config->model.d_head, b->shape.rounds, b->hash.buckets,
+         b->options->skew);
+  printf("%-34s %12d  (%d threads each)\n", "sequence ranks", ranks, rf_threads());
+  printf("%-34s %12.3f\n", "remote owners a token and head", f->rows_a_token);
+  printf("%-34s %12" PRId64 "\n", "bound: min(rounds, ranks - 1)", rf_min(b->shape.rounds, ranks - 1));
+  printf("%-34s %12.3f\n", "plan, ms", f->plan * 1e3);
+  printf("%-34s %12.3f\n", "scatter of q and v, ms", f->scatter * 1e3);
+  printf("%-34s %12.3f\n", "gather of o, ms", f->gather * 1e3);
+  printf("%-34s %12.0f\n", "rows/s, scatter, all ranks", (double)f->rows / f->scatter);
+  printf("%-34s %12.3f\n", "GB/s sent, scatter, one rank", gigabytes_a_second(f));
+  printf("%-34s %12.3f\n", "sublayer forward, ms", f->forward * 1e3);
+  printf("%-34s %12.3f\n", "sublayer reverse, ms", f->reverse * 1e3);
+  printf("%-34s %11.1f%%\n", "of these not hidden", 100 * f->waited);
+  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++)
+    if (f->bytes[i] > 0)
+      printf("MiB forward and reverse, %-9s %12.3f\n", rf_traffic_name((rf_traffic)i), (double)f->bytes[i] / 1048576);
+}
+
+static rf_status write_json(const bench *b, const figures *f) {
+  json_t *bytes = json_object();
+  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++)
+    json_object_set_new(bytes, rf_traffic_name((rf_traffic)i), json_integer(f->bytes[i]));
+  json_t *object =
+      json_pack("{s:I, s:I, s:I, s:f, s:i, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:o}", "tokens",
+                (json_int_t)b->shape.tokens, "heads", (json_int_t)b->shape.pairs, "rounds", (json_int_t)b->shape.rounds,
+                "skew", b->options->skew, "sequence_ranks", rf_mesh_sequence_size(b->mesh), "remote_owners",
+                f->rows_a_token, "plan_seconds", f->plan, "scatter_seconds", f->scatter, "gather_seconds", f->gather,
+                "rows", (json_int_t)f->rows, "gigabytes_per_second", gigabytes_a_second(f), "forward_seconds",
+                f->forward, "reverse_seconds", f->reverse, "share_not_hidden", f->waited, "bytes", bytes);
+  const int failed = !object || json_dump_file(object, b->options->json_path, JSON_INDENT(2)) != 0;
+  json_decref(object);
+  if (!failed) return RF_OK;
+  return rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", b->options->json_path);
+}
+
+static rf_status run(bench *b) {
+  figures f = {0};
+  RF_TRY(measure(b, &f));
+  if (rf_mesh_rank(b->mesh) != 0) return RF_OK;
+  print(b, &f);
+  return b->options->json_path ? write_json(b, &f) : RF_OK;
+}
+
+rf_status rf_bench_exchange(const rf_config *config, const rf_bench_exchange_options *options) {
+  bench b = {.config = config, .options = options};
+  RF_TRY(rf_mesh_create(config->mesh.sequence, config->mesh.data, &b.mesh));
+  const rf_status status = rf_agree(b.mesh, run(&b));
+  if (status != RF_OK && rf_mesh_size(b.mesh) > 1) return status; /* messages may be under way into these arenas */
+  rf_arena_destroy(b.arena);
+  rf_arena_destroy(b.plans);
+  rf_mesh_destroy(b.mesh);
+  return status;
+}
