@@ -77,12 +77,12 @@ static rf_status finish(rf_mesh *mesh, int n, MPI_Request *requests) {
 
 static rf_status vote(rf_mesh *mesh, rf_vote own) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
-  MPI_Request request;
+  MPI_Request *request = &mesh->note_requests[mesh->groups[RF_SCOPE_WORLD].rank]; /* nobody sends a note to itself */
   mesh->votes[size] = own;
   RF_MPI(MPI_Iallgather(&mesh->votes[size], sizeof own, MPI_BYTE, mesh->votes, sizeof own, MPI_BYTE, mesh->control,
-                        &request));
+                        request));
   rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof own * (size - 1));
-  return finish(mesh, 1, &request);
+  return finish(mesh, 1, request);
 }
 
 /* Notes may lag behind votes. */
@@ -95,6 +95,7 @@ static rf_status receive_missing_notes(rf_mesh *mesh, int missing) {
 }
 
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
+  if (!mesh) return status;
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   const bool own_failure = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
   mesh->waiting_for = "the other ranks, to agree";

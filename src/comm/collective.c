@@ -23,7 +23,8 @@ static number combine(operation op, number a, number b) {
 }
 
 /* Memory that outlives a failure, so that a message which is still under way finds it. */
-static rf_status take_scratch(rf_mesh *mesh, size_t bytes, void *pointer_out) {
+static rf_status take_scratch(rf_mesh *mesh, int64_t count, number **numbers) {
+  const size_t bytes = (size_t)count * sizeof **numbers;
   if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
   assert(!mesh->scratch_busy);
   if (bytes > mesh->scratch_bytes) {
@@ -32,7 +33,8 @@ static rf_status take_scratch(rf_mesh *mesh, size_t bytes, void *pointer_out) {
     mesh->scratch = larger;
     mesh->scratch_bytes = bytes;
   }
-  memcpy(pointer_out, &mesh->scratch, sizeof mesh->scratch);
+  assert(mesh->scratch);
+  *numbers = (number *)(void *)mesh->scratch;
   mesh->scratch_busy = true;
   return RF_OK;
 }
@@ -82,7 +84,8 @@ static rf_status reduce(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, opera
   if (size == 1 || n == 0) return RF_OK;
   const rf_span mine = part_of(n, size, mesh->groups[scope].rank);
   number *total = NULL, *in;
-  RF_TRY(take_scratch(mesh, (size_t)(n + size * mine.count) * sizeof *total, &total));
+  RF_TRY(take_scratch(mesh, n + size * mine.count, &total));
+  assert(total);
   in = total + n;
   memcpy(total, values, (size_t)n * sizeof *total);
   RF_TRY(collect_parts(mesh, scope, purpose, n, total, in));
@@ -113,11 +116,13 @@ rf_status rf_max_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int6
 static rf_status gather(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const void *own, void *all) {
   const int size = rf_mesh_size_of(mesh, scope), rank = rf_mesh_rank_in(mesh, scope);
   number *in = NULL;
+  if (n == 0) return RF_OK;
   if (size == 1) {
     memcpy(all, own, (size_t)n * sizeof *in);
     return RF_OK;
   }
-  RF_TRY(take_scratch(mesh, (size_t)(n * size) * sizeof *in, &in));
+  RF_TRY(take_scratch(mesh, n * size, &in));
+  assert(in);
   memcpy(in + n * rank, own, (size_t)n * sizeof *in);
   rf_flight *flight;
   RF_TRY(rf_flight_open(mesh, scope, "numbers of all ranks", sizeof *in, &flight));

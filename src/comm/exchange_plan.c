@@ -77,6 +77,7 @@ static rf_status list_tokens(making *m) {
   rf_exchange *x = m->x;
   const int64_t pairs = x->shape.pairs, tokens = x->home.count;
   int64_t *next;
+  assert(m->out_count);
 #pragma omp parallel for schedule(static)
   for (int64_t p = 0; p < pairs; p++)
     for (int64_t t = 0; t < tokens; t++) {

@@ -69,7 +69,7 @@ static int64_t *entry_cuts(const sort_job *job, int64_t *first) {
 /* counts: [ranks, mine.count] in; out, the place of each rank's first item of each entry. */
 static rf_status start_dense(const sort_job *job, int32_t *counts) {
   const int64_t n = job->mine.count;
-  int64_t total = 0, items;
+  int64_t total = 0, items = 0;
   for (int64_t i = 0; i < n * job->ranks; i++) total += counts[i];
   RF_TRY(items_before(job, total, &items));
   for (int64_t e = 0; e < n; e++)
@@ -187,7 +187,7 @@ static rf_status receive_cuts(const sort_job *job, const int64_t *cuts, int64_t 
 /* list: what all ranks sent, rank after rank; starts: the answer to each. */
 static rf_status start_sparse(const sort_job *job, int64_t n, const entry_count *list, int32_t *starts) {
   int32_t *next;
-  int64_t items;
+  int64_t items = 0;
   RF_TRY(rf_arena_take_zero(job->scratch, (size_t)job->mine.count, sizeof *next, &next));
   int64_t total = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -208,10 +208,11 @@ static rf_status start_sparse(const sort_job *job, int64_t n, const entry_count 
 }
 
 static rf_status ask_owners(const sort_job *job, sparse_entries *e) {
-  int64_t *in_cuts;
+  int64_t *in_cuts = NULL;
   entry_count *in;
   int32_t *answers;
   RF_TRY(receive_cuts(job, e->cuts, &in_cuts));
+  assert(in_cuts);
   const int64_t n = in_cuts[job->ranks], own = in_cuts[job->rank + 1] - in_cuts[job->rank];
   RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *in, &in));
   RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *answers, &answers));
