@@ -3,6 +3,8 @@
 #include "cli/config_check.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
+#include "comm/host.h"
+#include "kernel/parallel.h"
 #include "reformer/dataset.h"
 #include "train/loop.h"
 #include "train/run_folder.h"
@@ -29,11 +31,14 @@ static rf_status make_folder(const rf_arguments *arguments, rf_mesh *mesh, const
   return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, folder, RF_MAX_PATH);
 }
 
+static void say_host(const char *line) { rf_log_info("%s", line); }
+
 static rf_status run_on(const rf_arguments *arguments, const rf_config *config, rf_mesh *mesh, const char *text) {
   char folder[RF_MAX_PATH] = "";
   RF_TRY(rf_agree(mesh, check_data(config)));
   RF_TRY(make_folder(arguments, mesh, text, folder));
   rf_log_info("run folder %s", folder);
+  RF_TRY(rf_host_describe(rf_threads(), say_host));
   const rf_train_options options = {
       .run_folder = folder, .verbose = rf_arguments_value(arguments, "verbose") != NULL, .config_text = text};
   return rf_train_run(config, mesh, &options);

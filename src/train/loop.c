@@ -46,6 +46,7 @@ static rf_status measure(run *r, double seconds, double waited, rf_metrics_recor
   rf_traffic_read(r->mesh, record->bytes);
   rf_traffic_reset(r->mesh);
   record->wait_seconds = waited;
+  record->ranks = ranks;
   return rf_sum_integers(r->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, record->bytes);
 }
 

@@ -73,8 +73,9 @@ static bool put_record(json_t *object, const rf_metrics_record *record) {
       put_real(object, "learning_rate", record->learning_rate) && put_real(object, "grad_norm", record->grad_norm) &&
       put_real(object, "tokens_per_second", record->tokens_per_second) &&
       put_real(object, "step_seconds", record->step_seconds) &&
-      put_real(object, "wait_seconds", record->wait_seconds) && put_int(object, "slowest_rank", record->slowest_rank) &&
-      put_bytes(object, record->bytes) && put_int(object, "peak_rss_bytes", record->peak_rss_bytes) &&
+      put_real(object, "wait_seconds", record->wait_seconds) && put_int(object, "ranks", record->ranks) &&
+      put_int(object, "slowest_rank", record->slowest_rank) && put_bytes(object, record->bytes) &&
+      put_int(object, "peak_rss_bytes", record->peak_rss_bytes) &&
       json_object_set_new(object, "skipped", json_boolean(record->skipped)) == 0;
   if (!fine || !record->evaluated) return fine;
   return put_real(object, "eval_loss", record->eval_loss) &&

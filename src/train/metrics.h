@@ -16,7 +16,8 @@ typedef struct rf_metrics_record {
   double accuracy;       /* share of counted tokens guessed right, training batch; NaN: not known */
   double learning_rate, grad_norm;
   double tokens_per_second, step_seconds;
-  double wait_seconds;                /* of the step that rank 0 stood waiting for other ranks */
+  double wait_seconds; /* of the step that rank 0 stood waiting for other ranks */
+  int64_t ranks;
   int64_t slowest_rank;               /* the one that computed longest in the step */
   int64_t bytes[RF_TRAFFIC_PURPOSES]; /* sent since the last record, by all ranks together */
   int64_t peak_rss_bytes;             /* largest over the ranks */

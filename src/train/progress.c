@@ -9,19 +9,22 @@
 static const double redraw_every = 0.25;
 
 void rf_progress_start(rf_progress_line *progress, int64_t first_step, int64_t steps, int64_t log_every) {
-  *progress =
-      (rf_progress_line){.steps = steps, .first_step = first_step, .log_every = log_every, .started = rf_clock_seconds()};
+  *progress = (rf_progress_line){
+      .steps = steps, .first_step = first_step, .log_every = log_every, .started = rf_clock_seconds()};
 }
 
 static void write_line(const rf_progress_line *progress, const rf_metrics_record *record, double now, char *line,
                        size_t size) {
   double done = (double)(record->step - progress->first_step + 1);
   double left = (now - progress->started) / done * (double)(progress->steps - record->step);
-  char duration[32];
-  (void)snprintf(line, size, "step %lld/%lld  loss %.4f  %.3f bits/token  lr %.2e  grad %.3g  %.0f tokens/s  %s left%s",
-                 (long long)record->step, (long long)progress->steps, record->loss, record->bits_per_token,
-                 record->learning_rate, record->grad_norm, record->tokens_per_second,
-                 rf_text_duration(left, duration, sizeof duration), record->skipped ? "  (skipped: not finite)" : "");
+  char duration[32], slowest[48] = "";
+  if (record->ranks > 1)
+    (void)snprintf(slowest, sizeof slowest, "  slowest rank %lld", (long long)record->slowest_rank);
+  (void)snprintf(
+      line, size, "step %lld/%lld  loss %.4f  %.3f bits/token  lr %.2e  grad %.3g  %.0f tokens/s  %s left%s%s",
+      (long long)record->step, (long long)progress->steps, record->loss, record->bits_per_token, record->learning_rate,
+      record->grad_norm, record->tokens_per_second, rf_text_duration(left, duration, sizeof duration), slowest,
+      record->skipped ? "  (skipped: not finite)" : "");
 }
 
 static void say_evaluation(const rf_progress_line *progress, const rf_metrics_record *record) {
