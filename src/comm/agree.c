@@ -26,7 +26,9 @@ static void keep_gravest(rf_note *kept, const rf_note *note) {
 rf_status rf_alarm_fail(rf_mesh *mesh) {
   assert(mesh->alarm.status != RF_OK);
   mesh->alarm_heard = true;
-  return rf_fail((rf_status)mesh->alarm.status, "rank %d: %s", mesh->alarm.rank, mesh->alarm.text);
+  const rf_status status = (rf_status)mesh->alarm.status;
+  if (mesh->alarm_shared) return rf_fail(status, "%s", mesh->alarm.text);
+  return rf_fail(status, "rank %d: %s", mesh->alarm.rank, mesh->alarm.text);
 }
 
 rf_status rf_alarm_receive(rf_mesh *mesh) {
@@ -94,11 +96,9 @@ static rf_status receive_missing_notes(rf_mesh *mesh, int missing) {
   return RF_OK;
 }
 
-rf_status rf_agree(rf_mesh *mesh, rf_status status) {
-  if (!mesh) return status;
+static rf_status agree(rf_mesh *mesh, rf_status status) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   const bool own_failure = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
-  mesh->waiting_for = "the other ranks, to agree";
   if (own_failure) RF_TRY(tell(mesh, status));
   RF_TRY(vote(mesh, (rf_vote){(int32_t)status, own_failure}));
 
@@ -114,6 +114,18 @@ rf_status rf_agree(rf_mesh *mesh, rf_status status) {
     RF_TRY(finish(mesh, world->size, mesh->note_requests));
     keep_gravest(&mesh->alarm, &mesh->own_note);
   }
-  const rf_status failure = rf_alarm_fail(mesh);
-  return same ? rf_fail(failure, "%s", mesh->alarm.text) : failure;
+  mesh->alarm_shared = same;
+  mesh->over = true;
+  return rf_alarm_fail(mesh);
+}
+
+/* After an agreement that failed, further ones need no messages. They must not send any: a rank that failed late comes
+ * to one, where a rank that heard of it inside a function that agrees comes to two. */
+rf_status rf_agree(rf_mesh *mesh, rf_status status) {
+  if (!mesh) return status;
+  if (mesh->over) return rf_alarm_fail(mesh);
+  rf_waiting_start(mesh, "the other ranks, to agree");
+  status = agree(mesh, status);
+  rf_waiting_end(mesh);
+  return status;
 }

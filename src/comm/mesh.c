@@ -1,4 +1,5 @@
 #include "comm/mesh.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "comm/flight.h"
 #include "comm/launch.h"
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 
 #define MOST_BYTES ((int64_t)1 << 30)
+#define NOT_WAITING (-1.0)
 
 rf_status rf_mpi_check(int code, const char *call) {
   if (code == MPI_SUCCESS) return RF_OK;
@@ -141,6 +143,7 @@ rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh_out) {
   mesh->data_size = (int)data;
   mesh->most_bytes = MOST_BYTES;
   mesh->waiting_for = "nothing";
+  mesh->waiting_since = NOT_WAITING;
   rf_status status = make_groups(mesh);
   if (status == RF_OK) status = make_flights(mesh);
   if (status != RF_OK) {
@@ -219,10 +222,27 @@ int rf_mesh_sequence_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF
 int rf_mesh_data_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_DATA); }
 int rf_mesh_data_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_DATA); }
 
+void rf_waiting_start(rf_mesh *mesh, const char *what) {
+  mesh->waiting_for = what;
+  mesh->waiting_since = rf_clock_seconds();
+}
+
+void rf_waiting_end(rf_mesh *mesh) {
+  mesh->wait_seconds += rf_clock_seconds() - mesh->waiting_since;
+  mesh->waiting_since = NOT_WAITING;
+}
+
 void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes) {
   assert(bytes >= 1 && bytes <= MOST_BYTES && mesh->n_flying == 0);
   mesh->most_bytes = bytes;
 }
 
 double rf_mesh_wait_seconds(const rf_mesh *mesh) { return mesh->wait_seconds; }
-const char *rf_mesh_waiting_for(const rf_mesh *mesh) { return mesh->waiting_for; }
+
+const char *rf_mesh_waiting_for(const rf_mesh *mesh, double *seconds) {
+  *seconds = -1;
+  if (!mesh) return "nothing";
+  const double since = mesh->waiting_since;
+  if (since >= 0) *seconds = rf_clock_seconds() - since;
+  return mesh->waiting_for;
+}

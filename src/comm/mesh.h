@@ -62,7 +62,8 @@ void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes);
 
 /* Seconds that this rank has stood waiting for others so far: communication that was not hidden. */
 double rf_mesh_wait_seconds(const rf_mesh *mesh);
-/* What it is waiting for now, or has waited for last; never NULL. For a watchdog. */
-const char *rf_mesh_waiting_for(const rf_mesh *mesh);
+/* What it is waiting for now, or has waited for last; never NULL. *seconds: for how long by now; below 0: it does not
+ * wait. From any thread: for a watchdog. mesh NULL: it never waits. */
+const char *rf_mesh_waiting_for(const rf_mesh *mesh, double *seconds);
 
 #endif

@@ -100,17 +100,24 @@ struct rf_mesh {
   int n_flying;
   int64_t traffic[RF_TRAFFIC_PURPOSES];
   double wait_seconds;
-  const char *waiting_for;
-  unsigned char *scratch; /* of collectives on scalars; grows */
+  _Atomic(const char *) waiting_for; /* read by the thread of a watchdog, as is the next */
+  _Atomic double waiting_since;      /* of rf_clock_seconds; below 0: it does not wait */
+  unsigned char *scratch;            /* of collectives on scalars; grows */
   size_t scratch_bytes;
   bool scratch_busy;          /* a collective has not come back from it: never freed */
   rf_note alarm;              /* the gravest failure this rank knows of; the mesh is of no more use then */
   bool alarm_heard;           /* the caller has been told of it */
+  bool alarm_shared;          /* all ranks brought the same one: none is named */
+  bool over;                  /* an agreement has ended with it: all ranks know */
   int notes;                  /* received */
   rf_note own_note;           /* lent to MPI */
   MPI_Request *note_requests; /* [size] */
   rf_vote *votes;             /* [size + 1], the own one last */
 };
+
+/* This rank stands still for others from here to there. what: static text. */
+void rf_waiting_start(rf_mesh *mesh, const char *what);
+void rf_waiting_end(rf_mesh *mesh);
 
 /* Waits for one of MPI's own requests as rf_flight_wait does. */
 rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request);

@@ -1,5 +1,4 @@
 #include "comm/progress.h"
-#include "base/clock.h"
 #include "comm/flight.h"
 #include <sched.h>
 
@@ -33,24 +32,28 @@ rf_status rf_flight_wait(rf_flight *flight) {
   if (!flight) return RF_OK;
   rf_mesh *mesh = flight->mesh;
   if (!flight->done) {
-    const double start = rf_clock_seconds();
-    mesh->waiting_for = flight->what;
-    for (int spin = 1; !flight->done; spin++) RF_TRY(look_around(mesh, spin));
-    mesh->wait_seconds += rf_clock_seconds() - start;
+    rf_status status = RF_OK;
+    rf_waiting_start(mesh, flight->what);
+    for (int spin = 1; status == RF_OK && !flight->done; spin++) status = look_around(mesh, spin);
+    rf_waiting_end(mesh);
+    RF_TRY(status);
   }
   rf_flight_free(flight);
   return RF_OK;
 }
 
-rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request) {
-  const double start = rf_clock_seconds();
-  mesh->waiting_for = what;
+static rf_status wait_for_request(rf_mesh *mesh, MPI_Request *request) {
   for (int spin = 1;; spin++) {
     int done = 0;
     RF_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
-    if (done) break;
+    if (done) return RF_OK;
     RF_TRY(look_around(mesh, spin));
   }
-  mesh->wait_seconds += rf_clock_seconds() - start;
-  return RF_OK;
+}
+
+rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request) {
+  rf_waiting_start(mesh, what);
+  const rf_status status = wait_for_request(mesh, request);
+  rf_waiting_end(mesh);
+  return status;
 }
