@@ -38,12 +38,16 @@ typedef struct rf_checkpoint_header {
   int64_t mesh_sequence, mesh_data; /* ranks that share a sequence, data-parallel groups */
 } rf_checkpoint_header;
 
-/* Writes a checkpoint of one rank as `folder`, whose parent folder is made where it is missing. It is written beside
- * it as FOLDER.tmp-ATTEMPT and takes the name only when every byte is on the disk. A folder of that name is moved to
- * FOLDER.damaged-ATTEMPT first. RF_FAILED where something cannot be written, or a number is not finite; what was there
- * before is then as it was. layout, state: lent, state as of rf_state_create. */
-rf_status rf_checkpoint_save(const char *folder, const rf_checkpoint_header *header, const rf_layout *layout,
-                             const rf_state *state);
+/* Writes a checkpoint as `folder`, whose parent folder is made where it is missing. It is written beside it as
+ * FOLDER.tmp-ATTEMPT and takes the name only when every byte is on the disk. A folder of that name is moved to
+ * FOLDER.damaged-ATTEMPT first. layout, state: lent, state as of rf_state_create.
+ *
+ * Called by all ranks of the mesh, with the same folder, which all can reach: each writes what it holds into a shard of
+ * its own, rank 0 the rest. mesh NULL: this process alone. RF_FAILED, on all ranks, where one of them cannot write, or
+ * holds a number that is not finite; what was there before is then as it was, and the mesh is of no more use
+ * (comm/agree.h). */
+rf_status rf_checkpoint_save(const char *folder, struct rf_mesh *mesh, const rf_checkpoint_header *header,
+                             const rf_layout *layout, const rf_state *state);
 
 typedef struct rf_checkpoint rf_checkpoint;
 

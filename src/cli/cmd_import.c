@@ -15,7 +15,7 @@ static rf_status save(const char *folder, const rf_config *config, rf_store *sto
   const rf_checkpoint_header header = {
       .config = text, .seed = config->training.seed, .mesh_sequence = 1, .mesh_data = 1};
   rf_status status = rf_state_create(store, NULL, &state);
-  if (status == RF_OK) status = rf_checkpoint_save(folder, &header, rf_store_layout(store), &state);
+  if (status == RF_OK) status = rf_checkpoint_save(folder, NULL, &header, rf_store_layout(store), &state);
   rf_state_destroy(&state);
   free(text);
   return status;

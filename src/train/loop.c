@@ -125,7 +125,7 @@ static rf_status save_checkpoint(run *r, const rf_train_options *options, int64_
   rf_store *store = rf_model_store(r->trainer.model);
   rf_state state;
   RF_TRY(rf_state_create(store, r->trainer.optimizer, &state));
-  const rf_status status = rf_checkpoint_save(path, &header, rf_store_layout(store), &state);
+  const rf_status status = rf_checkpoint_save(path, r->mesh, &header, rf_store_layout(store), &state);
   rf_state_destroy(&state);
   if (status == RF_OK) rf_log_info("checkpoint %s", path);
   return status;

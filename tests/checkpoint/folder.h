@@ -109,7 +109,7 @@ static inline void trained_save(const trained *t, bool moments, const char *fold
   rf_state state;
   const rf_checkpoint_header header = some_header();
   assert_ok(rf_state_create(t->store, moments ? t->optimizer : NULL, &state));
-  assert_ok(rf_checkpoint_save(folder, &header, rf_store_layout(t->store), &state));
+  assert_ok(rf_checkpoint_save(folder, NULL, &header, rf_store_layout(t->store), &state));
   rf_state_destroy(&state);
 }
 

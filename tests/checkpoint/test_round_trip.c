@@ -146,7 +146,7 @@ static void test_a_state_that_is_not_finite_is_not_saved_over_a_good_one(void **
   rf_state s;
   const rf_checkpoint_header header = some_header();
   assert_ok(rf_state_create(t.store, t.optimizer, &s));
-  assert_int_equal(rf_checkpoint_save(path, &header, rf_store_layout(t.store), &s), RF_FAILED);
+  assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "parameters/layers.0"));
   assert_int_equal(count_entries(folder), 1);
   assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
@@ -166,9 +166,9 @@ static void test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(void 
   file_write(folder_path(folder, "file"), "x", 1);
   char path[256];
   snprintf(path, sizeof path, "%s/file/c", folder);
-  assert_int_equal(rf_checkpoint_save(path, &header, rf_store_layout(t.store), &s), RF_FAILED);
+  assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "file"));
-  assert_int_equal(rf_checkpoint_save("", &header, rf_store_layout(t.store), &s), RF_FAILED);
+  assert_int_equal(rf_checkpoint_save("", NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
   assert_int_equal(count_entries(folder), 1);
   rf_state_destroy(&s);
   trained_destroy(&t);
