@@ -1,19 +1,22 @@
 #include "train/sample.h"
+#include "comm/collective.h"
 #include "reformer/arena.h"
 #include "reformer/rng.h"
 #include <math.h>
 #include <string.h>
 
-/* The context a model sees: the last tokens, padded. */
+/* The context a model sees: the last tokens, padded; of them this rank's. */
 typedef struct context {
+  rf_mesh *mesh;
   int64_t length, padded, most;
-  int32_t *ids;
-  uint8_t *mask;
-  real *logits; /* [vocab] */
+  rf_span here;
+  int32_t *ids;  /* [here] */
+  uint8_t *mask; /* [here] */
+  real *logits;  /* [vocab] of the last token */
 } context;
 
-static rf_status take_context(const rf_config *config, rf_arena *arena, context *c) {
-  c->most = config->data.length;
+static rf_status take_context(const rf_config *config, rf_mesh *mesh, rf_arena *arena, context *c) {
+  *c = (context){.mesh = mesh, .most = config->data.length};
   const size_t padded = (size_t)rf_padded_length(config, c->most);
   RF_TRY(rf_arena_take(arena, padded, sizeof *c->ids, &c->ids));
   RF_TRY(rf_arena_take(arena, padded, sizeof *c->mask, &c->mask));
@@ -24,10 +27,31 @@ static void fill_context(const rf_config *config, const unsigned char *text, int
   const int64_t first = length > c->most ? length - c->most : 0;
   c->length = length - first;
   c->padded = rf_padded_length(config, c->length);
-  for (int64_t i = 0; i < c->padded; i++) {
-    c->mask[i] = i < c->length;
-    c->ids[i] = i < c->length ? text[first + i] : 0;
+  c->here = rf_span_of(c->padded, rf_mesh_sequence_size(c->mesh), rf_mesh_sequence_rank(c->mesh));
+  for (int64_t i = 0; i < c->here.count; i++) {
+    const int64_t token = c->here.first + i;
+    c->mask[i] = token < c->length;
+    c->ids[i] = token < c->length ? text[first + token] : 0;
   }
+}
+
+/* The home of the last token tells the other ranks its logits. */
+static rf_status find_logits(rf_model *model, uint64_t seed, context *c) {
+  static const uint32_t first_sequence[] = {0};
+  const int64_t last = c->length - 1, vocab = rf_model_config_of(model)->model.vocab_size;
+  const int home = (int)rf_span_owner(c->padded, rf_mesh_sequence_size(c->mesh), last);
+  const bool here = home == rf_mesh_sequence_rank(c->mesh);
+  const rf_batch batch = {.sequences = 1,
+                          .tokens = c->here.count,
+                          .length = c->padded,
+                          .first_token = c->here.first,
+                          .ids = c->ids,
+                          .mask = c->padded > c->length ? c->mask : NULL,
+                          .sequence = first_sequence,
+                          .seed = seed,
+                          .step = (uint32_t)RF_EVAL_STEP};
+  RF_TRY(rf_model_logits(model, &batch, here ? last - c->here.first : 0, here ? 1 : 0, c->logits));
+  return rf_broadcast(c->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, home, c->logits, vocab * (int64_t)sizeof(real));
 }
 
 /* The inverse of the cumulative distribution at a uniform number. */
@@ -52,17 +76,10 @@ static rf_status sample(rf_model *model, int64_t tokens, double temperature, uin
   const rf_draw draw = {.seed = seed, .purpose = RF_RNG_SAMPLE};
   int64_t length = (int64_t)strlen(text);
   context c;
-  RF_TRY(take_context(config, arena, &c));
+  RF_TRY(take_context(config, rf_store_mesh(rf_model_store(model)), arena, &c));
   for (int64_t i = 0; i < tokens; i++) {
     fill_context(config, (const unsigned char *)text, length, &c);
-    const rf_batch batch = {.sequences = 1,
-                            .tokens = c.padded,
-                            .ids = c.ids,
-                            .mask = c.padded > c.length ? c.mask : NULL,
-                            .sequence = (const uint32_t[]){0},
-                            .seed = seed,
-                            .step = (uint32_t)RF_EVAL_STEP};
-    RF_TRY(rf_model_logits(model, &batch, c.length - 1, 1, c.logits));
+    RF_TRY(find_logits(model, seed, &c));
     const int32_t token =
         draw_token(c.logits, config->model.vocab_size, temperature, rf_draw_uniform(&draw, (uint64_t)i));
     text[length++] = (char)(token >= 1 && token <= 255 ? token : '?');
