@@ -103,12 +103,15 @@ static rf_status agree(rf_mesh *mesh, rf_status status) {
   RF_TRY(vote(mesh, (rf_vote){(int32_t)status, own_failure}));
 
   int told = 0;
-  bool same = true;
+  bool well = true, same = true;
   for (int i = 0; i < world->size; i++) {
     told += mesh->votes[i].told;
+    well = well && mesh->votes[i].status == RF_OK;
     same = same && mesh->votes[i].told && mesh->votes[i].status == mesh->votes[0].status;
   }
-  if (told == 0 && mesh->alarm.status == RF_OK) return RF_OK;
+  /* An alarm that came nevertheless was sent after this agreement, by a rank that has left it already: it belongs to
+   * the next one, where that rank votes. */
+  if (well) return RF_OK;
   RF_TRY(receive_missing_notes(mesh, told - own_failure));
   if (own_failure) {
     RF_TRY(finish(mesh, world->size, mesh->note_requests));

@@ -77,8 +77,26 @@ static void test_after_a_failure_nothing_starts(void **state) {
   rf_mesh_destroy(mesh);
 }
 
-static real *waited_for; /* MPI may write to it until it is finished */
-static rf_mesh *left[2]; /* meshes with messages under way are not freed whole; reachable, so that nothing leaks */
+enum { HASTY = 24 };
+static real *waited_for;         /* MPI may write to it until it is finished */
+static rf_mesh *left[2 + HASTY]; /* meshes with messages under way are not freed whole; reachable: nothing leaks */
+
+/* A rank that leaves an agreement first may fail while others are still on their way out of it. */
+static void test_a_failure_right_after_an_agreement_belongs_to_the_next(void **state) {
+  (void)state;
+  for (int i = 0; i < HASTY; i++) {
+    rf_mesh *mesh = left[2 + i] = world();
+    const int bad = i % rf_mpi_size();
+    double sums[40] = {0};
+    for (int k = 0; k < 3; k++) assert_ok(rf_agree(mesh, RF_OK));
+    const rf_status status = rf_mpi_rank() == bad ? rf_fail(RF_BAD_DATA, "hasty")
+                                                  : rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_LOSS, 40, sums);
+    const rf_status agreed = rf_agree(mesh, status);
+    if (agreed != RF_BAD_DATA) fail_msg("mesh %d: status %d, expected %d", i, (int)agreed, (int)RF_BAD_DATA);
+    assert_int_equal(rf_agree(mesh, status), RF_BAD_DATA);
+    rf_mesh_destroy(mesh);
+  }
+}
 
 static rf_status wait_for_all(rf_mesh *mesh, bool gather, const int64_t *first) {
   rf_flight *flight;
@@ -123,6 +141,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_all_ranks_say_is_said_once),
     cmocka_unit_test(test_the_gravest_failure_wins_and_of_equals_the_lowest_rank),
     cmocka_unit_test(test_after_a_failure_nothing_starts),
+    cmocka_unit_test(test_a_failure_right_after_an_agreement_belongs_to_the_next),
     cmocka_unit_test(test_ranks_that_wait_for_a_failed_one_are_freed),
 };
 
