@@ -94,6 +94,7 @@ typedef struct rf_training_config {
   uint64_t seed;
   int64_t eval_every;   /* steps; 0: only at the end */
   int64_t eval_batches; /* at most so many batches an evaluation; 0: the whole split */
+  double step_timeout;  /* seconds after which a step that has not ended ends the run; 0: off */
 } rf_training_config;
 
 typedef enum rf_optimizer_kind { RF_ADAM, RF_ADAFACTOR } rf_optimizer_kind;

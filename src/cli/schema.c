@@ -171,6 +171,8 @@ static const rf_key keys[] = {
     INT("training.eval_every", training.eval_every, 0, MOST_STEPS, "100",
         "steps between evaluations; 0: one at the end"),
     INT("training.eval_batches", training.eval_batches, 0, MOST_STEPS, "16", "batches of an evaluation; 0: all"),
+    REAL("training.step_timeout", training.step_timeout, 0, 1e9, "0.0",
+         "seconds; a step that takes longer ends the run and names who waits; 0: off"),
 
     WORD("optimizer.kind", optimizer.kind, optimizers, "adam", "which optimizer"),
     POSITIVE("optimizer.lr", optimizer.lr, 1000, "1.0e-3", "learning rate after warm-up"),

@@ -12,6 +12,7 @@
 #include "train/run_folder.h"
 #include "train/sample.h"
 #include "train/step.h"
+#include "train/watchdog.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ typedef struct run {
   rf_mesh *mesh;
   rf_metrics *metrics; /* rank 0's; NULL elsewhere */
   rf_progress_line progress;
-  int64_t skipped; /* in a row */
+  rf_watchdog *watchdog; /* of the steps; evaluations may take their time */
+  int64_t skipped;       /* in a row */
 } run;
 
 /* What a step cost: the slowest rank sets the pace, by the time it did not spend waiting for others. */
@@ -94,12 +96,16 @@ static rf_status one_step(run *r, int64_t step) {
   const rf_config *config = &r->trainer.config;
   const double start = rf_clock_seconds(), waited = rf_mesh_wait_seconds(r->mesh);
   rf_step_result result;
+  rf_watchdog_watch(r->watchdog, step);
   RF_TRY(rf_train_step(&r->trainer, step, &result));
   const double seconds = rf_clock_seconds() - start;
   rf_metrics_record record = record_of(&result, step, config->training.batch * config->data.length, seconds);
   const bool last = step == config->training.steps;
-  if (last || (config->training.eval_every > 0 && step % config->training.eval_every == 0))
+  if (last || (config->training.eval_every > 0 && step % config->training.eval_every == 0)) {
+    rf_watchdog_rest(r->watchdog);
     RF_TRY(evaluate_into(r, &record));
+    rf_watchdog_watch(r->watchdog, step);
+  }
   const bool logged = step % config->output.log_every == 0 || step == 1 || last || record.evaluated || record.skipped;
   if (logged) RF_TRY(measure(r, seconds, rf_mesh_wait_seconds(r->mesh) - waited, &record));
   if (logged && r->metrics) RF_TRY(rf_metrics_write(r->metrics, &record));
@@ -153,6 +159,7 @@ static rf_status train(run *r, const rf_train_options *options) {
   rf_status status = RF_OK;
   for (int64_t step = 1; status == RF_OK && step <= config->training.steps; step++)
     status = rf_agree(r->mesh, one_step(r, step));
+  rf_watchdog_rest(r->watchdog);
   rf_progress_finish();
   RF_TRY(status);
   RF_TRY(save_checkpoint(r, options, config->training.steps));
@@ -171,8 +178,10 @@ rf_status rf_train_run(const rf_config *config, rf_mesh *mesh, const rf_train_op
   run r = {.mesh = mesh};
   rf_status status = open_metrics(&r, options);
   if (status == RF_OK) status = rf_trainer_create(config, mesh, &r.trainer);
+  if (status == RF_OK) status = rf_watchdog_start(mesh, config->training.step_timeout, &r.watchdog);
   status = rf_agree(mesh, status);
   if (status == RF_OK) status = rf_agree(mesh, train(&r, options));
+  rf_watchdog_stop(r.watchdog);
   if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_trainer_destroy(&r.trainer);
   if (r.metrics) rf_metrics_close(r.metrics);
   return status;

@@ -1,5 +1,6 @@
 #include "train/step.h"
 #include "comm/collective.h"
+#include "train/fault.h"
 #include "train/loss.h"
 #include <math.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static rf_status accumulate_gradients(rf_trainer *t, int64_t step, rf_loss *loss
     const rf_batch batch = rf_sequences_batch(sequences, i, t->config.training.seed, (uint32_t)step);
     RF_TRY(rf_model_gradients(t->model, &batch, scale, loss));
   }
+  RF_TRY(rf_fault_in_gradients(t->mesh, step, loss));
   return rf_loss_reduce(t->mesh, loss);
 }
 
@@ -49,6 +51,7 @@ rf_status rf_train_step(rf_trainer *t, int64_t step, rf_step_result *result) {
   const uint64_t first = (uint64_t)(step - 1) * (uint64_t)training->batch;
   *result = (rf_step_result){.learning_rate = rf_schedule_rate(&t->config.optimizer, step, training->steps)};
   RF_TRY(rf_sequences_read(&t->sequences, t->dataset, RF_SPLIT_TRAIN, first, training->batch));
+  RF_TRY(rf_fault_in_reading(t->mesh, step));
   RF_TRY(accumulate_gradients(t, step, &result->loss));
   RF_TRY(rf_gradient_norm(rf_model_store(t->model), &result->grad_norm));
   result->skipped = !isfinite(result->loss.sum) || !isfinite(result->grad_norm);

@@ -1,0 +1,132 @@
+#include "train/watchdog.h"
+#include "base/clock.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ranks start a step at nearly the same time; so much later all have spoken, and the first that ends, with which the
+ * launcher ends the others, cuts nobody short. */
+enum { SECONDS_TO_SPEAK = 2 };
+
+struct rf_watchdog {
+  const rf_mesh *mesh; /* lent */
+  double limit;
+  char host[64];
+  pthread_t thread;
+  pthread_mutex_t lock; /* of what follows */
+  pthread_cond_t changed;
+  bool stopped, watching;
+  int64_t step;
+  double since; /* of rf_clock_seconds */
+};
+
+static void speak(const rf_watchdog *w) {
+  double waited;
+  char line[512], doing[160] = "it does not wait for other ranks";
+  const char *what = rf_mesh_waiting_for(w->mesh, &waited);
+  if (waited >= 0) (void)snprintf(doing, sizeof doing, "it has waited %.1f s for %s", waited, what);
+  const int length =
+      snprintf(line, sizeof line, "error: rank %d on %s: step %lld exceeds training.step_timeout = %g s; %s\n",
+               rf_mesh_rank(w->mesh), w->host, (long long)w->step, w->limit, doing);
+  /* at once and past the log, which belongs to the main thread */
+  if (write(STDERR_FILENO, line, (size_t)length) < 0) return;
+}
+
+static void end_process(const rf_watchdog *w) {
+  speak(w);
+  (void)sleep(SECONDS_TO_SPEAK);
+  _exit(RF_FAILED);
+}
+
+/* Until something changes, but at most so many seconds. */
+static void wait_for_change(rf_watchdog *w, double seconds) {
+  struct timespec until;
+  (void)clock_gettime(CLOCK_MONOTONIC, &until);
+  const double whole = (double)(long)seconds;
+  until.tv_sec += (time_t)whole;
+  until.tv_nsec += (long)((seconds - whole) * 1e9);
+  if (until.tv_nsec >= 1000000000L) {
+    until.tv_nsec -= 1000000000L;
+    until.tv_sec++;
+  }
+  (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
+}
+
+static void *look(void *argument) {
+  rf_watchdog *w = argument;
+  (void)pthread_mutex_lock(&w->lock);
+  while (!w->stopped) {
+    const double left = w->watching ? w->since + w->limit - rf_clock_seconds() : 0;
+    if (!w->watching)
+      (void)pthread_cond_wait(&w->changed, &w->lock);
+    else if (left > 0)
+      wait_for_change(w, left);
+    else
+      end_process(w);
+  }
+  (void)pthread_mutex_unlock(&w->lock);
+  return NULL;
+}
+
+static void destroy(rf_watchdog *w) {
+  (void)pthread_cond_destroy(&w->changed);
+  (void)pthread_mutex_destroy(&w->lock);
+  free(w);
+}
+
+rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **watchdog) {
+  *watchdog = NULL;
+  if (limit <= 0) return RF_OK;
+  rf_watchdog *w = calloc(1, sizeof *w);
+  if (!w) return rf_fail(RF_FAILED, "watchdog: out of memory");
+  w->mesh = mesh;
+  w->limit = limit;
+  if (gethostname(w->host, sizeof w->host - 1) != 0) strcpy(w->host, "?");
+  pthread_condattr_t clock;
+  (void)pthread_condattr_init(&clock);
+  (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  (void)pthread_cond_init(&w->changed, &clock);
+  (void)pthread_condattr_destroy(&clock);
+  (void)pthread_mutex_init(&w->lock, NULL);
+  /* Signals are the main thread's. */
+  sigset_t all, before;
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int code = pthread_create(&w->thread, NULL, look, w);
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (code != 0) {
+    destroy(w);
+    return rf_fail(RF_FAILED, "training.step_timeout: no thread can be started: %s", strerror(code));
+  }
+  *watchdog = w;
+  return RF_OK;
+}
+
+static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
+  (void)pthread_mutex_lock(&w->lock);
+  w->watching = watching;
+  w->stopped = stopped;
+  w->step = step;
+  w->since = rf_clock_seconds();
+  (void)pthread_cond_signal(&w->changed);
+  (void)pthread_mutex_unlock(&w->lock);
+}
+
+void rf_watchdog_watch(rf_watchdog *watchdog, int64_t step) {
+  if (watchdog) change(watchdog, true, false, step);
+}
+
+void rf_watchdog_rest(rf_watchdog *watchdog) {
+  if (watchdog) change(watchdog, false, false, 0);
+}
+
+void rf_watchdog_stop(rf_watchdog *watchdog) {
+  if (!watchdog) return;
+  change(watchdog, false, true, 0);
+  (void)pthread_join(watchdog->thread, NULL);
+  destroy(watchdog);
+}
