@@ -92,5 +92,6 @@ const rf_command rf_command_inspect = {
         "Prints step, seed, mesh, tensors with their shapes, and the configuration, on standard output. The\n"
         "shards' numbers are not read: reformer verify checks those.",
     .options = options,
+    .alone = true,
     .run = run,
 };

@@ -25,5 +25,6 @@ const rf_command rf_command_verify = {
         "Reads every file of CHECKPOINT and compares it with the hashes that were taken when it was written.\n"
         "Each run of damaged bytes is named, with the tensors that lie there. Exit status 3: damaged.",
     .options = options,
+    .alone = true,
     .run = run,
 };
