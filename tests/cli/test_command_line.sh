@@ -46,7 +46,7 @@ if command -v mpirun >/dev/null; then
   output=$(mpirun --oversubscribe --bind-to none -n 3 "$PROGRAM" eval nothing 2>&1)
   status=$?
   checks=$((checks + 1))
-  if [ "$status" != 2 ] || [ "$(grep -c 'error: found 3 ranks; allowed: 1' <<<"$output")" != 1 ]; then
+  if [ "$status" != 2 ] || [ "$(grep -c 'error: reformer eval: found 3 ranks; allowed: 1' <<<"$output")" != 1 ]; then
     failures=$((failures + 1))
     printf 'FAILED: three ranks, status %s\n%s\n' "$status" "$output"
   fi
