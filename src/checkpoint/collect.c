@@ -93,7 +93,7 @@ rf_status rf_collect(rf_mesh *mesh, const rf_record *own, int n_segments, const 
   if (status == RF_OK || c.ranks == 1) {
     free(c.sent);
     free(c.arrived);
-  } /* else a message may still be under way, to or from these */
+  }              /* else a message may still be under way, to or from these */
   return status; /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
