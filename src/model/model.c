@@ -124,11 +124,13 @@ static rf_status forward(pass *p) {
   return rf_reversible_forward(&p->stack, &p->call, &p->kept, p->x1, p->x2);
 }
 
-/* Lends what the head reads: its own block, and the token embedding where tied. */
+/* Lends what the head reads: its own block, which is on its way already, and then, so as not to take its place, the
+ * token embedding where tied. */
 static rf_status lend_head(const pass *p, rf_head_input *input) {
   *input = (rf_head_input){.y1 = p->x1, .y2 = p->x2};
-  if (p->model->config.model.tied_embedding) RF_TRY(rf_store_lend(p->model->store, RF_BLOCK_EMBEDDING, &input->tied));
-  return rf_store_lend(p->model->store, rf_head_block(&p->model->blocks), &input->params);
+  RF_TRY(rf_store_lend(p->model->store, rf_head_block(&p->model->blocks), &input->params));
+  if (!p->model->config.model.tied_embedding) return RF_OK;
+  return rf_store_lend(p->model->store, RF_BLOCK_EMBEDDING, &input->tied);
 }
 
 static void return_head(const pass *p) {
