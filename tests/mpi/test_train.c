@@ -5,7 +5,12 @@
 #include "train/loss.h"
 #include "train/step.h"
 
+/* Sanitizers make a step ten times as long, and find what they look for in the first ones. */
+#ifdef __SANITIZE_ADDRESS__
+enum { STEPS = 4 };
+#else
 enum { STEPS = 20 };
+#endif
 
 /* What a run says about itself. */
 typedef struct record {
@@ -170,7 +175,7 @@ static void check_training(rf_mesh *mesh) {
 static void check_case(const training_case *c) {
   the_case = c;
   reference(c, &the_reference);
-  assert_true(the_reference.loss[STEPS - 1] < 0.85 * the_reference.loss[0]); /* it does learn */
+  assert_true(the_reference.loss[STEPS - 1] < (STEPS < 20 ? 1 : 0.85) * the_reference.loss[0]); /* it does learn */
   on_every_mesh(check_training);
 }
 
