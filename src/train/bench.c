@@ -22,7 +22,9 @@ typedef struct figures {
   rf_operations work;                 /* of a token */
   size_t growths;                     /* of scratch memory after the first step */
   int64_t parameters;
-  size_t store, optimizer, scratch; /* bytes: parameters and gradients, moments, activations and transients */
+  /* bytes, each of the rank with most: resident at the highest; parameters and gradients; moments; activations and
+   * transients */
+  double resident, store, optimizer, scratch;
 } figures;
 
 static int by_size(const void *a, const void *b) {
@@ -54,12 +56,17 @@ static rf_status time_steps(rf_trainer *trainer, double *seconds, figures *f) {
   return rf_sum_integers(trainer->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, f->bytes);
 }
 
-static void weigh(const rf_trainer *trainer, figures *f) {
+static rf_status weigh(const rf_trainer *trainer, figures *f) {
   const rf_store *store = rf_model_store(trainer->model);
+  double most[] = {(double)rf_process_peak_bytes(), (double)rf_store_memory_used(store),
+                   (double)rf_optimizer_memory_used(trainer->optimizer), (double)rf_model_scratch_used(trainer->model)};
+  RF_TRY(rf_max_doubles(trainer->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, sizeof most / sizeof *most, most));
   f->parameters = rf_store_parameters(store);
-  f->store = rf_store_memory_used(store);
-  f->optimizer = rf_optimizer_memory_used(trainer->optimizer);
-  f->scratch = rf_model_scratch_used(trainer->model);
+  f->resident = most[0];
+  f->store = most[1];
+  f->optimizer = most[2];
+  f->scratch = most[3];
+  return RF_OK;
 }
 
 static rf_status measure(const rf_config *config, rf_mesh *mesh, figures *f) {
@@ -74,7 +81,7 @@ static rf_status measure(const rf_config *config, rf_mesh *mesh, figures *f) {
   if (status == RF_OK) status = rf_agree(mesh, rf_trainer_create(config, mesh, &trainer));
   if (status == RF_OK) {
     status = time_steps(&trainer, seconds, f);
-    weigh(&trainer, f);
+    if (status == RF_OK) status = weigh(&trainer, f);
     if (status == RF_OK || f->ranks == 1) rf_trainer_destroy(&trainer);
   }
   free(seconds);
@@ -94,7 +101,9 @@ static void print(const figures *f) {
   printf("%-28s %12.1f  (%d ranks, %d threads each, " RF_REAL_NAME ")\n", "GFLOP/s, measured peak", f->peak * 1e-9,
          f->ranks, rf_threads());
   printf("%-28s %11.1f%%\n", "share of peak", 100 * rate_of(f) / f->peak);
-  printf("%-28s %12.1f\n", "peak resident MiB", (double)rf_process_peak_bytes() / 1048576);
+  printf("%-28s %12.1f  (parameters and gradients %.1f, moments %.1f, activations and transients %.1f)\n",
+         f->ranks == 1 ? "peak resident MiB" : "peak resident MiB, most", f->resident / 1048576, f->store / 1048576,
+         f->optimizer / 1048576, f->scratch / 1048576);
   printf("%-28s %12zu\n", "scratch growths after step 1", f->growths);
   if (f->ranks == 1) return;
   printf("%-28s %12.3f\n", "seconds waiting, rank 0", f->waited);
@@ -109,10 +118,10 @@ static rf_status write_json(const figures *f, const char *path) {
       (json_int_t)f->steps, "tokens", (json_int_t)f->tokens, "step_seconds", f->median, "step_seconds_fastest",
       f->fastest, "tokens_per_second", (double)f->tokens / f->median, "dense_operations_per_token", f->work.dense,
       "attention_operations_per_token", f->work.attention, "peak_operations_per_second", f->peak, "share_of_peak",
-      rate_of(f) / f->peak, "threads", rf_threads(), "real", RF_REAL_NAME, "peak_rss_bytes",
-      (json_int_t)rf_process_peak_bytes(), "scratch_growths", (json_int_t)f->growths, "parameters",
-      (json_int_t)f->parameters, "store_bytes", (json_int_t)f->store, "optimizer_bytes", (json_int_t)f->optimizer,
-      "scratch_bytes", (json_int_t)f->scratch, "ranks", f->ranks, "wait_seconds", f->waited);
+      rate_of(f) / f->peak, "threads", rf_threads(), "real", RF_REAL_NAME, "peak_rss_bytes", (json_int_t)f->resident,
+      "scratch_growths", (json_int_t)f->growths, "parameters", (json_int_t)f->parameters, "store_bytes",
+      (json_int_t)f->store, "optimizer_bytes", (json_int_t)f->optimizer, "scratch_bytes", (json_int_t)f->scratch,
+      "ranks", f->ranks, "wait_seconds", f->waited);
   const int failed = !object || json_dump_file(object, path, JSON_INDENT(2)) != 0;
   json_decref(object);
   return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
