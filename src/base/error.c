@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef rf_fail /* a macro for the analyser */
+#undef rf_context
+
 enum { MESSAGE_SIZE = 4096, TRACE_SIZE = 1024 };
 
 static _Thread_local char message[MESSAGE_SIZE];

@@ -142,7 +142,7 @@ static rf_status read_file(lines *l, rf_commit *commit) {
   const char *rest = strncmp(l->line, "file ", 5) == 0 ? read_number(l->line + 5, &file.size) : NULL;
   if (!rest || *rest != ' ' || !is_name(rest + 1)) return refuse(l, wanted);
   if (rf_commit_find(commit, rest + 1)) return refuse(l, "a name that is not there yet");
-  strcpy(file.name, rest + 1);
+  memcpy(file.name, rest + 1, strlen(rest + 1) + 1); /* is_name said that it fits */
   file.n_hashes = rf_record_blocks(file.size, commit->block_bytes);
   /* So many lines must be left: a made-up size takes no memory. */
   if (file.n_hashes > (l->end - l->next) / (HEX + 1)) return refuse(l, "a size with as many hashes as follow");

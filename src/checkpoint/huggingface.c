@@ -246,8 +246,8 @@ rf_status rf_huggingface_export(const char *path, rf_dtype dtype, const rf_confi
   const rf_layout *layout = rf_store_layout(store);
   RF_TRY(rf_huggingface_check(config));
   for (int b = 0; b < layout->n_blocks; b++) n += layout->blocks[b].n_tensors;
-  rf_view *views = calloc((size_t)n, sizeof *views);
-  rf_safe_source *sources = calloc((size_t)n, sizeof *sources);
+  rf_view *views = calloc((size_t)n + 1, sizeof *views);
+  rf_safe_source *sources = calloc((size_t)n + 1, sizeof *sources);
   rf_status status = views && sources ? RF_OK : rf_fail(RF_FAILED, "%s: out of memory", path);
   if (status == RF_OK) list_sources(config, store, views, sources);
   if (status == RF_OK) status = rf_safetensors_write(path, dtype, n, sources);

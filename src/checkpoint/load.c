@@ -116,7 +116,7 @@ static rf_status read_numbers(loader *l, int64_t at, int64_t count, real *to) {
     float singles[SOME];
     double doubles[SOME];
     char bytes[SOME * sizeof(double)];
-  } part;
+  } part = {{0}};
   const int size = l->c->manifest.real_bytes;
   if (size == (int)sizeof(real)) return read_bytes(l, at, count * size, (char *)to);
   for (int64_t i = 0; i < count; i += SOME) {

@@ -52,6 +52,7 @@ rf_status rf_cli_train(const rf_arguments *arguments, const rf_config *config) {
   rf_status status = rf_agree(mesh, rf_config_emit(config, &text));
   if (status == RF_OK) status = run_on(arguments, config, mesh, text);
   free(text);
-  if (status == RF_OK) rf_mesh_destroy(mesh);
+  /* after a failure on several ranks, messages may still be under way */
+  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_mesh_destroy(mesh);
   return status;
 }

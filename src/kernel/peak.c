@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "kernel/parallel.h"
 #include "reformer/real.h"
+#include <stddef.h>
 
 /* As many independent sums as hide the latency of a multiply-add on two pipes, of the widest vectors there are; the
  * compiler keeps them in registers. */
@@ -29,7 +30,8 @@ static vector multiply_add(vector seed) {
 }
 
 double rf_peak_rate(double seconds) {
-  const double per_call = 2.0 * ROUNDS * SUMS * (double)(BYTES / sizeof(real));
+  const size_t lanes = BYTES / sizeof(real);
+  const double per_call = 2.0 * ROUNDS * SUMS * (double)lanes;
   double best = 0;
   for (int run = 0; run < RUNS; run++) {
     double rate = 0;

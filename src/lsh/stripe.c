@@ -1,6 +1,7 @@
 #include "lsh/stripe.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
+#include <assert.h>
 #include <string.h>
 
 enum { STRIPE_TOKENS = 512, VECTOR = 16 };
@@ -24,6 +25,7 @@ int64_t rf_stripes_of_round(const rf_windows *w, int64_t round) {
 
 rf_stripe rf_stripe_at(const rf_windows *w, int64_t round, int64_t index) {
   const int64_t stripes = rf_stripes_of_round(w, round);
+  assert(stripes > 0);
   int64_t first, end;
   chunks_of_round(w, round, &first, &end);
   first += index % stripes * rf_stripe_chunks(w);

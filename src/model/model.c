@@ -12,7 +12,7 @@ struct rf_model {
   rf_blocks blocks;
   rf_store *store;
   rf_mesh *mesh; /* lent; NULL: alone */
-  rf_arena *scratch, *plans;
+  rf_arena *scratch, *plans, *messages[2];
 };
 
 static rf_status build(rf_model *model) {
@@ -21,6 +21,7 @@ static rf_status build(rf_model *model) {
     RF_TRY(rf_rotations_file_load(model->config.lsh.rotations_file, &model->blocks));
   RF_TRY(rf_store_create(&model->blocks.layout, model->mesh, &model->store));
   RF_TRY(rf_arena_create("plans of exchanges", 0, &model->plans));
+  for (int i = 0; i < 2; i++) RF_TRY(rf_arena_create("messages", 0, &model->messages[i]));
   return rf_arena_create("activations and scratch", 0, &model->scratch);
 }
 
@@ -41,6 +42,7 @@ rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_mode
 
 void rf_model_destroy(rf_model *model) {
   if (!model) return;
+  for (int i = 0; i < 2; i++) rf_arena_destroy(model->messages[i]);
   rf_arena_destroy(model->plans);
   rf_arena_destroy(model->scratch);
   rf_store_destroy(model->store);
@@ -73,10 +75,12 @@ rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real 
   return rf_blocks_set_rotations(&model->blocks, lsh_layer, rotations);
 }
 size_t rf_model_scratch_used(const rf_model *model) {
-  return rf_arena_memory_used(model->scratch) + rf_arena_memory_used(model->plans);
+  return rf_arena_memory_used(model->scratch) + rf_arena_memory_used(model->plans) +
+         rf_arena_memory_used(model->messages[0]) + rf_arena_memory_used(model->messages[1]);
 }
 size_t rf_model_scratch_growths(const rf_model *model) {
-  return rf_arena_growths(model->scratch) + rf_arena_growths(model->plans);
+  return rf_arena_growths(model->scratch) + rf_arena_growths(model->plans) + rf_arena_growths(model->messages[0]) +
+         rf_arena_growths(model->messages[1]);
 }
 
 /* One pass over a batch: the call that sublayers see, the streams, and what the stack keeps. */
@@ -105,6 +109,7 @@ static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pa
                        .training = backward,
                        .scratch = model->scratch,
                        .plans = model->plans,
+                       .messages = {model->messages[0], model->messages[1]},
                        .mesh = model->mesh},
               .stack = {.blocks = &model->blocks, .store = model->store},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,

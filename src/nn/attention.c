@@ -19,20 +19,26 @@ rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_
   return rf_block_add(block, RF_INIT_NORMAL, 2, out, "%s.attention.output.weight", prefix);
 }
 
+/* Bytes that the transients of a (sequence, head) take at a rank, about; the same on all ranks, whose tokens may differ
+ * by one. q, k, v, o and their gradients, of the rank's own tokens and, on several ranks, of the rows it owns: up to
+ * one for each round of a token, of all tokens where ranks are no more than rounds. */
+static int64_t bytes_of_pair(const rf_sublayer *self, const rf_call *call, int64_t ranks) {
+  const int64_t arrays = 8, tokens = rf_ceil_div(call->length, ranks);
+  const int64_t rows = ranks == 1 ? 0 : rf_min(ranks, self->config->lsh.n_hashes) * tokens;
+  return (tokens + rows) * self->config->model.d_head * arrays * (int64_t)sizeof(real);
+}
+
 /* Heads and sequences of a wave: all heads of as many sequences as fit, else some heads of one sequence. On several
- * sequence ranks there are at least two waves where there are two pairs, so that one's rows travel while the other
- * computes. */
+ * sequence ranks two waves are under way at once, so that one's rows travel while the other computes, and what waves
+ * may take falls with the ranks, as what is kept does. */
 static void wave_size(const rf_sublayer *self, const rf_call *call, int64_t *sequences, int64_t *heads) {
-  const rf_model_config *m = &self->config->model;
-  const int64_t arrays = 8; /* q, k, v, o and their gradients */
-  const int64_t bytes = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
-  /* the same on all ranks, whose tokens may differ by one */
-  const int64_t ranks = rf_mesh_sequence_size(call->mesh), tokens = rf_ceil_div(call->length, ranks);
-  const int64_t pair = tokens * m->d_head * arrays * (int64_t)sizeof(real);
-  int64_t pairs = rf_max(1, bytes / pair);
-  if (ranks > 1) pairs = rf_max(1, rf_min(pairs, call->sequences * m->n_heads / 2));
-  *heads = rf_min(pairs, m->n_heads);
-  *sequences = rf_max(1, rf_min(call->sequences, pairs / m->n_heads));
+  const int64_t ranks = rf_mesh_sequence_size(call->mesh), n_heads = self->config->model.n_heads;
+  const int64_t all = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
+  int64_t pairs = (ranks > 1 ? all / (2 * ranks) : all) / bytes_of_pair(self, call, ranks);
+  if (ranks > 1) pairs = rf_min(pairs, call->sequences * n_heads / 2);
+  pairs = rf_max(1, pairs);
+  *heads = rf_min(pairs, n_heads);
+  *sequences = rf_max(1, rf_min(call->sequences, pairs / n_heads));
 }
 
 static rf_status take_home(rf_wave *w, bool reverse) {
@@ -141,7 +147,10 @@ static rf_status run_waves(const rf_sublayer *self, const rf_call *call, const a
     const int some = (int)rf_min(at_once, n - first);
     const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
     rf_wave waves[AT_ONCE];
-    for (int i = 0; i < some; i++) waves[i] = wave_at(self, call, first + i, sequences, heads);
+    for (int i = 0; i < some; i++) {
+      waves[i] = wave_at(self, call, first + i, sequences, heads);
+      waves[i].messages = call->messages[i] ? call->messages[i] : call->scratch;
+    }
     RF_TRY(run_together(waves, some, task));
     rf_arena_release(call->plans, plan);
     rf_arena_release(call->scratch, mark);

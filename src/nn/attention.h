@@ -33,6 +33,8 @@ typedef struct rf_wave {
   struct rf_exchange *exchange;      /* between the two; made by the kind */
   struct rf_exchange_move *moves[2]; /* rows under way */
   int n_moves;
+  rf_arena *messages; /* their buffers, given back when they have arrived */
+  rf_mark messages_mark;
   rf_windows windows; /* over the owner's rows */
 } rf_wave;
 

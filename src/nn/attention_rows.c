@@ -144,8 +144,8 @@ rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
 static rf_status field_of(const rf_wave *w, int64_t width, real *home, real *owner, rf_exchange_field *field) {
   real **tokens, **rows;
   const size_t pairs = (size_t)w->windows.n_pairs;
-  RF_TRY(rf_arena_take(w->call->scratch, pairs, sizeof *tokens, &tokens));
-  RF_TRY(rf_arena_take(w->call->scratch, pairs, sizeof *rows, &rows));
+  RF_TRY(rf_arena_take(w->messages, pairs, sizeof *tokens, &tokens));
+  RF_TRY(rf_arena_take(w->messages, pairs, sizeof *rows, &rows));
   int64_t row = 0;
   for (int64_t p = 0; p < w->windows.n_pairs; p++) {
     tokens[p] = at_home(w, home, width, p);
@@ -168,16 +168,16 @@ typedef struct travelling {
   real *home, *owner;
 } travelling;
 
-/* Starts; the buffers stay with the wave. */
 static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
   if (alone(w)) return RF_OK; /* rows are tokens */
   rf_exchange_field fields[RF_EXCHANGE_FIELDS];
   rf_exchange_move **move = &w->moves[w->n_moves];
+  if (w->n_moves == 0) w->messages_mark = rf_arena_mark(w->messages);
   for (int i = 0; i < n; i++) RF_TRY(field_of(w, t[i].width, t[i].home, t[i].owner, &fields[i]));
   switch (way) {
-  case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->call->scratch, move)); break;
-  case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->call->scratch, move)); break;
-  case GATHER_MERGE: RF_TRY(rf_exchange_gather_merge_start(w->exchange, fields, w->call->scratch, move)); break;
+  case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->messages, move)); break;
+  case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->messages, move)); break;
+  case GATHER_MERGE: RF_TRY(rf_exchange_gather_merge_start(w->exchange, fields, w->messages, move)); break;
   }
   w->n_moves++;
   return RF_OK;
@@ -185,6 +185,8 @@ static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind,
 
 rf_status rf_wave_arrive(rf_wave *w) {
   for (int i = 0; i < w->n_moves; i++) RF_TRY(rf_exchange_finish(w->moves[i]));
+  /* scratch holds younger things by now, and is given back with the waves */
+  if (w->n_moves > 0 && w->messages != w->call->scratch) rf_arena_release(w->messages, w->messages_mark);
   w->n_moves = 0;
   return RF_OK;
 }

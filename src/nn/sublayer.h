@@ -30,8 +30,9 @@ typedef struct rf_call {
   bool training;      /* whether dropout acts */
   int64_t wave_bytes; /* most bytes for the transients of one wave of attention; 0: attention's own choice */
   rf_arena *scratch;
-  rf_arena *plans;      /* a second arena, where the plan of an exchange outlives the scratch of making it */
-  struct rf_mesh *mesh; /* for the attention kinds; NULL: this rank has every token */
+  rf_arena *plans;       /* a second arena, where the plan of an exchange outlives the scratch of making it */
+  rf_arena *messages[2]; /* for what is on its way between ranks, of each of two waves under way; NULL: scratch */
+  struct rf_mesh *mesh;  /* for the attention kinds; NULL: this rank has every token */
 } rf_call;
 
 typedef struct rf_sublayer rf_sublayer;

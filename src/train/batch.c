@@ -15,7 +15,8 @@ static rf_status share_out(const rf_mesh *mesh, int64_t batch, int64_t accumulat
 
 rf_status rf_sequences_take(const rf_config *config, const rf_mesh *mesh, int64_t batch, int64_t accumulate,
                             rf_arena *arena, rf_sequences *s) {
-  *s = (rf_sequences){.length = config->data.length, .padded = rf_padded_length(config, config->data.length)};
+  *s = (rf_sequences){.length = config->data.length, .causal = config->model.causal};
+  s->padded = rf_padded_length(config, s->length);
   RF_TRY(share_out(mesh, batch, accumulate, s));
   s->tokens = rf_span_of(s->padded, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
   const size_t all = (size_t)(s->count * s->tokens.count);
@@ -38,6 +39,7 @@ rf_status rf_sequences_read(rf_sequences *s, const rf_dataset *dataset, rf_split
     int32_t *ids = s->ids + i * s->tokens.count, *labels = s->labels + i * s->tokens.count;
     const int64_t read = s->index[i] < n && here > 0 ? here : 0;
     if (read > 0) RF_TRY(rf_dataset_read(dataset, split, first + s->index[i], s->tokens.first, read, ids, labels));
+    if (!s->causal) memcpy(labels, ids, (size_t)read * sizeof *labels);
     for (int64_t t = read; t < s->tokens.count; t++) {
       ids[t] = 0;
       labels[t] = RF_IGNORE;

@@ -21,6 +21,7 @@ typedef struct rf_sequences {
   int32_t *ids, *labels;  /* [count, tokens.count]; padding: id 0, label RF_IGNORE */
   uint8_t *mask;          /* [count, tokens.count]; NULL where nothing is padded */
   uint32_t *index;        /* [count] index in the global batch */
+  bool causal;            /* false: a token's label is the token itself */
 } rf_sequences;
 
 /* For a global batch of `batch` sequences in `accumulate` micro-batches. Takes the arrays from the arena. RF_BAD_CONFIG
@@ -29,7 +30,8 @@ rf_status rf_sequences_take(const rf_config *config, const rf_mesh *mesh, int64_
                             rf_arena *arena, rf_sequences *sequences);
 
 /* Of the global batch that starts at sequence `first` of a split, the first n sequences; the rest is empty (id 0,
- * nothing counted). */
+ * nothing counted). Labels of a causal model are the next tokens; those of one that is not are the tokens themselves,
+ * unshifted, as a masked language model predicts what stands in a place. */
 rf_status rf_sequences_read(rf_sequences *sequences, const rf_dataset *dataset, rf_split split, uint64_t first,
                             int64_t n);
 

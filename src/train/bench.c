@@ -139,6 +139,6 @@ rf_status rf_bench_step(const rf_config *config, int64_t steps, const char *json
   rf_mesh *mesh;
   RF_TRY(rf_mesh_create(config->mesh.sequence, config->mesh.data, &mesh));
   const rf_status status = rf_agree(mesh, run(config, mesh, steps, json_path));
-  if (status == RF_OK) rf_mesh_destroy(mesh);
+  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_mesh_destroy(mesh);
   return status;
 }

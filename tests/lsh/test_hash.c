@@ -105,7 +105,6 @@ static void test_rotations_are_the_stream_of_normals_of_their_draw(void **state)
   for (uint64_t i = 0; i < 30; i++) assert_true(rotations[i] == (real)rf_draw_normal(&draw, i));
 }
 
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bucket_is_the_argmax_over_both_signs),
