@@ -14,10 +14,10 @@ typedef struct rf_batch {
   int64_t sequences, tokens; /* tokens: of each sequence, on this rank */
   int64_t length;            /* of the whole sequence, padded; 0: all of it is here */
   int64_t first_token;       /* this rank's first */
-  const int32_t *ids;       /* [sequences, tokens], 0 <= id < vocab_size */
-  const int32_t *labels;    /* [sequences, tokens] the id to be predicted at each token; RF_IGNORE: not counted */
-  const uint8_t *mask;      /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
-  const uint32_t *sequence; /* [sequences] index in the step's global batch */
+  const int32_t *ids;        /* [sequences, tokens], 0 <= id < vocab_size */
+  const int32_t *labels;     /* [sequences, tokens] the id to be predicted at each token; RF_IGNORE: not counted */
+  const uint8_t *mask;       /* [sequences, tokens] 1 = real, 0 = padding; NULL: all real */
+  const uint32_t *sequence;  /* [sequences] index in the step's global batch */
   uint64_t seed;
   uint32_t step; /* RF_EVAL_STEP in evaluation */
 } rf_batch;
@@ -34,15 +34,17 @@ typedef struct rf_loss {
 
 typedef struct rf_model rf_model;
 
-/* mesh: lent, outlives the model; NULL: this process alone. Copies the configuration; lsh.n_buckets must be resolved. Parameters are zero until rf_store_initialise. Where
- * lsh.rotations is a file, its rotations are read here: RF_BAD_DATA where it is missing or does not fit. */
+/* mesh: lent, outlives the model; NULL: this process alone. Copies the configuration; lsh.n_buckets must be resolved.
+ * Parameters are zero until rf_store_initialise. Where lsh.rotations is a file, its rotations are read here:
+ * RF_BAD_DATA where it is missing or does not fit. */
 rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_model **model);
 void rf_model_destroy(rf_model *model);
 bool rf_model_is_valid(const rf_model *model);
 
 const rf_config *rf_model_config_of(const rf_model *model);
 /* Goes on under a configuration that differs only in what shapes no parameter (data, hash rounds, masks ...).
- * RF_BAD_CONFIG, and nothing changed, where rotations were given (by a caller or a file) for other rounds or buckets. */
+ * RF_BAD_CONFIG, and nothing changed, where rotations were given (by a caller or a file) for other rounds or buckets.
+ */
 rf_status rf_model_set_config(rf_model *model, const rf_config *config);
 rf_store *rf_model_store(rf_model *model);
 

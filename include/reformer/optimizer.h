@@ -2,7 +2,8 @@
  * Loshchilov and Hutter 2019) and Adafactor (Shazeer and Stern 2018).
  *
  * Tensors with two or more dimensions larger than 1 are matrices (columns: the last one). Only they decay, by
- * rate * weight_decay * parameter, and only they have Adafactor's factored second moments; norms and biases do neither. */
+ * rate * weight_decay * parameter, and only they have Adafactor's factored second moments; norms and biases do neither.
+ */
 #ifndef REFORMER_OPTIMIZER_H
 #define REFORMER_OPTIMIZER_H
 
@@ -25,10 +26,10 @@ size_t rf_optimizer_memory_used(const rf_optimizer *optimizer);
 
 /* A named array of numbers that a run's state is made of, and the part of it that is on this rank. */
 typedef struct rf_state_array {
-  const char *kind;     /* "parameters", "optimizer/first", ...: static text */
-  int block;            /* of the store's layout */
-  int tensor;           /* -1: the array runs along the block's flat vector; else it belongs to this tensor of the block */
-  int64_t total;        /* elements of the whole array */
+  const char *kind; /* "parameters", "optimizer/first", ...: static text */
+  int block;        /* of the store's layout */
+  int tensor;       /* -1: the array runs along the block's flat vector; else it belongs to this tensor of the block */
+  int64_t total;    /* elements of the whole array */
   int64_t first, count; /* elements [first, first + count) are here */
   bool replicated;      /* whole and the same on every rank */
   real *values;         /* [count] */

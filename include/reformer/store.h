@@ -46,9 +46,9 @@ typedef struct rf_store rf_store;
 
 struct rf_mesh;
 
-/* Cuts every block evenly over all ranks of the mesh. layout, mesh: lent, outlive the store; mesh NULL: this process has
- * it all. Parameters and gradients start at zero. What lends and takes back below is called by all ranks in the same
- * order. */
+/* Cuts every block evenly over all ranks of the mesh. layout, mesh: lent, outlive the store; mesh NULL: this process
+ * has it all. Parameters and gradients start at zero. What lends and takes back below is called by all ranks in the
+ * same order. */
 rf_status rf_store_create(const rf_layout *layout, struct rf_mesh *mesh, rf_store **store);
 void rf_store_destroy(rf_store *store);
 const rf_layout *rf_store_layout(const rf_store *store);
@@ -57,8 +57,8 @@ struct rf_mesh *rf_store_mesh(const rf_store *store);
 /* Draws every parameter as its tensor says (normal: mean 0, deviation init_std), from the seed alone. */
 void rf_store_initialise(rf_store *store, uint64_t seed, double init_std);
 
-/* The full parameters of a block, valid until returned; at most two blocks are lent at a time. Prefetching starts to bring
- * a block that will be lent next, where there is room; a block that does not exist is fine. */
+/* The full parameters of a block, valid until returned; at most two blocks are lent at a time. Prefetching starts to
+ * bring a block that will be lent next, where there is room; a block that does not exist is fine. */
 rf_status rf_store_prefetch(rf_store *store, int block);
 rf_status rf_store_lend(rf_store *store, int block, const real **params);
 void rf_store_return(rf_store *store, int block);
