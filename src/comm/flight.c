@@ -88,6 +88,7 @@ rf_status rf_flight_open(rf_mesh *mesh, rf_scope scope, const char *what, int64_
   assert(unit > 0 && unit <= INT_MAX);
   RF_TRY(rf_flight_take(mesh, scope, what, flight_out));
   rf_flight *flight = *flight_out;
+  assert(flight);
   flight->poll = poll_messages;
   flight->unit = unit;
   /* Counts in rows: a message of more than 2^31 bytes keeps a count that fits an int. */
