@@ -8,8 +8,10 @@
  * compiler keeps them in registers. */
 #ifdef __AVX512F__
 enum { BYTES = 64, SUMS = 24 };
-#else
+#elif defined(__AVX__)
 enum { BYTES = 32, SUMS = 12 };
+#else
+enum { BYTES = 16, SUMS = 12 };
 #endif
 
 typedef real vector __attribute__((vector_size(BYTES)));

@@ -41,25 +41,6 @@ static void wave_size(const rf_sublayer *self, const rf_call *call, int64_t *seq
   *sequences = rf_max(1, rf_min(call->sequences, pairs / n_heads));
 }
 
-static rf_status take_home(rf_wave *w, bool reverse) {
-  rf_arena *arena = w->call->scratch;
-  rf_side *s = &w->home;
-  const int64_t big = w->rows * w->width, small = rf_wave_pairs(w) * w->call->tokens;
-  const struct {
-    real **pointer;
-    int64_t count;
-    bool used;
-  } parts[] = {
-      {&s->q, big, true},     {&s->k, big, !w->shared_qk}, {&s->v, big, true},      {&s->o, big, true},
-      {&s->m, small, true},   {&s->z, small, true},        {&s->d_o, big, reverse}, {&s->delta, small, reverse},
-      {&s->dq, big, reverse}, {&s->dk, big, reverse},      {&s->dv, big, reverse},
-  };
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
-  if (w->shared_qk) s->k = s->q;
-  return RF_OK;
-}
-
 /* What one wave does, in either direction. */
 typedef struct attention_task {
   const real *params, *x;
@@ -73,7 +54,8 @@ typedef struct attention_task {
 /* The stages of a wave. Each but the last starts rows on their way, and each but the first waits for those of the one
  * before. */
 static rf_status project(rf_wave *w, const attention_task *task) {
-  RF_TRY(take_home(w, task->reverse));
+  RF_TRY(rf_side_take(w->call->scratch, rf_wave_pairs(w) * w->call->tokens, w->rows * w->width, w->shared_qk,
+                      task->reverse, &w->home));
   RF_TRY(rf_wave_project(w, task->params, task->x));
   RF_TRY(w->self->ops->attention->prepare(w, task->saved, task->reverse));
   RF_TRY(rf_wave_take_owner(w, task->reverse));

@@ -94,32 +94,29 @@ static real *at_owner(const rf_wave *w, real *array, int64_t width, int64_t pair
   return alone(w) ? at_home(w, array, width, pair) : array + first_row * width;
 }
 
-static rf_status take_arrays(const rf_wave *w, bool reverse) {
-  rf_side *s = &((rf_wave *)(uintptr_t)w)->owner;
-  const int64_t rows = rf_exchange_rows(w->exchange), big = rows * w->self->config->model.d_head;
+rf_status rf_side_take(rf_arena *arena, int64_t rows, int64_t big, bool shared_qk, bool reverse, rf_side *s) {
   const struct {
     real **pointer;
     int64_t count;
     bool used;
   } parts[] = {
-      {&s->q, big, true},     {&s->k, big, !w->shared_qk}, {&s->v, big, true},      {&s->o, big, true},
-      {&s->m, rows, true},    {&s->z, rows, true},         {&s->d_o, big, reverse}, {&s->delta, rows, reverse},
-      {&s->dq, big, reverse}, {&s->dk, big, reverse},      {&s->dv, big, reverse},
+      {&s->q, big, true},     {&s->k, big, !shared_qk}, {&s->v, big, true},      {&s->o, big, true},
+      {&s->m, rows, true},    {&s->z, rows, true},      {&s->d_o, big, reverse}, {&s->delta, rows, reverse},
+      {&s->dq, big, reverse}, {&s->dk, big, reverse},   {&s->dv, big, reverse},
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (parts[i].used) RF_TRY(rf_arena_take(w->call->scratch, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+    if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+  if (shared_qk) s->k = s->q;
   return RF_OK;
 }
 
 rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
   const int64_t dh = w->self->config->model.d_head;
   w->owner = w->home;
-  if (!alone(w)) RF_TRY(take_arrays(w, reverse));
+  const int64_t rows = rf_exchange_rows(w->exchange);
+  if (!alone(w)) RF_TRY(rf_side_take(w->call->scratch, rows, rows * dh, w->shared_qk, reverse, &w->owner));
   rf_side *s = &w->owner;
-  if (w->shared_qk) {
-    s->k = s->q;
-    RF_TRY(rf_arena_take(w->call->scratch, (size_t)rf_exchange_rows(w->exchange), sizeof(real), &s->key_scale));
-  }
+  if (w->shared_qk) RF_TRY(rf_arena_take(w->call->scratch, (size_t)rows, sizeof(real), &s->key_scale));
   int64_t row = 0;
   for (int64_t p = 0; p < w->windows.n_pairs; p++) {
     rf_pair *pair = &w->windows.pairs[p];

@@ -19,6 +19,9 @@ typedef struct rf_layout_of_slots {
  * dropout. */
 rf_status rf_wave_plan(rf_wave *wave, const rf_layout_of_slots *layout);
 
+/* Takes the arrays of a side: `rows` rows over all pairs, of `big` numbers together. reverse: the gradients too. */
+rf_status rf_side_take(rf_arena *arena, int64_t rows, int64_t big, bool shared_qk, bool reverse, rf_side *side);
+
 /* Takes the owner's arrays and points the pairs at them, after rf_wave_plan. */
 rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
 
