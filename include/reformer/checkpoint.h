@@ -36,6 +36,7 @@ typedef struct rf_checkpoint_header {
   int64_t step;       /* steps done */
   uint64_t seed;
   int64_t mesh_sequence, mesh_data; /* ranks that share a sequence, data-parallel groups */
+  double eval_loss;                 /* of an evaluation at this very step; NaN: there was none */
 } rf_checkpoint_header;
 
 /* Writes a checkpoint as `folder`, whose parent folder is made where it is missing. It is written beside it as

@@ -95,6 +95,7 @@ typedef struct rf_training_config {
   int64_t eval_every;   /* steps; 0: only at the end */
   int64_t eval_batches; /* at most so many batches an evaluation; 0: the whole split */
   double step_timeout;  /* seconds after which a step that has not ended ends the run; 0: off */
+  double max_minutes;   /* of wall-clock time; the run saves and stops in time (RF_STOPPED); 0: off */
 } rf_training_config;
 
 typedef enum rf_optimizer_kind { RF_ADAM, RF_ADAFACTOR } rf_optimizer_kind;
@@ -125,6 +126,13 @@ typedef struct rf_mesh_config {
   int64_t data;     /* data-parallel groups; 0: auto = ranks / sequence */
 } rf_mesh_config;
 
+typedef struct rf_checkpoint_config {
+  int64_t every;      /* steps between checkpoints; 0: one at the end */
+  int64_t keep;       /* newest checkpoints that stay, beside the best and the permanent ones; 0: all */
+  int64_t keep_every; /* checkpoints of steps that are multiples of this stay for good; 0: none */
+  bool async;         /* train on while a copy in memory is written */
+} rf_checkpoint_config;
+
 typedef struct rf_output_config {
   int64_t log_every;
   int64_t sample_tokens;           /* tokens sampled from the model at the end; 0: none */
@@ -141,6 +149,7 @@ typedef struct rf_config {
   rf_training_config training;
   rf_optimizer_config optimizer;
   rf_mesh_config mesh;
+  rf_checkpoint_config checkpoint;
   rf_output_config output;
 } rf_config;
 

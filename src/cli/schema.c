@@ -173,6 +173,8 @@ static const rf_key keys[] = {
     INT("training.eval_batches", training.eval_batches, 0, MOST_STEPS, "16", "batches of an evaluation; 0: all"),
     REAL("training.step_timeout", training.step_timeout, 0, 1e9, "0.0",
          "seconds; a step that takes longer ends the run and names who waits; 0: off"),
+    REAL("training.max_minutes", training.max_minutes, 0, 1e7, "0.0",
+         "minutes; the run saves and stops (status 75) before they are over; 0: off"),
 
     WORD("optimizer.kind", optimizer.kind, optimizers, "adam", "which optimizer"),
     POSITIVE("optimizer.lr", optimizer.lr, 1000, "1.0e-3", "learning rate after warm-up"),
@@ -201,6 +203,13 @@ static const rf_key keys[] = {
 
     INT("mesh.sequence", mesh.sequence, 1, 1048576, "1", "ranks that share a sequence"),
     AUTO_INT("mesh.data", mesh.data, 1, 1048576, "groups of ranks with sequences of their own; auto: the rest"),
+
+    INT("checkpoint.every", checkpoint.every, 0, MOST_STEPS, "500", "steps between checkpoints; 0: one at the end"),
+    INT("checkpoint.keep", checkpoint.keep, 0, MOST_STEPS, "3",
+        "newest checkpoints that stay; the best one stays too; 0: all"),
+    INT("checkpoint.keep_every", checkpoint.keep_every, 0, MOST_STEPS, "0",
+        "checkpoints of steps that this divides stay for good; 0: none"),
+    BOOL("checkpoint.async", checkpoint.async, "true", "train on while a copy in memory is written"),
 
     INT("output.log_every", output.log_every, 1, MOST_STEPS, "10", "steps between logged steps"),
     INT("output.sample_tokens", output.sample_tokens, 0, RF_RNG_MAX_POSITION, "0",

@@ -1,0 +1,35 @@
+#include "comm/survey.h"
+#include "comm/collective.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static int gravity(int64_t status) { return status == RF_OK ? 0 : status == RF_FAILED ? 1 : 2; }
+
+static int gravest_of(const int64_t *statuses, int size) {
+  int gravest = 0;
+  for (int i = 1; i < size; i++) {
+    if (gravity(statuses[i]) > gravity(statuses[gravest])) gravest = i;
+  }
+  return gravest;
+}
+
+rf_status rf_survey(rf_mesh *mesh, rf_status own, rf_finding *finding) {
+  const int size = rf_mesh_size(mesh);
+  const int64_t status = own;
+  char message[RF_MAX_FINDING] = "";
+  if (own != RF_OK) (void)snprintf(message, sizeof message, "%s", rf_error_message());
+  *finding = (rf_finding){0};
+  int64_t *statuses = malloc((size_t)size * sizeof *statuses);
+  /* a rank without memory for this cannot tell so in another way */
+  if (!statuses) return rf_fail(RF_FAILED, "out of memory: the statuses of %d ranks", size);
+  const rf_status gathered = rf_gather_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &status, statuses);
+  if (gathered == RF_OK) {
+    finding->rank = gravest_of(statuses, size);
+    finding->status = (rf_status)statuses[finding->rank];
+  }
+  free(statuses);
+  RF_TRY(gathered);
+  if (finding->status == RF_OK) return RF_OK;
+  (void)snprintf(finding->message, sizeof finding->message, "%s", message);
+  return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, finding->rank, finding->message, sizeof finding->message);
+}
