@@ -40,8 +40,9 @@ const rf_command rf_command_bench = {
     .operands = {"step|exchange", "CONFIG", NULL},
     .summary = "times training steps against the machine's peak, or the exchange between ranks",
     .description =
-        "step: times training steps of the model of CONFIG: tokens a second, and the share of the machine's\n"
-        "peak (its own multiply-add loop on the same threads) that the step's arithmetic reaches.\n"
+        "step: times training steps of the model of CONFIG: tokens a second, operations by kind, the share of\n"
+        "the machine's peak (its own multiply-add loop on the same threads) that projections, feed-forward and\n"
+        "attention reach, time by phase, bytes by purpose, and memory.\n"
         "exchange: times the exchange of LSH attention over the sequence ranks: plan, rows a second, bytes,\n"
         "and the share of a sublayer's time in which messages were not hidden behind arithmetic.",
     .options = options,

@@ -143,6 +143,7 @@ rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh_out) {
   mesh->data_size = (int)data;
   mesh->most_bytes = MOST_BYTES;
   mesh->waiting_for = "nothing";
+  rf_phases_reset(&mesh->phases);
   mesh->waiting_since = NOT_WAITING;
   rf_status status = make_groups(mesh);
   if (status == RF_OK) status = make_flights(mesh);
@@ -223,11 +224,13 @@ int rf_mesh_data_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCO
 int rf_mesh_data_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_DATA); }
 
 void rf_waiting_start(rf_mesh *mesh, const char *what) {
+  rf_phase_wait(&mesh->phases, true);
   mesh->waiting_for = what;
   mesh->waiting_since = rf_clock_seconds();
 }
 
 void rf_waiting_end(rf_mesh *mesh) {
+  rf_phase_wait(&mesh->phases, false);
   mesh->wait_seconds += rf_clock_seconds() - mesh->waiting_since;
   mesh->waiting_since = NOT_WAITING;
 }
@@ -237,6 +240,9 @@ void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes) {
   mesh->most_bytes = bytes;
 }
 
+struct rf_phases *rf_mesh_phases(rf_mesh *mesh) {
+  return mesh ? &mesh->phases : NULL;
+}
 double rf_mesh_wait_seconds(const rf_mesh *mesh) { return mesh->wait_seconds; }
 
 const char *rf_mesh_waiting_for(const rf_mesh *mesh, double *seconds) {

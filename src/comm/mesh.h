@@ -60,6 +60,9 @@ int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope);
 /* Messages of more bytes are cut; at most 2^30, the value at the start. Same on all ranks. */
 void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes);
 
+/* Where this rank's time goes (base/phase.h), running since the mesh was made. mesh NULL: NULL, nothing is timed. */
+struct rf_phases *rf_mesh_phases(rf_mesh *mesh);
+
 /* Seconds that this rank has stood waiting for others so far: communication that was not hidden. */
 double rf_mesh_wait_seconds(const rf_mesh *mesh);
 /* What it is waiting for now, or has waited for last; never NULL. *seconds: for how long by now; below 0: it does not

@@ -2,6 +2,7 @@
 #ifndef RF_COMM_MESH_STATE_H
 #define RF_COMM_MESH_STATE_H
 
+#include "base/phase.h"
 #include "comm/mesh.h"
 #include "comm/progress.h"
 #include "reformer/real.h"
@@ -100,6 +101,7 @@ struct rf_mesh {
   int n_flying;
   int64_t traffic[RF_TRAFFIC_PURPOSES];
   double wait_seconds;
+  rf_phases phases;
   _Atomic(const char *) waiting_for; /* read by the thread of a watchdog, as is the next */
   _Atomic double waiting_since;      /* of rf_clock_seconds; below 0: it does not wait */
   unsigned char *scratch;            /* of collectives on scalars; grows */

@@ -110,7 +110,8 @@ static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pa
                        .scratch = model->scratch,
                        .plans = model->plans,
                        .messages = {model->messages[0], model->messages[1]},
-                       .mesh = model->mesh},
+                       .mesh = model->mesh,
+                       .phases = rf_mesh_phases(model->mesh)},
               .stack = {.blocks = &model->blocks, .store = model->store},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
               .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
@@ -122,7 +123,9 @@ static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pa
 static rf_status forward(pass *p) {
   const real *params;
   RF_TRY(rf_store_lend(p->model->store, RF_BLOCK_EMBEDDING, &params));
+  const rf_phase before = rf_phase_enter(p->call.phases, RF_PHASE_EMBEDDING);
   rf_embedding_apply(&p->model->config, &p->call, params, p->batch->ids, p->x1);
+  rf_phase_leave(p->call.phases, before);
   rf_store_return(p->model->store, RF_BLOCK_EMBEDDING);
   if (!p->reversible) return rf_ordinary_forward(&p->stack, &p->call, &p->kept, p->x1);
   memcpy(p->x2, p->x1, p->stream * sizeof(real));
@@ -152,7 +155,8 @@ static rf_status head_gradients(const pass *p, double scale, real *dx1, real *dx
   RF_TRY(lend_head(p, &input));
   RF_TRY(rf_store_borrow_gradient(store, head, &gradient.params));
   if (tied) RF_TRY(rf_store_borrow_gradient(store, RF_BLOCK_EMBEDDING, &gradient.tied));
-  RF_TRY(rf_head_loss(&p->model->config, &p->call, &input, p->batch->labels, scale, loss, &gradient));
+  RF_TRY_IN(p->call.phases, RF_PHASE_HEAD,
+            rf_head_loss(&p->model->config, &p->call, &input, p->batch->labels, scale, loss, &gradient));
   if (tied) RF_TRY(rf_store_hand_back(store, RF_BLOCK_EMBEDDING));
   RF_TRY(rf_store_hand_back(store, head));
   return_head(p);
@@ -167,7 +171,9 @@ static rf_status embedding_gradients(const pass *p, real *dx1, const real *dx2) 
     for (size_t i = 0; i < p->stream; i++) dx1[i] += dx2[i];
   }
   RF_TRY(rf_store_borrow_gradient(p->model->store, RF_BLOCK_EMBEDDING, &gradient));
+  const rf_phase before = rf_phase_enter(p->call.phases, RF_PHASE_EMBEDDING);
   rf_embedding_vjp(&p->model->config, &p->call, p->batch->ids, dx1, gradient);
+  rf_phase_leave(p->call.phases, before);
   RF_TRY(rf_store_hand_back(p->model->store, RF_BLOCK_EMBEDDING));
   return rf_store_finish_gradients(p->model->store);
 }
@@ -193,7 +199,7 @@ static rf_status evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss)
   RF_TRY(begin(model, batch, false, &p));
   RF_TRY(forward(&p));
   RF_TRY(lend_head(&p, &input));
-  RF_TRY(rf_head_loss(&model->config, &p.call, &input, batch->labels, 0, loss, NULL));
+  RF_TRY_IN(p.call.phases, RF_PHASE_HEAD, rf_head_loss(&model->config, &p.call, &input, batch->labels, 0, loss, NULL));
   return_head(&p);
   return RF_OK;
 }

@@ -1,4 +1,5 @@
 #include "model/operations.h"
+#include "lsh/hash.h"
 
 static double keys_of_query(const rf_config *config, rf_attention_kind kind, int64_t padded) {
   const rf_lsh_config *lsh = &config->lsh;
@@ -11,15 +12,35 @@ static double keys_of_query(const rf_config *config, rf_attention_kind kind, int
   return all;
 }
 
+rf_operations rf_operations_of_layer(const rf_config *config, int64_t layer, int64_t padded) {
+  const rf_model_config *m = &config->model;
+  const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head), elementwise = 8;
+  const rf_attention_kind kind = rf_layer_attention(m, layer);
+  const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && config->full.shared_qk);
+  const double keys = keys_of_query(config, kind, padded);
+  rf_operations one = {.dense = 2 * ((shared ? 3 : 4) * d * inner + 2 * d * (double)m->d_ff),
+                       .attention = 2 * 2 * keys * inner,
+                       .other = elementwise * (2 * d + (double)m->d_ff + keys * (double)m->n_heads)};
+  if (kind == RF_ATTENTION_LSH && padded > config->lsh.chunk) {
+    const rf_hash_shape hash = rf_hash_shape_of(&config->lsh, m->d_head);
+    one.hashing = 2 * (double)(hash.rounds * hash.columns) * inner;
+  }
+  return one;
+}
+
 rf_operations rf_operations_per_token(const rf_config *config, int64_t padded) {
   const rf_model_config *m = &config->model;
-  const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head), passes = 2 * 4;
-  rf_operations sum = {0};
+  const double passes = 4, elementwise_passes = 3;
+  const bool both_streams = m->residual == RF_RESIDUAL_REVERSIBLE && !m->tied_embedding;
+  const double width = (double)(both_streams ? 2 * m->d_model : m->d_model);
+  rf_operations sum = {.head = 3 * 2 * width * (double)m->vocab_size,
+                       .other = 8 * elementwise_passes * (width + (double)m->vocab_size)};
   for (int64_t layer = 0; layer < m->n_layers; layer++) {
-    const rf_attention_kind kind = rf_layer_attention(m, layer);
-    const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && config->full.shared_qk);
-    sum.dense += passes * ((shared ? 3 : 4) * d * inner + 2 * d * (double)m->d_ff);
-    sum.attention += passes * 2 * keys_of_query(config, kind, padded) * inner;
+    const rf_operations one = rf_operations_of_layer(config, layer, padded);
+    sum.dense += passes * one.dense;
+    sum.attention += passes * one.attention;
+    sum.hashing += one.hashing;
+    sum.other += elementwise_passes * one.other;
   }
   return sum;
 }

@@ -1,5 +1,7 @@
 #include "reformer/store.h"
 
+#include "base/phase.h"
+#include "comm/mesh.h"
 #include "comm/segments.h"
 #include "comm/span.h"
 #include "kernel/parallel.h"
@@ -142,7 +144,7 @@ static slot *slot_for(slot *slots, int block) {
 }
 
 /* Starts to bring a block's parameters into a slot, unless they are there or on their way. */
-static rf_status fetch(rf_store *store, int block, slot **fetched) {
+static rf_status start_fetch(rf_store *store, int block, slot **fetched) {
   slot *s = slot_for(store->params, block);
   *fetched = s;
   if (!s || s->block == block) return RF_OK;
@@ -152,6 +154,11 @@ static rf_status fetch(rf_store *store, int block, slot **fetched) {
   const rf_shard *shard = &store->shards[block];
   memcpy(s->full + shard->first, shard->params, (size_t)shard->count * sizeof(real));
   return rf_all_gather_start(store->mesh, RF_TRAFFIC_PARAMETERS, store->cuts[block], s->full, &s->flight);
+}
+
+static rf_status fetch(rf_store *store, int block, slot **fetched) {
+  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_PARAMETERS, start_fetch(store, block, fetched));
+  return RF_OK;
 }
 
 rf_status rf_store_prefetch(rf_store *store, int block) {
@@ -169,7 +176,7 @@ rf_status rf_store_lend(rf_store *store, int block, const real **params) {
   slot *s;
   RF_TRY(fetch(store, block, &s));
   assert(s && !s->lent);
-  RF_TRY(rf_flight_wait(s->flight));
+  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_PARAMETERS, rf_flight_wait(s->flight));
   s->flight = NULL;
   s->lent = true;
   *params = s->full;
@@ -190,8 +197,7 @@ void rf_store_updated(rf_store *store) {
 }
 
 /* Waits for a gradient that is on its way to its owners and adds what came here to the shard's sum. */
-static rf_status land_gradient(rf_store *store, slot *s) {
-  if (s->block == NO_BLOCK) return RF_OK;
+static rf_status add_gradient(rf_store *store, slot *s) {
   RF_TRY(rf_flight_wait(s->flight));
   const rf_shard *shard = &store->shards[s->block];
   const real *restrict own = s->full + shard->first;
@@ -200,6 +206,12 @@ static rf_status land_gradient(rf_store *store, slot *s) {
   for (int64_t i = 0; i < shard->count; i++) sum[i] += own[i];
   s->flight = NULL;
   s->block = NO_BLOCK;
+  return RF_OK;
+}
+
+static rf_status land_gradient(rf_store *store, slot *s) {
+  if (s->block == NO_BLOCK) return RF_OK;
+  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_GRADIENTS, add_gradient(store, s));
   return RF_OK;
 }
 
@@ -229,7 +241,9 @@ rf_status rf_store_hand_back(rf_store *store, int block) {
     slot *s = &store->gradients[i];
     if (s->block != block || !s->lent) continue;
     s->lent = false;
-    return rf_reduce_scatter_start(store->mesh, RF_TRAFFIC_GRADIENTS, store->cuts[block], s->full, &s->flight);
+    RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_GRADIENTS,
+              rf_reduce_scatter_start(store->mesh, RF_TRAFFIC_GRADIENTS, store->cuts[block], s->full, &s->flight));
+    break;
   }
   return RF_OK;
 }

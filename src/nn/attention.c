@@ -56,38 +56,43 @@ typedef struct attention_task {
 static rf_status project(rf_wave *w, const attention_task *task) {
   RF_TRY(rf_side_take(w->call->scratch, rf_wave_pairs(w) * w->call->tokens, w->rows * w->width, w->shared_qk,
                       task->reverse, &w->home));
-  RF_TRY(rf_wave_project(w, task->params, task->x));
-  RF_TRY(w->self->ops->attention->prepare(w, task->saved, task->reverse));
+  RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project(w, task->params, task->x));
+  RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
   RF_TRY(rf_wave_take_owner(w, task->reverse));
   return rf_wave_scatter(w);
+}
+
+static rf_status attend_here(rf_wave *w) {
+  rf_wave_scale_keys(w);
+  return w->self->ops->attention->attend(&w->windows, w->call->scratch);
 }
 
 static rf_status attend(rf_wave *w, const attention_task *task) {
   (void)task;
   RF_TRY(rf_wave_arrive(w));
-  rf_wave_scale_keys(w);
-  RF_TRY(w->self->ops->attention->attend(&w->windows, w->call->scratch));
+  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_here(w));
   return rf_wave_gather(w);
 }
 
 static rf_status output(rf_wave *w, const attention_task *task) {
   RF_TRY(rf_wave_arrive(w));
-  RF_TRY(rf_wave_output(w, task->params, task->sign, task->y));
+  RF_TRY_IN(w->call->phases, RF_PHASE_OUTPUT, rf_wave_output(w, task->params, task->sign, task->y));
   if (!task->reverse) return RF_OK;
-  RF_TRY(rf_wave_output_vjp(w, task->params, task->dy, task->dparams));
+  RF_TRY_IN(w->call->phases, RF_PHASE_OUTPUT, rf_wave_output_vjp(w, task->params, task->dy, task->dparams));
   return rf_wave_scatter_vjp(w);
 }
 
 static rf_status attend_vjp(rf_wave *w, const attention_task *task) {
   (void)task;
   RF_TRY(rf_wave_arrive(w));
-  RF_TRY(w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch));
+  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch));
   return rf_wave_gather_vjp(w);
 }
 
 static rf_status project_vjp(rf_wave *w, const attention_task *task) {
   RF_TRY(rf_wave_arrive(w));
-  return rf_wave_project_vjp(w, task->params, task->x, task->dx, task->dparams);
+  RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project_vjp(w, task->params, task->x, task->dx, task->dparams));
+  return RF_OK;
 }
 
 /* Waves go in twos, stage by stage, so that the rows of one travel while the other computes:

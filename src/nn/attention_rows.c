@@ -165,8 +165,7 @@ typedef struct travelling {
   real *home, *owner;
 } travelling;
 
-static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
-  if (alone(w)) return RF_OK; /* rows are tokens */
+static rf_status start_move(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
   rf_exchange_field fields[RF_EXCHANGE_FIELDS];
   rf_exchange_move **move = &w->moves[w->n_moves];
   if (w->n_moves == 0) w->messages_mark = rf_arena_mark(w->messages);
@@ -180,11 +179,22 @@ static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind,
   return RF_OK;
 }
 
-rf_status rf_wave_arrive(rf_wave *w) {
+static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
+  if (alone(w)) return RF_OK; /* rows are tokens */
+  RF_TRY_IN(w->call->phases, RF_PHASE_EXCHANGE, start_move(w, way, kind, n, t));
+  return RF_OK;
+}
+
+static rf_status finish_moves(rf_wave *w) {
   for (int i = 0; i < w->n_moves; i++) RF_TRY(rf_exchange_finish(w->moves[i]));
   /* scratch holds younger things by now, and is given back with the waves */
   if (w->n_moves > 0 && w->messages != w->call->scratch) rf_arena_release(w->messages, w->messages_mark);
   w->n_moves = 0;
+  return RF_OK;
+}
+
+rf_status rf_wave_arrive(rf_wave *w) {
+  if (w->n_moves > 0) RF_TRY_IN(w->call->phases, RF_PHASE_EXCHANGE, finish_moves(w));
   return RF_OK;
 }
 

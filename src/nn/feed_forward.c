@@ -111,6 +111,7 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &normed));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &parts));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d_ff), sizeof(real), &hidden));
+  const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < j.rows; row += RF_TILE) {
     const int64_t n = rf_min(RF_TILE, j.rows - row);
@@ -119,6 +120,7 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
     rf_activate(self->config->model.activation, n * j.d_ff, h, h);
     outer(&j, h, row, n, sign, parts + rf_thread() * RF_TILE * j.d, y);
   }
+  rf_phase_leave(call->phases, before);
   rf_arena_release(call->scratch, mark);
   return RF_OK;
 }
@@ -181,6 +183,7 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
   const rf_mark mark = rf_arena_mark(call->scratch);
   super s;
   RF_TRY(take_super(&j, &s));
+  const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
   for (int64_t block = 0; block < j.rows; block += RF_SUPERBLOCK) {
     const int64_t rows = rf_min(RF_SUPERBLOCK, j.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)
@@ -193,6 +196,7 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
     rf_sum_tiles(tiles, j.d, s.norm_part, 2 * j.d, dparams + j.at.norm_scale);
     rf_sum_tiles(tiles, j.d, s.norm_part + j.d, 2 * j.d, dparams + j.at.norm_bias);
   }
+  rf_phase_leave(call->phases, before);
   rf_arena_release(call->scratch, mark);
   return RF_OK;
 }

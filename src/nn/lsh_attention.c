@@ -98,7 +98,7 @@ static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
                              .n_buckets = shape.buckets + 1,
                              .bucket_bytes = rf_bucket_bytes(shape.buckets),
                              .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
-    if (!recompute) RF_TRY(hash_wave(w, &shape, saved));
+    if (!recompute) RF_TRY_IN(w->call->phases, RF_PHASE_HASH, hash_wave(w, &shape, saved));
     RF_TRY(point_at_buckets(w, &shape, saved, &layout.buckets));
   }
   RF_TRY(rf_wave_plan(w, &layout));

@@ -8,6 +8,7 @@
 #ifndef RF_NN_SUBLAYER_H
 #define RF_NN_SUBLAYER_H
 
+#include "base/phase.h"
 #include "reformer/arena.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
@@ -33,6 +34,7 @@ typedef struct rf_call {
   rf_arena *plans;       /* a second arena, where the plan of an exchange outlives the scratch of making it */
   rf_arena *messages[2]; /* for what is on its way between ranks, of each of two waves under way; NULL: scratch */
   struct rf_mesh *mesh;  /* for the attention kinds; NULL: this rank has every token */
+  rf_phases *phases;     /* where time goes; NULL: not timed */
 } rf_call;
 
 typedef struct rf_sublayer rf_sublayer;

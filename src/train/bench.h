@@ -6,8 +6,9 @@
 #include "reformer/error.h"
 #include <stdint.h>
 
-/* Runs `steps` training steps, prints tokens/s and the share of the machine's measured peak that their arithmetic
- * reaches, on standard output; json_path: the same as JSON, NULL: none. */
+/* Runs `steps` training steps and prints, on standard output: tokens/s; operations counted by kind, and the share of
+ * the machine's measured peak that dense and attention make; time by phase; bytes by purpose; memory. json_path: the
+ * same as JSON, NULL: none. */
 rf_status rf_bench_step(const rf_config *config, int64_t steps, const char *json_path);
 
 #endif

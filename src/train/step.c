@@ -1,4 +1,5 @@
 #include "train/step.h"
+#include "base/phase.h"
 #include "comm/collective.h"
 #include "train/fault.h"
 #include "train/loss.h"
@@ -53,9 +54,11 @@ rf_status rf_train_step(rf_trainer *t, int64_t step, rf_step_result *result) {
   RF_TRY(rf_sequences_read(&t->sequences, t->dataset, RF_SPLIT_TRAIN, first, training->batch));
   RF_TRY(rf_fault_in_reading(t->mesh, step));
   RF_TRY(accumulate_gradients(t, step, &result->loss));
-  RF_TRY(rf_gradient_norm(rf_model_store(t->model), &result->grad_norm));
+  rf_phases *phases = rf_mesh_phases(t->mesh);
+  RF_TRY_IN(phases, RF_PHASE_OPTIMIZER, rf_gradient_norm(rf_model_store(t->model), &result->grad_norm));
   result->skipped = !isfinite(result->loss.sum) || !isfinite(result->grad_norm);
   if (result->skipped) return RF_OK;
-  return rf_optimizer_update(t->optimizer, step, result->learning_rate,
-                             rf_clip_scale(result->grad_norm, training->clip_norm));
+  const double scale = rf_clip_scale(result->grad_norm, training->clip_norm);
+  RF_TRY_IN(phases, RF_PHASE_OPTIMIZER, rf_optimizer_update(t->optimizer, step, result->learning_rate, scale));
+  return RF_OK;
 }

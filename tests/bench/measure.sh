@@ -2,7 +2,7 @@
 # the options that all of a script's measurements share.
 sets=()
 
-# measure NAME OPTION...: one measurement, whose figures `figure NAME KEY` gives. A failure ends the script.
+# measure NAME OPTION...: one measurement, whose figures `figure NAME KEY` gives (keys of the top level). A failure ends the script.
 measure() {
   local name=$1
   shift
@@ -15,7 +15,7 @@ measure() {
 # One number or word a line, as the program writes them.
 figure() {
   local value
-  value=$(sed -n 's/^ *"'"$2"'": "\{0,1\}\([^",]*\)"\{0,1\},\{0,1\}$/\1/p' "$work/$1.json")
+  value=$(sed -n 's/^  "'"$2"'": "\{0,1\}\([^",]*\)"\{0,1\},\{0,1\}$/\1/p' "$work/$1.json")
   [ -n "$value" ] || { echo "FAILED: no $2 in $work/$1.json" >&2; exit 1; }
   echo "$value"
 }
