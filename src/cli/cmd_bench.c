@@ -2,47 +2,70 @@
 #include "cli/config_check.h"
 #include "cli/config_file.h"
 #include "train/bench.h"
+#include "train/bench_attention.h"
 #include "train/bench_exchange.h"
 #include <string.h>
 
-enum { MOST_STEPS = 1000000, USUAL_STEPS = 10, MOST_SKEW = 20 };
+enum { MOST_STEPS = 1000000, MOST_SKEW = 20, USUAL_STEPS = 10, USUAL_REPEATS = 3, USUAL_LONGEST = 16384 };
+#define LONGEST ((int64_t)1 << 26)
 
-static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *config, int64_t repeats) {
-  int64_t skew = 0;
+static rf_status bench_step(const rf_arguments *arguments, const rf_config *config) {
+  int64_t steps = 0;
+  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_STEPS, &steps));
+  return rf_bench_step(config, steps, rf_arguments_value(arguments, "json"));
+}
+
+static rf_status bench_attention(const rf_arguments *arguments, const rf_config *config) {
+  rf_bench_attention_options options = {.json_path = rf_arguments_value(arguments, "json")};
+  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_REPEATS, &options.repeats));
+  RF_TRY(rf_arguments_int(arguments, "longest", 1024, LONGEST, USUAL_LONGEST, &options.longest));
+  return rf_bench_attention(config, &options);
+}
+
+static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *config) {
+  int64_t skew = 0, repeats = 0;
+  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_STEPS, &repeats));
   RF_TRY(rf_arguments_int(arguments, "skew", 0, MOST_SKEW, 0, &skew));
   const rf_bench_exchange_options options = {
       .repeats = repeats, .skew = (double)skew, .json_path = rf_arguments_value(arguments, "json")};
   return rf_bench_exchange(config, &options);
 }
 
+static const struct {
+  const char *name;
+  rf_status (*run)(const rf_arguments *arguments, const rf_config *config);
+} benches[] = {{"step", bench_step}, {"attention", bench_attention}, {"exchange", bench_exchange}};
+
 static rf_status run(const rf_arguments *arguments) {
   const char *what = arguments->operand[0];
-  const bool exchange = strcmp(what, "exchange") == 0;
-  if (!exchange && strcmp(what, "step") != 0)
-    return rf_fail(RF_BAD_CONFIG, "reformer bench: found '%.64s'; allowed: step, exchange", what);
+  const size_t n = sizeof benches / sizeof *benches;
+  size_t i = 0;
+  while (i < n && strcmp(what, benches[i].name) != 0) i++;
+  if (i == n) return rf_fail(RF_BAD_CONFIG, "reformer bench: found '%.64s'; allowed: step, attention, exchange", what);
   rf_config config;
-  int64_t steps = 0;
-  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_STEPS, &steps));
   RF_TRY(rf_config_load(arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_config_check_training(arguments->operand[1], &config));
-  return exchange ? bench_exchange(arguments, &config, steps)
-                  : rf_bench_step(&config, steps, rf_arguments_value(arguments, "json"));
+  return benches[i].run(arguments, &config);
 }
 
-static const rf_option options[] = {RF_OPTION_SET,
-                                    {"steps", 'n', "N", "training steps, or repetitions, to time (10)"},
-                                    {"skew", 'k', "N", "exchange: how uneven buckets are, 0 (even) to 20"},
-                                    {"json", 'j', "FILE", "write the figures as JSON too"},
-                                    RF_OPTIONS_ALWAYS};
+static const rf_option options[] = {
+    RF_OPTION_SET,
+    {"steps", 'n', "N", "training steps, or repetitions, to time (10; attention: 3)"},
+    {"longest", 'l', "N", "attention: the greatest length, from 1024 by doubling (16384)"},
+    {"skew", 'k', "N", "exchange: how uneven buckets are, 0 (even) to 20"},
+    {"json", 'j', "FILE", "write the figures as JSON too"},
+    RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_bench = {
     .name = "bench",
-    .operands = {"step|exchange", "CONFIG", NULL},
-    .summary = "times training steps against the machine's peak, or the exchange between ranks",
+    .operands = {"step|attention|exchange", "CONFIG", NULL},
+    .summary = "times training steps, attention, or the exchange between ranks",
     .description =
         "step: times training steps of the model of CONFIG: tokens a second, operations by kind, the share of\n"
         "the machine's peak (its own multiply-add loop on the same threads) that projections, feed-forward and\n"
         "attention reach, time by phase, bytes by purpose, and memory.\n"
+        "attention: times one attention sublayer of that shape, forward and reverse, as lsh (1, 2, 4, 8 rounds),\n"
+        "local and full attention over lengths, and says from which length on LSH beats full attention here.\n"
         "exchange: times the exchange of LSH attention over the sequence ranks: plan, rows a second, bytes,\n"
         "and the share of a sublayer's time in which messages were not hidden behind arithmetic.",
     .options = options,
