@@ -121,9 +121,13 @@ typedef struct rf_optimizer_config {
   bool scale_parameter; /* scheduled rate times max(scale_eps, RMS of the tensor); relative_step implies it */
 } rf_optimizer_config;
 
+/* What a number of a row takes on its way between ranks: all its bits, or the 2 bytes of a bfloat16. */
+typedef enum rf_wire { RF_WIRE_REAL, RF_WIRE_BF16 } rf_wire;
+
 typedef struct rf_mesh_config {
   int64_t sequence; /* ranks that share a sequence */
   int64_t data;     /* data-parallel groups; 0: auto = ranks / sequence */
+  rf_wire wire;     /* of attention's rows */
 } rf_mesh_config;
 
 typedef struct rf_checkpoint_config {

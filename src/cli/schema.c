@@ -19,6 +19,7 @@ static const char *const key_norms[] = {"rms", "unit", NULL};
 static const char *const data_kinds[] = {"bytes", "tokens", "duplicate", NULL};
 static const char *const token_bytes[] = {"2", "4", NULL};
 static const char *const optimizers[] = {"adam", "adafactor", NULL};
+static const char *const wires[] = {"full", "bf16", NULL};
 static const char *const schedules[] = {"constant", "rsqrt", "cosine", "linear", NULL};
 
 /* Two blocks (embedding, head) are counted beside the layers. */
@@ -203,6 +204,7 @@ static const rf_key keys[] = {
 
     INT("mesh.sequence", mesh.sequence, 1, 1048576, "1", "ranks that share a sequence"),
     AUTO_INT("mesh.data", mesh.data, 1, 1048576, "groups of ranks with sequences of their own; auto: the rest"),
+    WORD("mesh.wire", mesh.wire, wires, "full", "attention's rows between ranks: as they are, or half the bytes"),
 
     INT("checkpoint.every", checkpoint.every, 0, MOST_STEPS, "500", "steps between checkpoints; 0: one at the end"),
     INT("checkpoint.keep", checkpoint.keep, 0, MOST_STEPS, "3",

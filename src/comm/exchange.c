@@ -1,6 +1,7 @@
 #include "comm/exchange.h"
 #include "comm/exchange_plan.h"
 #include "comm/flight.h"
+#include "kernel/bf16.h"
 #include "kernel/parallel.h"
 #include <assert.h>
 #include <string.h>
@@ -16,8 +17,11 @@ struct rf_exchange_move {
   int kinds; /* 1: own rows only; 2: halo rows too */
   int n_fields;
   rf_exchange_field field[RF_EXCHANGE_FIELDS];
-  int64_t width; /* reals of a row, all fields together */
-  real *in;
+  /* A row in a message: its fields one after another, each of the width that its wire gives it. */
+  int64_t field_at[RF_EXCHANGE_FIELDS], row_bytes;
+  unsigned char *in;
+  real *unpacked; /* [threads, largest width] a field of a row that has arrived, where messages are narrow */
+  int64_t unpacked_ld;
   int64_t *in_first, *out_first; /* [ranks + 1] rows of a message in the buffers; the own rank's are empty */
   rf_flight *flight;
 };
@@ -57,25 +61,52 @@ static void copy(real *restrict to, const real *restrict from, int64_t n) {
 
 /* --- Between arrays and messages ---------------------------------------------------------------- */
 
-static void pack_list(const rf_exchange_move *m, const row_list *list, real *buffer) {
-  real *to = buffer + list->in_message * m->width;
+static bool is_narrow(rf_wire wire, int64_t width) { return wire == RF_WIRE_BF16 && width > 1; }
+
+int64_t rf_wire_bytes(rf_wire wire, int64_t width) {
+  return width * (int64_t)(is_narrow(wire, width) ? sizeof(uint16_t) : sizeof(real));
+}
+
+static void put(const rf_exchange_move *m, int f, const real *from, unsigned char *row) {
+  const int64_t n = m->field[f].width;
+  if (is_narrow(m->x->shape.wire, n))
+    rf_bf16_pack(n, from, (uint16_t *)(void *)(row + m->field_at[f]));
+  else
+    memcpy(row + m->field_at[f], from, (size_t)n * sizeof(real));
+}
+
+static void take(const rf_exchange_move *m, int f, const unsigned char *row, real *to) {
+  const int64_t n = m->field[f].width;
+  if (is_narrow(m->x->shape.wire, n))
+    rf_bf16_unpack(n, (const uint16_t *)(const void *)(row + m->field_at[f]), to);
+  else
+    memcpy(to, row + m->field_at[f], (size_t)n * sizeof(real));
+}
+
+static void pack_list(const rf_exchange_move *m, const row_list *list, unsigned char *buffer) {
   for (int64_t i = 0; i < list->n; i++)
     for (int f = 0; f < m->n_fields; f++) {
       const rf_exchange_field *field = &m->field[f];
-      copy(to,
-           list->token ? token_at(field, list->pair, list->token[i]) : row_at(field, list->pair, list->first_row + i),
-           field->width);
-      to += field->width;
+      const real *from =
+          list->token ? token_at(field, list->pair, list->token[i]) : row_at(field, list->pair, list->first_row + i);
+      put(m, f, from, buffer + (list->in_message + i) * m->row_bytes);
     }
 }
 
 static void unpack_list(const rf_exchange_move *m, const row_list *list) {
-  const real *from = m->in + list->in_message * m->width;
   for (int64_t i = 0; i < list->n; i++)
-    for (int f = 0; f < m->n_fields; f++) {
-      copy(row_at(&m->field[f], list->pair, list->first_row + i), from, m->field[f].width);
-      from += m->field[f].width;
-    }
+    for (int f = 0; f < m->n_fields; f++)
+      take(m, f, m->in + (list->in_message + i) * m->row_bytes, row_at(&m->field[f], list->pair, list->first_row + i));
+}
+
+/* A field of row i of a list on the home side: of this rank's own rows, or as it has arrived. */
+static const real *field_of_row(const rf_exchange_move *m, int f, const row_list *list, int64_t i, bool at_home) {
+  if (at_home) return row_at(&m->field[f], list->pair, list->first_row + i);
+  const unsigned char *row = m->in + (list->in_message + i) * m->row_bytes;
+  if (m->x->shape.wire == RF_WIRE_REAL) return (const real *)(const void *)(row + m->field_at[f]);
+  real *unpacked = m->unpacked + rf_thread() * m->unpacked_ld;
+  take(m, f, row, unpacked);
+  return unpacked;
 }
 
 /* With one rank rows may be the tokens themselves. (With more, pointers to nothing may happen to be equal.) */
@@ -104,13 +135,11 @@ static void scatter_at_home(const rf_exchange_move *m) {
 /* --- Gather: many rows to a token --------------------------------------------------------------- */
 
 static void add_row(const rf_exchange_move *m, const row_list *list, int64_t i, bool at_home) {
-  const real *message = m->in + (list->in_message + i) * m->width;
   for (int f = 0; f < m->n_fields; f++) {
     const rf_exchange_field *field = &m->field[f];
-    const real *restrict from = at_home ? row_at(field, list->pair, list->first_row + i) : message;
-    message += field->width;
-    real *restrict to = token_at(field, list->pair, list->token[i]);
     if (at_home && is_same(m, f, list->pair)) continue;
+    const real *restrict from = field_of_row(m, f, list, i, at_home);
+    real *restrict to = token_at(field, list->pair, list->token[i]);
 #pragma omp simd
     for (int64_t j = 0; j < field->width; j++) to[j] += from[j];
   }
@@ -118,14 +147,12 @@ static void add_row(const rf_exchange_move *m, const row_list *list, int64_t i, 
 
 static void merge_row(const rf_exchange_move *m, const row_list *list, int64_t i, bool at_home) {
   const rf_exchange_field *o = &m->field[0], *largest = &m->field[1], *sum = &m->field[2];
-  const real *message = m->in + (list->in_message + i) * m->width;
-  const int64_t row = list->first_row + i, token = list->token[i], n = o->width;
-  const real *restrict from = at_home ? row_at(o, list->pair, row) : message;
-  const real from_m = at_home ? *row_at(largest, list->pair, row) : message[n];
-  const real from_z = at_home ? *row_at(sum, list->pair, row) : message[n + 1];
+  const int64_t token = list->token[i], n = o->width;
+  const real from_m = *field_of_row(m, 1, list, i, at_home), from_z = *field_of_row(m, 2, list, i, at_home);
   real *restrict to = token_at(o, list->pair, token);
   real *to_m = token_at(largest, list->pair, token), *to_z = token_at(sum, list->pair, token);
   if (from_z == 0) return;
+  const real *restrict from = field_of_row(m, 0, list, i, at_home);
   if (*to_z == 0) {
     copy(to, from, n);
     *to_m = from_m;
@@ -201,7 +228,7 @@ static void cut_messages(const rf_exchange_move *m, const int64_t *list_first, i
   }
 }
 
-static void pack(const rf_exchange_move *m, real *out) {
+static void pack(const rf_exchange_move *m, unsigned char *out) {
   const rf_exchange *x = m->x;
   const int64_t per_rank = m->kinds * x->shape.pairs;
 #pragma omp parallel for schedule(dynamic)
@@ -217,7 +244,7 @@ static void pack(const rf_exchange_move *m, real *out) {
 
 static void count_traffic(const rf_exchange_move *m) {
   const rf_exchange_counts *n = &m->x->counts;
-  const int64_t row = m->width * (int64_t)sizeof(real);
+  const int64_t row = m->row_bytes;
   rf_traffic_add(m->x->mesh, RF_TRAFFIC_ROWS, (m->kind == SCATTER ? n->own_sent : n->own_received) * row);
   if (m->kinds == 1) return;
   rf_traffic_add(m->x->mesh, RF_TRAFFIC_HALO, (m->kind == SCATTER ? n->halo_sent : n->halo_received) * row);
@@ -225,15 +252,17 @@ static void count_traffic(const rf_exchange_move *m) {
 
 static rf_status launch(rf_exchange_move *m, rf_arena *arena) {
   const rf_exchange *x = m->x;
-  real *out;
-  RF_TRY(rf_arena_take(arena, (size_t)(m->out_first[x->ranks] * m->width), sizeof *out, &out));
-  RF_TRY(rf_arena_take(arena, (size_t)(m->in_first[x->ranks] * m->width), sizeof *m->in, &m->in));
+  unsigned char *out;
+  RF_TRY(rf_arena_take(arena, (size_t)(m->out_first[x->ranks] * m->row_bytes), sizeof *out, &out));
+  RF_TRY(rf_arena_take(arena, (size_t)(m->in_first[x->ranks] * m->row_bytes), sizeof *m->in, &m->in));
+  RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * m->unpacked_ld), sizeof(real), &m->unpacked));
   pack(m, out);
-  RF_TRY(rf_flight_open(x->mesh, RF_SCOPE_SEQUENCE, "rows", m->width * (int64_t)sizeof *out, &m->flight));
+  RF_TRY(rf_flight_open(x->mesh, RF_SCOPE_SEQUENCE, "rows", m->row_bytes, &m->flight));
   for (int d = 1; d < x->ranks; d++) {
     const int to = (x->rank + d) % x->ranks, from = (x->rank - d + x->ranks) % x->ranks;
-    rf_flight_receive(m->flight, from, m->in + m->in_first[from] * m->width, m->in_first[from + 1] - m->in_first[from]);
-    rf_flight_send(m->flight, to, out + m->out_first[to] * m->width, m->out_first[to + 1] - m->out_first[to]);
+    rf_flight_receive(m->flight, from, m->in + m->in_first[from] * m->row_bytes,
+                      m->in_first[from + 1] - m->in_first[from]);
+    rf_flight_send(m->flight, to, out + m->out_first[to] * m->row_bytes, m->out_first[to + 1] - m->out_first[to]);
   }
   count_traffic(m);
   return rf_flight_launch(m->flight);
@@ -250,7 +279,9 @@ static rf_status start(const rf_exchange *x, move_kind kind, int kinds, int n_fi
   m->n_fields = n_fields;
   for (int f = 0; f < n_fields; f++) {
     m->field[f] = fields[f];
-    m->width += fields[f].width;
+    m->field_at[f] = m->row_bytes;
+    m->row_bytes += rf_wire_bytes(x->shape.wire, fields[f].width);
+    m->unpacked_ld = rf_max(m->unpacked_ld, fields[f].width);
   }
   RF_TRY(rf_arena_take(arena, (size_t)x->ranks + 1, sizeof *m->out_first, &m->out_first));
   RF_TRY(rf_arena_take(arena, (size_t)x->ranks + 1, sizeof *m->in_first, &m->in_first));

@@ -25,6 +25,7 @@
 #include "comm/histogram.h"
 #include "comm/progress.h"
 #include "reformer/arena.h"
+#include "reformer/config.h"
 #include "reformer/real.h"
 
 typedef struct rf_exchange_shape {
@@ -34,6 +35,7 @@ typedef struct rf_exchange_shape {
   int64_t n_buckets;      /* ids of a round, the padding bucket included */
   bool rounds_travel;     /* rows bring their chunk and bucket in every round */
   rf_histogram histogram; /* RF_HISTOGRAM_AUTO but in tests */
+  rf_wire wire;           /* of fields wider than 1; rows that stay at home are never rounded */
 } rf_exchange_shape;
 
 /* This rank's tokens of each pair. */
@@ -107,13 +109,15 @@ rf_status rf_exchange_gather_merge_start(const rf_exchange *exchange, const rf_e
 rf_status rf_exchange_finish(rf_exchange_move *move);
 
 /* Rows of other ranks' tokens here, and of this rank's tokens elsewhere: distinct (pair, token, other rank). A scatter
- * of w reals a row sends exactly sent * w * sizeof(real) bytes, a gather received * w * sizeof(real); own rows are
+ * of rows of w bytes (rf_wire_bytes) sends exactly sent * w bytes, a gather received * w; own rows are
  * counted as traffic under `rows`, halo rows under `halo`. */
 typedef struct rf_exchange_counts {
   int64_t own_sent, halo_sent, own_received, halo_received;
 } rf_exchange_counts;
 
 rf_exchange_counts rf_exchange_count(const rf_exchange *exchange);
+/* Bytes of a field of this width in a message. */
+int64_t rf_wire_bytes(rf_wire wire, int64_t width);
 /* Bytes that making the plan has sent for this, apart from the histogram. */
 int64_t rf_exchange_plan_bytes(const rf_exchange *exchange);
 

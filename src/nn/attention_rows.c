@@ -59,7 +59,8 @@ rf_status rf_wave_plan(rf_wave *w, const rf_layout_of_slots *layout) {
                                    .chunks_before = layout->chunks_before,
                                    .chunks_after = layout->chunks_after,
                                    .n_buckets = layout->n_buckets,
-                                   .rounds_travel = layout->rounds_travel};
+                                   .rounds_travel = layout->rounds_travel,
+                                   .wire = w->self->config->mesh.wire};
   rf_exchange_tokens tokens;
   rf_pair *pairs;
   RF_TRY(rf_arena_take_zero(w->call->scratch, (size_t)shape.pairs, sizeof *pairs, &pairs));

@@ -76,7 +76,8 @@ static rf_status set_up(bench *b) {
                                  .chunk = lsh->chunk,
                                  .chunks_before = lsh->chunks_before,
                                  .chunks_after = lsh->chunks_after,
-                                 .n_buckets = b->hash.buckets + 1};
+                                 .n_buckets = b->hash.buckets + 1,
+                                 .wire = b->config->mesh.wire};
   if (b->shape.tokens % lsh->chunk != 0)
     return rf_fail(RF_BAD_CONFIG, "bench exchange: model.attention has no lsh layer; add one");
   RF_TRY(rf_arena_create("bench", 0, &b->arena));
@@ -146,7 +147,7 @@ static rf_status time_moves(bench *b, double *seconds, figures *f) {
   f->gather = median(gathers, n);
   const rf_exchange_counts counts = rf_exchange_count(exchange);
   int64_t sums[] = {counts.own_sent + counts.halo_sent, counts.own_sent};
-  double most = (double)sums[0] * 2 * (double)dh * sizeof(real);
+  double most = (double)(sums[0] * 2 * rf_wire_bytes(b->shape.wire, dh));
   RF_TRY(rf_max_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &most));
   RF_TRY(rf_sum_integers(b->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, 2, sums));
   f->rows = sums[0];

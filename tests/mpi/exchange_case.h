@@ -16,30 +16,30 @@ typedef enum skew {
 
 typedef struct exchange_case {
   const char *name;
-  rf_exchange_shape shape; /* without histogram and rounds_travel */
+  rf_exchange_shape shape; /* without histogram, rounds_travel and wire */
   skew skew;
 } exchange_case;
 
 /* pairs, rounds, tokens, chunk, before, after, n_buckets */
 static const exchange_case exchange_cases[] = {
-    {"uniform", {3, 4, 96, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"both sides", {2, 2, 96, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"one bucket", {2, 4, 64, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO}, ONE_BUCKET},
-    {"empty on some ranks", {2, 3, 120, 4, 1, 1, 17, false, RF_HISTOGRAM_AUTO}, BY_POSITION},
-    {"heavy bucket", {1, 4, 128, 8, 1, 0, 33, false, RF_HISTOGRAM_AUTO}, HEAVY},
-    {"look-back longer than a rank", {2, 2, 24, 4, 5, 0, 5, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO}, HEAVY},
-    {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"ranks without chunks, one bucket id", {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO}, ONE_BUCKET},
-    {"nothing divides", {2, 3, 7 * 13, 7, 1, 0, 11, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"nothing divides, chunk of one", {1, 5, 37, 1, 2, 0, 6, false, RF_HISTOGRAM_AUTO}, HEAVY},
-    {"last rank of padding", {2, 2, 80, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO}, PADDED_TAIL},
-    {"one real token", {2, 2, 40, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO}, ALL_BUT_ONE_PAD},
-    {"8 heads, batch of 3", {24, 4, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"8 rounds", {1, 8, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO}, UNIFORM},
-    {"many buckets", {1, 2, 64, 8, 1, 0, 70001, false, RF_HISTOGRAM_AUTO}, UNIFORM},
+    {"uniform", {3, 4, 96, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"both sides", {2, 2, 96, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"one bucket", {2, 4, 64, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, ONE_BUCKET},
+    {"empty on some ranks", {2, 3, 120, 4, 1, 1, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, BY_POSITION},
+    {"heavy bucket", {1, 4, 128, 8, 1, 0, 33, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, HEAVY},
+    {"look-back longer than a rank", {2, 2, 24, 4, 5, 0, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, HEAVY},
+    {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"ranks without chunks, one bucket id", {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, ONE_BUCKET},
+    {"nothing divides", {2, 3, 7 * 13, 7, 1, 0, 11, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"nothing divides, chunk of one", {1, 5, 37, 1, 2, 0, 6, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, HEAVY},
+    {"last rank of padding", {2, 2, 80, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, PADDED_TAIL},
+    {"one real token", {2, 2, 40, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, ALL_BUT_ONE_PAD},
+    {"8 heads, batch of 3", {24, 4, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"8 rounds", {1, 8, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"many buckets", {1, 2, 64, 8, 1, 0, 70001, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
 };
 
 enum { EXCHANGE_CASES = sizeof exchange_cases / sizeof *exchange_cases };
