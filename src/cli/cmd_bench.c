@@ -9,31 +9,30 @@
 enum { MOST_STEPS = 1000000, MOST_SKEW = 20, USUAL_STEPS = 10, USUAL_REPEATS = 3, USUAL_LONGEST = 16384 };
 #define LONGEST ((int64_t)1 << 26)
 
-static rf_status bench_step(const rf_arguments *arguments, const rf_config *config) {
-  int64_t steps = 0;
-  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_STEPS, &steps));
-  return rf_bench_step(config, steps, rf_arguments_value(arguments, "json"));
+/* steps: 0 where it was not given. */
+static rf_status bench_step(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
+  return rf_bench_step(config, steps > 0 ? steps : USUAL_STEPS, rf_arguments_value(arguments, "json"));
 }
 
-static rf_status bench_attention(const rf_arguments *arguments, const rf_config *config) {
-  rf_bench_attention_options options = {.json_path = rf_arguments_value(arguments, "json")};
-  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_REPEATS, &options.repeats));
+static rf_status bench_attention(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
+  rf_bench_attention_options options = {.repeats = steps > 0 ? steps : USUAL_REPEATS,
+                                        .json_path = rf_arguments_value(arguments, "json")};
   RF_TRY(rf_arguments_int(arguments, "longest", 1024, LONGEST, USUAL_LONGEST, &options.longest));
   return rf_bench_attention(config, &options);
 }
 
-static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *config) {
-  int64_t skew = 0, repeats = 0;
-  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, USUAL_STEPS, &repeats));
+static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
+  int64_t skew = 0;
   RF_TRY(rf_arguments_int(arguments, "skew", 0, MOST_SKEW, 0, &skew));
-  const rf_bench_exchange_options options = {
-      .repeats = repeats, .skew = (double)skew, .json_path = rf_arguments_value(arguments, "json")};
+  const rf_bench_exchange_options options = {.repeats = steps > 0 ? steps : USUAL_STEPS,
+                                             .skew = (double)skew,
+                                             .json_path = rf_arguments_value(arguments, "json")};
   return rf_bench_exchange(config, &options);
 }
 
 static const struct {
   const char *name;
-  rf_status (*run)(const rf_arguments *arguments, const rf_config *config);
+  rf_status (*run)(const rf_arguments *arguments, const rf_config *config, int64_t steps);
 } benches[] = {{"step", bench_step}, {"attention", bench_attention}, {"exchange", bench_exchange}};
 
 static rf_status run(const rf_arguments *arguments) {
@@ -43,9 +42,11 @@ static rf_status run(const rf_arguments *arguments) {
   while (i < n && strcmp(what, benches[i].name) != 0) i++;
   if (i == n) return rf_fail(RF_BAD_CONFIG, "reformer bench: found '%.64s'; allowed: step, attention, exchange", what);
   rf_config config;
+  int64_t steps = 0;
+  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, 0, &steps));
   RF_TRY(rf_config_load(arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_config_check_training(arguments->operand[1], &config));
-  return benches[i].run(arguments, &config);
+  return benches[i].run(arguments, &config, steps);
 }
 
 static const rf_option options[] = {
@@ -58,9 +59,10 @@ static const rf_option options[] = {
 
 const rf_command rf_command_bench = {
     .name = "bench",
-    .operands = {"step|attention|exchange", "CONFIG", NULL},
+    .operands = {"WHAT", "CONFIG", NULL},
     .summary = "times training steps, attention, or the exchange between ranks",
     .description =
+        "WHAT is step, attention or exchange.\n"
         "step: times training steps of the model of CONFIG: tokens a second, operations by kind, the share of\n"
         "the machine's peak (its own multiply-add loop on the same threads) that projections, feed-forward and\n"
         "attention reach, time by phase, bytes by purpose, and memory.\n"

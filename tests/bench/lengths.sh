@@ -19,7 +19,7 @@ sets=(--set data.kind=duplicate --set training.batch=1 --set model.positions.sha
 
 phase() { # NAME KEY: share of the step in that phase
   awk -v key="\"$2\":" '/"phase_seconds"/ { on = 1 } on && /}/ { on = 0 } on && $1 ~ /^"/ { all += $2; if ($1 == key) one = $2 }
-    END { printf "%.0f %%", all > 0 ? 100 * one / all : 0 }' "$work/$1.json"
+    END { printf("%.0f %%", (all > 0 ? 100 * one / all : 0)) }' "$work/$1.json"
 }
 
 phases=(projections hashing plan exchange attention output feed-forward head optimizer)

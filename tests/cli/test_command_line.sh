@@ -8,12 +8,12 @@ cd "$work" || exit 1
 
 version=$(sed -n 's/^project(reformer VERSION \([0-9.]*\).*/\1/p' "$source_dir/CMakeLists.txt")
 check 2 "Usage: reformer COMMAND" "error: a command is missing" --
-check 0 "Usage: reformer COMMAND" "train CONFIG" "eval CHECKPOINT" "import MODEL.safetensors CONFIG" "bench step|exchange CONFIG" "Exit status" -- --help
+check 0 "Usage: reformer COMMAND" "train CONFIG" "eval CHECKPOINT" "import MODEL.safetensors CONFIG" "bench WHAT CONFIG" "Exit status" -- --help
 check 0 "Usage: reformer COMMAND" -- help
 check 0 "reformer $version (" -- --version
 check 0 "Usage: reformer train CONFIG" "--set KEY.PATH=VALUE" "--run DIR" "--verbose" "--help" -- train --help
 check 0 "Usage: reformer eval CHECKPOINT" "--data PATH" "--hashes N" -- eval -h
-check 0 "Usage: reformer bench step|exchange CONFIG" "--steps N" "--json FILE" -- help bench
+check 0 "Usage: reformer bench WHAT CONFIG" "--steps N" "--json FILE" -- help bench
 check 0 "model.d_model" "default: 256; allowed: a whole number from 1 to 1048576" "optimizer.lr" -- help config
 check 0 '| `data.kind` | must be given | bytes, tokens, duplicate |' -- help config --markdown
 check 2 "no help on 'trian'" "the nearest is train" -- help trian
