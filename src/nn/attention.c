@@ -2,10 +2,15 @@
 #include "kernel/parallel.h"
 #include "nn/attention_project.h"
 #include "nn/attention_rows.h"
+#include "nn/attention_saved.h"
 
 /* Most bytes that the transients of one wave may take; a single pair may need more. Large enough that short sequences
  * take all heads at once (wide products are faster), small beside the four streams of a long one. */
 #define WAVE_BYTES ((int64_t)512 << 20)
+
+/* Waves that go at once on several ranks, and most bytes of so many pairs, below which a wave cannot go. */
+enum { AT_ONCE = 2 };
+#define AT_ONCE_BYTES ((int64_t)1 << 30)
 
 rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_block *block) {
   const rf_model_config *m = &self->config->model;
@@ -19,26 +24,26 @@ rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_
   return rf_block_add(block, RF_INIT_NORMAL, 2, out, "%s.attention.output.weight", prefix);
 }
 
-/* Bytes that the transients of a (sequence, head) take at a rank, about; the same on all ranks, whose tokens may differ
- * by one. q, k, v, o and their gradients, of the rank's own tokens and, on several ranks, of the rows it owns: up to
- * one for each round of a token, of all tokens where ranks are no more than rounds. */
-static int64_t bytes_of_pair(const rf_sublayer *self, const rf_call *call, int64_t ranks) {
-  const int64_t arrays = 8, tokens = rf_ceil_div(call->length, ranks);
-  const int64_t rows = ranks == 1 ? 0 : rf_min(ranks, self->config->lsh.n_hashes) * tokens;
-  return (tokens + rows) * self->config->model.d_head * arrays * (int64_t)sizeof(real);
-}
+/* Heads and sequences of a wave: all heads of as many sequences as fit, else some heads of one sequence; and how many
+ * waves go at once. On several sequence ranks that is two, so that one's rows travel while the other computes, unless
+ * two would take too much; and what waves may take falls with the ranks, as what is kept does. The level of keeping
+ * does not count: at every level waves are the same, and so are the bits. */
+typedef struct wave_size {
+  int64_t sequences, heads;
+  int at_once;
+} wave_size;
 
-/* Heads and sequences of a wave: all heads of as many sequences as fit, else some heads of one sequence. On several
- * sequence ranks two waves are under way at once, so that one's rows travel while the other computes, and what waves
- * may take falls with the ranks, as what is kept does. */
-static void wave_size(const rf_sublayer *self, const rf_call *call, int64_t *sequences, int64_t *heads) {
+static wave_size size_of_waves(const rf_sublayer *self, const rf_call *call) {
   const int64_t ranks = rf_mesh_sequence_size(call->mesh), n_heads = self->config->model.n_heads;
   const int64_t all = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
-  int64_t pairs = (ranks > 1 ? all / (2 * ranks) : all) / bytes_of_pair(self, call, ranks);
+  const int64_t pair = rf_pair_reals(self, call) * (int64_t)sizeof(real);
+  wave_size size = {.at_once = ranks > 1 && AT_ONCE * pair <= AT_ONCE_BYTES ? AT_ONCE : 1};
+  int64_t pairs = (ranks > 1 ? all / (2 * ranks) : all) / pair;
   if (ranks > 1) pairs = rf_min(pairs, call->sequences * n_heads / 2);
   pairs = rf_max(1, pairs);
-  *heads = rf_min(pairs, n_heads);
-  *sequences = rf_max(1, rf_min(call->sequences, pairs / n_heads));
+  size.heads = rf_min(pairs, n_heads);
+  size.sequences = rf_max(1, rf_min(call->sequences, pairs / n_heads));
+  return size;
 }
 
 /* What one wave does, in either direction. */
@@ -52,14 +57,15 @@ typedef struct attention_task {
 } attention_task;
 
 /* The stages of a wave. Each but the last starts rows on their way, and each but the first waits for those of the one
- * before. */
+ * before. In the reverse direction what is kept of the forward pass is neither computed nor sent again. */
 static rf_status project(rf_wave *w, const attention_task *task) {
-  RF_TRY(rf_side_take(w->call->scratch, rf_wave_pairs(w) * w->call->tokens, w->rows * w->width, w->shared_qk,
-                      task->reverse, &w->home));
-  RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project(w, task->params, task->x));
+  rf_wave_find_saved(w, task->saved, task->reverse);
+  RF_TRY(rf_wave_take_home(w, task->reverse));
+  if (w->kept < RF_KEEPS_ROWS)
+    RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project(w, task->params, task->x));
   RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
   RF_TRY(rf_wave_take_owner(w, task->reverse));
-  return rf_wave_scatter(w);
+  return w->kept < RF_KEEPS_ROWS ? rf_wave_scatter(w) : RF_OK;
 }
 
 static rf_status attend_here(rf_wave *w) {
@@ -69,23 +75,29 @@ static rf_status attend_here(rf_wave *w) {
 
 static rf_status attend(rf_wave *w, const attention_task *task) {
   (void)task;
+  if (w->kept >= RF_KEEPS_OUTPUT) return RF_OK; /* queries and values may go on travelling */
   RF_TRY(rf_wave_arrive(w));
   RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_here(w));
   return rf_wave_gather(w);
 }
 
 static rf_status output(rf_wave *w, const attention_task *task) {
-  RF_TRY(rf_wave_arrive(w));
+  if (w->kept < RF_KEEPS_OUTPUT) RF_TRY(rf_wave_arrive(w));
   RF_TRY_IN(w->call->phases, RF_PHASE_OUTPUT, rf_wave_output(w, task->params, task->sign, task->y));
   if (!task->reverse) return RF_OK;
   RF_TRY_IN(w->call->phases, RF_PHASE_OUTPUT, rf_wave_output_vjp(w, task->params, task->dy, task->dparams));
   return rf_wave_scatter_vjp(w);
 }
 
+static rf_status attend_here_vjp(rf_wave *w) {
+  if (w->kept >= RF_KEEPS_OUTPUT) rf_wave_scale_keys(w);
+  return w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch);
+}
+
 static rf_status attend_vjp(rf_wave *w, const attention_task *task) {
   (void)task;
   RF_TRY(rf_wave_arrive(w));
-  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch));
+  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_here_vjp(w));
   return rf_wave_gather_vjp(w);
 }
 
@@ -102,7 +114,7 @@ static rf_status project_vjp(rf_wave *w, const attention_task *task) {
  *   wave 1           project | attend ..   | output .. | attend_vjp ..
  *
  * With one sequence rank nothing travels, and they go one by one. */
-enum { FORWARD_STAGES = 3, STAGES = 5, AT_ONCE = 2 };
+enum { FORWARD_STAGES = 3, STAGES = 5 };
 
 static rf_status run_together(rf_wave *waves, int n, const attention_task *task) {
   rf_status (*const stages[STAGES])(rf_wave *, const attention_task *) = {project, attend, output, attend_vjp,
@@ -126,16 +138,14 @@ static rf_wave wave_at(const rf_sublayer *self, const rf_call *call, int64_t ind
 }
 
 static rf_status run_waves(const rf_sublayer *self, const rf_call *call, const attention_task *task) {
-  int64_t sequences, heads;
-  wave_size(self, call, &sequences, &heads);
-  const int64_t n = rf_ceil_div(call->sequences, sequences) * rf_ceil_div(self->config->model.n_heads, heads);
-  const int64_t at_once = rf_mesh_sequence_size(call->mesh) > 1 ? AT_ONCE : 1;
-  for (int64_t first = 0; first < n; first += at_once) {
-    const int some = (int)rf_min(at_once, n - first);
+  const wave_size size = size_of_waves(self, call);
+  const int64_t n = rf_ceil_div(call->sequences, size.sequences) * rf_ceil_div(self->config->model.n_heads, size.heads);
+  for (int64_t first = 0; first < n; first += size.at_once) {
+    const int some = (int)rf_min(size.at_once, n - first);
     const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
     rf_wave waves[AT_ONCE];
     for (int i = 0; i < some; i++) {
-      waves[i] = wave_at(self, call, first + i, sequences, heads);
+      waves[i] = wave_at(self, call, first + i, size.sequences, size.heads);
       waves[i].messages = call->messages[i] ? call->messages[i] : call->scratch;
     }
     RF_TRY(run_together(waves, some, task));
@@ -143,10 +153,6 @@ static rf_status run_waves(const rf_sublayer *self, const rf_call *call, const a
     rf_arena_release(call->scratch, mark);
   }
   return RF_OK;
-}
-
-size_t rf_attention_saved_bytes(const rf_sublayer *self, const rf_call *call) {
-  return self->ops->attention->saved_bytes(self, call);
 }
 
 rf_status rf_attention_apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,

@@ -29,22 +29,34 @@ typedef struct rf_wave {
   int64_t first_sequence, n_sequences, first_head, n_heads;
   int64_t rows, width; /* at home: n_sequences * tokens, n_heads * d_head */
   bool shared_qk;
+  int kept; /* reverse: the level of what `saved` holds, to be used as it is; forward: 0 */
   rf_side home, owner;
   struct rf_exchange *exchange;      /* between the two; made by the kind */
-  struct rf_exchange_move *moves[2]; /* rows under way */
+  struct rf_exchange_move *moves[3]; /* rows under way */
   int n_moves;
   rf_arena *messages; /* their buffers, given back when they have arrived */
   rf_mark messages_mark;
   rf_windows windows; /* over the owner's rows */
 } rf_wave;
 
+/* How a kind lays a wave's tokens into slots. */
+typedef struct rf_layout_of_slots {
+  int64_t rounds, chunk, chunks_before, chunks_after;
+  int64_t n_buckets;          /* the padding bucket included */
+  int bucket_bytes;           /* 2 or 4 */
+  const void *const *buckets; /* [pairs] each [rounds, tokens]; NULL: all in bucket 0, so that slots are positions */
+  bool rounds_travel;         /* rows bring their chunk and bucket of every round */
+} rf_layout_of_slots;
+
 /* What a kind of attention adds. */
 typedef struct rf_attention_ops {
   bool (*shared_qk)(const rf_sublayer *self);
-  size_t (*saved_bytes)(const rf_sublayer *self, const rf_call *call);
-  /* When q, k, v are at home: makes the exchange and fills wave->windows (rf_wave_plan). saved: buckets, written by the
-   * forward pass and read when `recompute`. */
-  rf_status (*prepare)(rf_wave *wave, void *saved, bool recompute);
+  size_t (*bucket_bytes)(const rf_sublayer *self, const rf_call *call); /* of all buckets of a call */
+  /* How a call's tokens are laid into slots, without the buckets. */
+  rf_layout_of_slots (*layout)(const rf_sublayer *self, const rf_call *call);
+  /* When q, k, v are at home: makes the exchange and fills wave->windows (rf_wave_plan). buckets: written by the
+   * forward pass and read when `reverse`. */
+  rf_status (*prepare)(rf_wave *wave, void *buckets, bool reverse);
   /* o, m, z from q, k, v; then dq, dk, dv (cleared by the caller) from d_o and delta, at the normalised o. */
   rf_status (*attend)(const rf_windows *windows, rf_arena *scratch);
   rf_status (*attend_vjp)(const rf_windows *windows, rf_arena *scratch);
@@ -52,7 +64,6 @@ typedef struct rf_attention_ops {
 
 /* The sublayer operations of every kind; self->ops->attention says which. */
 rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_block *block);
-size_t rf_attention_saved_bytes(const rf_sublayer *self, const rf_call *call);
 rf_status rf_attention_apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
                              real *y, void *saved);
 rf_status rf_attention_apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,

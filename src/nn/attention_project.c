@@ -120,7 +120,7 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
     rf_wave_progress(w);
-    normalise_output(w, row, n);
+    if (!w->kept) normalise_output(w, row, n); /* what is kept is */
     if (!y) continue;
     const real *o = w->home.o + row * w->width, *weight = params + s.at.output + s.head_cols;
     real *out = y + (s.row0 + row) * s.d;

@@ -18,7 +18,7 @@ rf_attention_tensors rf_attention_tensors_of(const rf_model_config *model, bool 
 /* q, k, v and key scales of the wave from x [sequences, tokens, d]. */
 rf_status rf_wave_project(const rf_wave *wave, const real *params, const real *x);
 
-/* o /= z, then y += sign * dropout(o Wo^T). y may be NULL. */
+/* o /= z unless it is kept, where it was; then y += sign * dropout(o Wo^T). y may be NULL. */
 rf_status rf_wave_output(const rf_wave *wave, const real *params, real sign, real *y);
 
 /* With o normalised: d_o = dropout^T(dy) Wo, delta = d_o . o, dWo += ... */

@@ -95,27 +95,94 @@ static real *at_owner(const rf_wave *w, real *array, int64_t width, int64_t pair
   return alone(w) ? at_home(w, array, width, pair) : array + first_row * width;
 }
 
-rf_status rf_side_take(rf_arena *arena, int64_t rows, int64_t big, bool shared_qk, bool reverse, rf_side *s) {
-  const struct {
-    real **pointer;
-    int64_t count;
-    bool used;
-  } parts[] = {
-      {&s->q, big, true},     {&s->k, big, !shared_qk}, {&s->v, big, true},      {&s->o, big, true},
-      {&s->m, rows, true},    {&s->z, rows, true},      {&s->d_o, big, reverse}, {&s->delta, rows, reverse},
-      {&s->dq, big, reverse}, {&s->dk, big, reverse},   {&s->dv, big, reverse},
-  };
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
+int64_t rf_most_rows(const rf_layout_of_slots *layout, int64_t length, int64_t ranks) {
+  const int64_t chunks = rf_ceil_div(layout->rounds * (length / layout->chunk), ranks);
+  return rf_min(length, (layout->chunks_before + chunks + layout->chunks_after) * layout->chunk);
+}
+
+int64_t rf_pair_reals(const rf_sublayer *self, const rf_call *call) {
+  const int64_t ranks = rf_mesh_sequence_size(call->mesh), dh = self->config->model.d_head;
+  const int64_t separate =
+      self->ops->attention->shared_qk(self) ? 0 : 1; /* one array more, of keys or their gradient */
+  if (ranks == 1) return call->length * dh * (6 + separate);
+  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  return dh * (rf_ceil_div(call->length, ranks) * (2 + separate) +
+               rf_most_rows(&layout, call->length, ranks) * (6 + separate));
+}
+
+/* Takes an array, unless it has its place already. */
+static rf_status take(rf_arena *arena, int64_t n, real **array) {
+  return *array ? RF_OK : rf_arena_take(arena, (size_t)n, sizeof(real), array);
+}
+
+static rf_status take_queries(rf_arena *arena, int64_t big, bool shared_qk, rf_side *s) {
+  RF_TRY(take(arena, big, &s->q));
+  if (!shared_qk) RF_TRY(take(arena, big, &s->k));
   if (shared_qk) s->k = s->q;
-  return RF_OK;
+  return take(arena, big, &s->v);
+}
+
+/* Alone, home is the owner too: queries, keys and values are needed to the end. dq is used once o is not. */
+static rf_status take_both(rf_wave *w, bool reverse) {
+  rf_arena *arena = w->call->scratch;
+  const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
+  rf_side *s = &w->home;
+  RF_TRY(take_queries(arena, big, w->shared_qk, s));
+  RF_TRY(take(arena, big, &s->o));
+  RF_TRY(take(arena, entries, &s->m));
+  RF_TRY(take(arena, entries, &s->z));
+  if (!reverse) return RF_OK;
+  RF_TRY(take(arena, entries, &s->delta));
+  RF_TRY(take(arena, big, &s->d_o));
+  if (!w->kept) s->dq = s->o;
+  RF_TRY(take(arena, big, &s->dq));
+  RF_TRY(take(arena, big, &s->dk));
+  return take(arena, big, &s->dv);
+}
+
+/* With other owners, home needs an array only until its rows have left, or from when they have come:
+ *
+ *   one place      q ->| o ->| dq      next  v ->| d_o ->| dv      where separate  k ->| dk */
+rf_status rf_wave_take_home(rf_wave *w, bool reverse) {
+  if (alone(w)) return take_both(w, reverse);
+  rf_arena *arena = w->call->scratch;
+  const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
+  rf_side *s = &w->home;
+  RF_TRY(take_queries(arena, big, w->shared_qk, s));
+  if (!s->o) s->o = s->q;
+  RF_TRY(take(arena, entries, &s->m));
+  RF_TRY(take(arena, entries, &s->z));
+  if (!reverse) return RF_OK;
+  s->d_o = s->dv = s->v;
+  s->dq = s->q;
+  s->dk = s->k; /* where shared, folded into dq before it comes */
+  return take(arena, entries, &s->delta);
+}
+
+/* d_o comes when o has left. */
+static rf_status take_rows(rf_wave *w, int64_t rows, bool reverse) {
+  rf_arena *arena = w->call->scratch;
+  const int64_t big = rows * w->self->config->model.d_head;
+  rf_side *s = &w->owner;
+  RF_TRY(take_queries(arena, big, w->shared_qk, s));
+  RF_TRY(take(arena, big, &s->o));
+  RF_TRY(take(arena, rows, &s->m));
+  RF_TRY(take(arena, rows, &s->z));
+  if (!reverse) return RF_OK;
+  s->d_o = s->o;
+  RF_TRY(take(arena, rows, &s->delta));
+  RF_TRY(take(arena, big, &s->dq));
+  RF_TRY(take(arena, big, &s->dk));
+  return take(arena, big, &s->dv);
 }
 
 rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
   const int64_t dh = w->self->config->model.d_head;
-  w->owner = w->home;
   const int64_t rows = rf_exchange_rows(w->exchange);
-  if (!alone(w)) RF_TRY(rf_side_take(w->call->scratch, rows, rows * dh, w->shared_qk, reverse, &w->owner));
+  if (alone(w))
+    w->owner = w->home;
+  else
+    RF_TRY(take_rows(w, rows, reverse));
   rf_side *s = &w->owner;
   if (w->shared_qk) RF_TRY(rf_arena_take(w->call->scratch, (size_t)rows, sizeof(real), &s->key_scale));
   int64_t row = 0;

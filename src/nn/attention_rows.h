@@ -6,24 +6,20 @@
 #include "comm/exchange.h"
 #include "nn/attention.h"
 
-/* How a kind lays a wave's tokens into slots. */
-typedef struct rf_layout_of_slots {
-  int64_t rounds, chunk, chunks_before, chunks_after;
-  int64_t n_buckets;          /* the padding bucket included */
-  int bucket_bytes;           /* 2 or 4 */
-  const void *const *buckets; /* [pairs] each [rounds, tokens]; NULL: all in bucket 0, so that slots are positions */
-  bool rounds_travel;         /* rows bring their chunk and bucket of every round */
-} rf_layout_of_slots;
-
 /* Makes wave->exchange and fills wave->windows with what every kind sets the same way: pairs, sizes, causality,
  * dropout. */
 rf_status rf_wave_plan(rf_wave *wave, const rf_layout_of_slots *layout);
 
-/* Takes the arrays of a side: `rows` rows over all pairs, of `big` numbers together. reverse: the gradients too. */
-rf_status rf_side_take(rf_arena *arena, int64_t rows, int64_t big, bool shared_qk, bool reverse, rf_side *side);
-
-/* Takes the owner's arrays and points the pairs at them, after rf_wave_plan. */
+/* Take the arrays of a side that do not lie in `saved`: at home first, the owner's after rf_wave_plan, which points the
+ * pairs at them too. Arrays that are never needed at the same time share a place. */
+rf_status rf_wave_take_home(rf_wave *wave, bool reverse);
 rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
+
+/* Most rows of a pair that a rank may own, whatever the buckets are. */
+int64_t rf_most_rows(const rf_layout_of_slots *layout, int64_t length, int64_t ranks);
+
+/* Numbers in the arrays of a pair on both sides, reverse, nothing kept: about, and the same on all ranks and levels. */
+int64_t rf_pair_reals(const rf_sublayer *self, const rf_call *call);
 
 /* Each of these starts rows on their way; they are there after rf_wave_arrive, which all must be followed by.
  *

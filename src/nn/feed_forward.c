@@ -201,4 +201,4 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
   return RF_OK;
 }
 
-const rf_sublayer_ops rf_feed_forward_ops = {describe, saved_bytes, apply, apply_vjp, NULL};
+const rf_sublayer_ops rf_feed_forward_ops = {describe, 1, saved_bytes, apply, apply_vjp, NULL};

@@ -11,11 +11,12 @@
  * slot. */
 #include "kernel/parallel.h"
 #include "nn/attention_rows.h"
+#include "nn/attention_saved.h"
 #include "nn/ring.h"
 
 static bool shared_qk(const rf_sublayer *self) { return self->config->full.shared_qk; }
 
-static size_t saved_bytes(const rf_sublayer *self, const rf_call *call) {
+static size_t bucket_bytes(const rf_sublayer *self, const rf_call *call) {
   (void)self, (void)call;
   return 0;
 }
@@ -26,8 +27,14 @@ static uint16_t zigzag(int64_t length, int64_t ranks, int64_t position) {
   return (uint16_t)(piece < ranks ? 2 * piece : 2 * (2 * ranks - 1 - piece) + 1);
 }
 
-static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
-  (void)saved, (void)recompute;
+static rf_layout_of_slots layout_of(const rf_sublayer *self, const rf_call *call) {
+  (void)self;
+  return (rf_layout_of_slots){
+      .rounds = 1, .chunk = 1, .n_buckets = 2 * rf_mesh_sequence_size(call->mesh), .bucket_bytes = sizeof(uint16_t)};
+}
+
+static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
+  (void)saved, (void)reverse;
   const int64_t ranks = rf_mesh_sequence_size(w->call->mesh), tokens = w->call->tokens;
   uint16_t *pieces;
   const void **buckets;
@@ -35,12 +42,13 @@ static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)rf_wave_pairs(w), sizeof *buckets, &buckets));
   for (int64_t t = 0; t < tokens; t++) pieces[t] = zigzag(w->call->length, ranks, w->call->first_token + t);
   for (int64_t p = 0; p < rf_wave_pairs(w); p++) buckets[p] = pieces;
-  const rf_layout_of_slots layout = {
-      .rounds = 1, .chunk = 1, .n_buckets = 2 * ranks, .bucket_bytes = sizeof *pieces, .buckets = buckets};
+  rf_layout_of_slots layout = layout_of(w->self, w->call);
+  layout.buckets = buckets;
   return rf_wave_plan(w, &layout);
 }
 
-static const rf_attention_ops full_ops = {shared_qk, saved_bytes, prepare, rf_ring_attend, rf_ring_attend_vjp};
+static const rf_attention_ops full_ops = {shared_qk, bucket_bytes,   layout_of,
+                                          prepare,   rf_ring_attend, rf_ring_attend_vjp};
 
-const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe, rf_attention_saved_bytes, rf_attention_apply,
-                                               rf_attention_apply_vjp, &full_ops};
+const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
+                                               rf_attention_apply,    rf_attention_apply_vjp, &full_ops};

@@ -3,6 +3,7 @@
 #include "kernel/parallel.h"
 #include "lsh/hash.h"
 #include "nn/attention_rows.h"
+#include "nn/attention_saved.h"
 
 static bool shared_qk(const rf_sublayer *self) {
   (void)self;
@@ -84,21 +85,26 @@ static rf_status point_at_buckets(const rf_wave *w, const rf_hash_shape *shape, 
   return RF_OK;
 }
 
-static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
+static rf_layout_of_slots layout_of(const rf_sublayer *self, const rf_call *call) {
+  const rf_lsh_config *lsh = &self->config->lsh;
+  if (!hashes(self, call->length)) return (rf_layout_of_slots){.rounds = 1, .chunk = call->length, .n_buckets = 1};
+  const rf_hash_shape shape = rf_hash_shape_of(lsh, self->config->model.d_head);
+  return (rf_layout_of_slots){.rounds = shape.rounds,
+                              .chunk = lsh->chunk,
+                              .chunks_before = lsh->chunks_before,
+                              .chunks_after = lsh->chunks_after,
+                              .n_buckets = shape.buckets + 1,
+                              .bucket_bytes = rf_bucket_bytes(shape.buckets),
+                              .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
+}
+
+static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
   const rf_lsh_config *lsh = &w->self->config->lsh;
-  rf_layout_of_slots layout = {.rounds = 1, .chunk = w->call->length, .n_buckets = 1};
+  rf_layout_of_slots layout = layout_of(w->self, w->call);
   const bool hashing = hashes(w->self, w->call->length);
   if (hashing) {
     const rf_hash_shape shape = rf_hash_shape_of(lsh, w->self->config->model.d_head);
-    layout =
-        (rf_layout_of_slots){.rounds = shape.rounds,
-                             .chunk = lsh->chunk,
-                             .chunks_before = lsh->chunks_before,
-                             .chunks_after = lsh->chunks_after,
-                             .n_buckets = shape.buckets + 1,
-                             .bucket_bytes = rf_bucket_bytes(shape.buckets),
-                             .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
-    if (!recompute) RF_TRY_IN(w->call->phases, RF_PHASE_HASH, hash_wave(w, &shape, saved));
+    if (!reverse) RF_TRY_IN(w->call->phases, RF_PHASE_HASH, hash_wave(w, &shape, saved));
     RF_TRY(point_at_buckets(w, &shape, saved, &layout.buckets));
   }
   RF_TRY(rf_wave_plan(w, &layout));
@@ -108,14 +114,15 @@ static rf_status prepare(rf_wave *w, void *saved, bool recompute) {
   return prepare_duplicates(w, &w->windows.rule);
 }
 
-static size_t saved_bytes(const rf_sublayer *self, const rf_call *call) {
+static size_t bucket_bytes(const rf_sublayer *self, const rf_call *call) {
   if (!hashes(self, call->length)) return 0;
   const rf_hash_shape shape = rf_hash_shape_of(&self->config->lsh, self->config->model.d_head);
   return (size_t)(call->sequences * self->config->model.n_heads * shape.rounds * call->tokens) *
          (size_t)rf_bucket_bytes(shape.buckets);
 }
 
-static const rf_attention_ops lsh_ops = {shared_qk, saved_bytes, prepare, rf_windows_attend, rf_windows_attend_vjp};
+static const rf_attention_ops lsh_ops = {shared_qk, bucket_bytes,      layout_of,
+                                         prepare,   rf_windows_attend, rf_windows_attend_vjp};
 
-const rf_sublayer_ops rf_lsh_attention_ops = {rf_attention_describe, rf_attention_saved_bytes, rf_attention_apply,
-                                              rf_attention_apply_vjp, &lsh_ops};
+const rf_sublayer_ops rf_lsh_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
+                                              rf_attention_apply,    rf_attention_apply_vjp, &lsh_ops};

@@ -29,6 +29,7 @@ typedef struct rf_call {
   uint64_t seed;
   uint32_t step;      /* RF_EVAL_STEP in evaluation */
   bool training;      /* whether dropout acts */
+  int level;          /* how much `saved` holds: see rf_sublayer_ops */
   int64_t wave_bytes; /* most bytes for the transients of one wave of attention; 0: attention's own choice */
   rf_arena *scratch;
   rf_arena *plans;       /* a second arena, where the plan of an exchange outlives the scratch of making it */
@@ -44,7 +45,14 @@ struct rf_attention_ops;
 typedef struct rf_sublayer_ops {
   /* Appends the sublayer's tensors to `block`, in the order of its flat parameter vector. prefix: e.g. "layers.3". */
   rf_status (*describe)(const rf_sublayer *self, const char *prefix, rf_block *block);
-  /* Bytes that apply writes to `saved` and apply_vjp reads: level 0, hash buckets only. */
+  /* Levels of keeping, 0 .. levels - 1. What apply writes to `saved` at a level, apply_vjp finds there instead of
+   * computing it again; at the same x the results are the same to the last bit at every level. Each holds what the one
+   * below holds, and more:
+   *   attention     0: hash buckets    1: the output before its projection, with (m, z)    2: queries, keys, values
+   *   feed-forward  0: nothing         1: the hidden activations */
+  int levels;
+  /* Bytes of `saved` at call->level. On several sequence ranks an upper bound: how many rows come to a rank is known
+   * when they are hashed. */
   size_t (*saved_bytes)(const rf_sublayer *self, const rf_call *call);
   /* x: input; y: added to; saved: out. */
   rf_status (*apply)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
