@@ -36,9 +36,12 @@ static rf_status describe(const rf_sublayer *self, const char *prefix, rf_block 
   return rf_block_add(block, RF_INIT_ZERO, 1, outer, "%s.feed_forward.outer.bias", prefix);
 }
 
+/* Level 1 keeps [rows, d_ff]: what the activation gets, or what it gives where that tells its derivative too. */
+static bool keeps_activated(const rf_sublayer *self) { return self->config->model.activation == RF_RELU; }
+
 static size_t saved_bytes(const rf_sublayer *self, const rf_call *call) {
-  (void)self, (void)call;
-  return 0;
+  if (call->level < 1) return 0;
+  return (size_t)(call->sequences * call->tokens * self->config->model.d_ff) * sizeof(real);
 }
 
 /* What every tile of a call needs. */
@@ -84,9 +87,13 @@ static void add_bias(int64_t rows, int64_t width, const real *restrict bias, rea
   }
 }
 
+static void norm(const job *j, const real *x, int64_t row, int64_t n, real *xn) {
+  rf_norm(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->params + j->at.norm_bias, j->eps, xn, j->d);
+}
+
 /* xn [n, d] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
 static void inner(const job *j, const real *x, int64_t row, int64_t n, real *xn, real *pre) {
-  rf_norm(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->params + j->at.norm_bias, j->eps, xn, j->d);
+  norm(j, x, row, n, xn);
   rf_gemm_nt(n, j->d_ff, j->d, 1, xn, j->d, j->params + j->at.inner, j->d, 0, pre, j->d_ff);
   add_bias(n, j->d_ff, j->params + j->at.inner_bias, pre);
   drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre);
@@ -104,7 +111,7 @@ static void outer(const job *j, const real *h, int64_t row, int64_t n, real sign
 
 static rf_status apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
                        real *y, void *saved) {
-  (void)saved;
+  real *kept = call->level > 0 ? saved : NULL;
   const job j = job_of(self, call, params);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *normed, *hidden, *parts;
@@ -115,9 +122,10 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < j.rows; row += RF_TILE) {
     const int64_t n = rf_min(RF_TILE, j.rows - row);
-    real *h = hidden + rf_thread() * RF_TILE * j.d_ff;
-    inner(&j, x, row, n, normed + rf_thread() * RF_TILE * j.d, h);
-    rf_activate(self->config->model.activation, n * j.d_ff, h, h);
+    real *pre = kept ? kept + row * j.d_ff : hidden + rf_thread() * RF_TILE * j.d_ff;
+    real *h = kept && keeps_activated(self) ? pre : hidden + rf_thread() * RF_TILE * j.d_ff;
+    inner(&j, x, row, n, normed + rf_thread() * RF_TILE * j.d, pre);
+    rf_activate(self->config->model.activation, n * j.d_ff, pre, h);
     outer(&j, h, row, n, sign, parts + rf_thread() * RF_TILE * j.d, y);
   }
   rf_phase_leave(call->phases, before);
@@ -131,9 +139,11 @@ typedef struct super {
   real *h, *dpre;   /* [RF_SUPERBLOCK, d_ff] */
   real *pre, *part; /* [threads][RF_TILE, d_ff], [threads][RF_TILE, d] */
   real *norm_part;  /* [tiles][2 d] */
+  const real *kept; /* [rows, d_ff] of the call, kept by the forward pass; NULL: computed again */
 } super;
 
-static rf_status take_super(const job *j, super *s) {
+static rf_status take_super(const job *j, const void *saved, super *s) {
+  *s = (super){.kept = j->call->level > 0 ? saved : NULL};
   rf_arena *arena = j->call->scratch;
   const int64_t threads = rf_threads();
   const struct {
@@ -158,11 +168,16 @@ static void tile_vjp(const job *j, const super *s, const real *x, const real *dy
   const rf_activation activation = j->self->config->model.activation;
   const int64_t local = tile * RF_TILE, row = block + local;
   real *xn = s->xn + local * j->d, *own_dy = s->dy + local * j->d, *part = s->part + rf_thread() * RF_TILE * j->d;
-  real *h = s->h + local * j->d_ff, *dpre = s->dpre + local * j->d_ff, *pre = s->pre + rf_thread() * RF_TILE * j->d_ff;
-  real *norm_part = s->norm_part + tile * 2 * j->d;
+  real *fresh = s->pre + rf_thread() * RF_TILE * j->d_ff, *activated = s->h + local * j->d_ff;
+  real *dpre = s->dpre + local * j->d_ff, *norm_part = s->norm_part + tile * 2 * j->d;
+  const real *pre = s->kept ? s->kept + row * j->d_ff : fresh;
+  const real *h = s->kept && keeps_activated(j->self) ? pre : activated;
 
-  inner(j, x, row, n, xn, pre);
-  rf_activate(activation, n * j->d_ff, pre, h);
+  if (s->kept)
+    norm(j, x, row, n, xn);
+  else
+    inner(j, x, row, n, xn, fresh);
+  if (h == activated) rf_activate(activation, n * j->d_ff, pre, activated);
   if (y) outer(j, h, row, n, -1, part, y);
 
   memcpy(own_dy, dy + row * j->d, (size_t)(n * j->d) * sizeof(real));
@@ -178,11 +193,10 @@ static void tile_vjp(const job *j, const super *s, const real *x, const real *dy
 
 static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
                            const real *dy, real *y, real *dx, real *dparams, const void *saved) {
-  (void)saved;
   const job j = job_of(self, call, params);
   const rf_mark mark = rf_arena_mark(call->scratch);
   super s;
-  RF_TRY(take_super(&j, &s));
+  RF_TRY(take_super(&j, saved, &s));
   const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
   for (int64_t block = 0; block < j.rows; block += RF_SUPERBLOCK) {
     const int64_t rows = rf_min(RF_SUPERBLOCK, j.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
@@ -190,7 +204,8 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
     for (int64_t tile = 0; tile < tiles; tile++)
       tile_vjp(&j, &s, x, dy, y, dx, block, tile, rf_min(RF_TILE, rows - tile * RF_TILE));
     rf_weight_gradient(rows, j.d_ff, j.d, s.dpre, j.d_ff, s.xn, j.d, dparams + j.at.inner, j.d);
-    rf_weight_gradient(rows, j.d, j.d_ff, s.dy, j.d, s.h, j.d_ff, dparams + j.at.outer, j.d_ff);
+    const real *h = s.kept && keeps_activated(self) ? s.kept + block * j.d_ff : s.h;
+    rf_weight_gradient(rows, j.d, j.d_ff, s.dy, j.d, h, j.d_ff, dparams + j.at.outer, j.d_ff);
     rf_bias_gradient(rows, j.d_ff, s.dpre, j.d_ff, dparams + j.at.inner_bias);
     rf_bias_gradient(rows, j.d, s.dy, j.d, dparams + j.at.outer_bias);
     rf_sum_tiles(tiles, j.d, s.norm_part, 2 * j.d, dparams + j.at.norm_scale);
@@ -201,4 +216,4 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
   return RF_OK;
 }
 
-const rf_sublayer_ops rf_feed_forward_ops = {describe, 1, saved_bytes, apply, apply_vjp, NULL};
+const rf_sublayer_ops rf_feed_forward_ops = {describe, 2, saved_bytes, apply, apply_vjp, NULL};

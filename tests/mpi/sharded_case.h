@@ -37,6 +37,7 @@ typedef struct sharded_case {
   rf_lsh_config lsh; /* chunk 0: small_config's */
   rf_local_config local;
   bool shared_qk, dropout;
+  bool relu; /* else gelu */
   uint64_t seed;
 } sharded_case;
 
@@ -75,6 +76,7 @@ static inline rf_config sharded_config(const sharded_case *c) {
   if (c->lsh.chunk > 0) config.lsh = c->lsh;
   if (c->local.chunk > 0) config.local = c->local;
   config.full.shared_qk = c->shared_qk;
+  if (c->relu) config.model.activation = RF_RELU;
   if (c->dropout) config.model.dropout = config.model.attention_dropout = 0.2;
   return config;
 }
