@@ -44,9 +44,8 @@ typedef struct rf_checkpoint_header {
  * FOLDER.damaged-ATTEMPT first. layout, state: lent, state as of rf_state_create.
  *
  * Called by all ranks of the mesh, with the same folder, which all can reach: each writes what it holds into a shard of
- * its own, rank 0 the rest. mesh NULL: this process alone. RF_FAILED, on all ranks, where one of them cannot write, or
- * holds a number that is not finite; what was there before is then as it was, and the mesh is of no more use
- * (comm/agree.h). */
+ * its own, rank 0 the rest. mesh NULL: this process alone. RF_FAILED, with the same message on all ranks, where one of
+ * them cannot write, or holds a number that is not finite; what was there before is then as it was. */
 rf_status rf_checkpoint_save(const char *folder, struct rf_mesh *mesh, const rf_checkpoint_header *header,
                              const rf_layout *layout, const rf_state *state);
 

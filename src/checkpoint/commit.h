@@ -27,6 +27,9 @@ typedef struct rf_commit {
   rf_record *files; /* [n_files], owned */
 } rf_commit;
 
+/* A new one, of 16 hexadecimal digits. */
+void rf_attempt_draw(char attempt[RF_ATTEMPT_LENGTH + 1]);
+
 void rf_commit_free(rf_commit *commit);
 
 /* Free *text. */

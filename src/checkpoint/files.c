@@ -154,7 +154,13 @@ rf_status rf_rename_synced(const char *from, const char *to) {
   if (strlen(to) >= sizeof parent) return rf_fail(RF_FAILED, "%.64s...: the path is too long", to);
   if (rename(from, to) != 0) return rf_fail(RF_FAILED, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
   parent_of(to, parent);
-  return rf_folder_sync(parent);
+  const rf_status status = rf_folder_sync(parent);
+  if (status != RF_OK) (void)rename(to, from);
+  return status;
+}
+
+bool rf_names_exchange(const char *a, const char *b) {
+  return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
 }
 
 void rf_folder_remove(const char *path) {

@@ -3,6 +3,7 @@
 #define RF_CHECKPOINT_FILES_H
 
 #include "reformer/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +31,11 @@ rf_status rf_folder_make_parents(const char *path);
 rf_status rf_folder_make(const char *path);
 /* The entries of a folder onto the disk. */
 rf_status rf_folder_sync(const char *path);
-/* Renames and syncs the folder that both names are in. */
+/* Renames and syncs the folder that both names are in. On failure the old name is given back, as far as that goes. */
 rf_status rf_rename_synced(const char *from, const char *to);
+/* Two names change places, at once. False where that cannot be: nothing has changed, and some file systems never can.
+ */
+bool rf_names_exchange(const char *a, const char *b);
 /* Removes a folder and the plain files in it; whatever stays is left to the next attempt. */
 void rf_folder_remove(const char *path);
 

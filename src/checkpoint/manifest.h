@@ -1,7 +1,7 @@
 /* manifest.h5: what the shards hold and where. It is read as plain bytes, checked, and opened in memory: HDF5 never
  * reads it from the disk.
  *
- *   attributes         format, version, step, seed, ranks, mesh_sequence, mesh_data, real_bytes
+ *   attributes         format, version, step, seed, ranks, mesh_sequence, mesh_data, real_bytes, eval_loss (NaN: none)
  *   config             text
  *   blocks             table: name, size (numbers, padding included)
  *   tensors            table: name, block, offset (in the block's flat vector), n_dims, shape[3]
@@ -26,9 +26,11 @@ typedef struct rf_manifest {
 
 void rf_manifest_free(rf_manifest *manifest);
 
-/* Writes and syncs the manifest; layout and segments are lent. record: free it. */
+/* Writes the manifest; layout and segments are lent. */
 rf_status rf_manifest_write(const char *folder, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
-                            int64_t n_segments, const rf_segment *segments, rf_record *record);
+                            int64_t n_segments, const rf_segment *segments);
+/* Hashes and syncs it, without HDF5. record: free it. */
+rf_status rf_manifest_seal(const char *folder, rf_record *record);
 
 /* From the bytes of a manifest that matched its hashes. Every number in it is still checked against the others and
  * against the sizes of the files in `commit`: RF_BAD_DATA. `where` is for messages. */

@@ -1,5 +1,6 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/manifest_rows.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,21 @@ static rf_status read_number(const reader *r, const char *name, hid_t native, vo
 static rf_status read_int(const reader *r, const char *name, int64_t low, int64_t high, int64_t *value) {
   RF_TRY(read_number(r, name, H5T_NATIVE_INT64, value));
   return *value >= low && *value <= high ? RF_OK : refuse(r, name);
+}
+
+/* Manifests of before there was one have none. */
+static rf_status read_eval_loss(const reader *r, double *loss) {
+  rf_h5 h = {0};
+  const htri_t there = H5Aexists(r->file, "eval_loss");
+  *loss = NAN;
+  if (there == 0) return RF_OK;
+  const hid_t number = there > 0 ? rf_h5_keep(&h, H5Aopen(r->file, "eval_loss", H5P_DEFAULT)) : -1;
+  const hid_t type = number >= 0 ? rf_h5_keep(&h, H5Aget_type(number)) : -1;
+  const hid_t space = number >= 0 ? rf_h5_keep(&h, H5Aget_space(number)) : -1;
+  bool fine = type >= 0 && space >= 0 && H5Tget_class(type) == H5T_FLOAT && H5Sget_simple_extent_npoints(space) == 1;
+  fine = fine && H5Aread(number, H5T_NATIVE_DOUBLE, loss) >= 0;
+  fine = rf_h5_close(&h) && fine;
+  return fine ? RF_OK : refuse(r, "eval_loss");
 }
 
 /* Free *text. */
@@ -201,6 +217,7 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
   RF_TRY(read_int(r, "mesh_data", 0, 1 << 24, &m->header.mesh_data));
   RF_TRY(read_int(r, "real_bytes", 4, 8, &real_bytes));
   if (real_bytes != 4 && real_bytes != 8) return refuse(r, "real_bytes");
+  RF_TRY(read_eval_loss(r, &m->header.eval_loss));
   m->ranks = (int)ranks;
   m->real_bytes = (int)real_bytes;
   const rf_status status = read_config(r, &config);

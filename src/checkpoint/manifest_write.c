@@ -90,6 +90,7 @@ static rf_status fill(hid_t file, const rf_checkpoint_header *header, int ranks,
   RF_TRY(write_int(file, "mesh_sequence", header->mesh_sequence));
   RF_TRY(write_int(file, "mesh_data", header->mesh_data));
   RF_TRY(write_int(file, "real_bytes", sizeof(real)));
+  RF_TRY(write_number(file, "eval_loss", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &header->eval_loss));
   RF_TRY(write_text(file, "config", header->config, false));
   RF_TRY(write_layout(file, layout));
   RF_TRY(write_table(file, "segments", rf_segment_columns, sizeof *segments, n_segments, segments));
@@ -109,27 +110,30 @@ static rf_status make_file(const char *path, const rf_checkpoint_header *header,
   return status;
 }
 
-/* HDF5 has no way to give away a closed file's bytes from memory (those of an open one carry a mark that spoils their
- * checksum), so the file is read back to be hashed, from the system's memory most likely. */
-static rf_status hash_file(const char *path, rf_record *record) {
-  int64_t size;
-  int file;
-  RF_TRY(rf_file_open_again(path, &file, &size));
-  const rf_status status = rf_record_write(file, path, size, 0, NULL, record);
-  if (status == RF_OK) return rf_file_finish(file, path);
-  (void)close(file);
-  return status;
-}
-
 rf_status rf_manifest_write(const char *folder, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
-                            int64_t n_segments, const rf_segment *segments, rf_record *record) {
+                            int64_t n_segments, const rf_segment *segments) {
   char path[RF_MAX_PATH];
   rf_status status;
-  *record = (rf_record){.name = RF_MANIFEST_NAME};
   RF_TRY(rf_path_join(folder, RF_MANIFEST_NAME, path));
   H5E_BEGIN_TRY { status = make_file(path, header, ranks, layout, n_segments, segments); }
   H5E_END_TRY
-  if (status == RF_OK) status = hash_file(path, record);
+  return status;
+}
+
+/* HDF5 has no way to give away a closed file's bytes from memory (those of an open one carry a mark that spoils their
+ * checksum), so the file is read back to be hashed, from the system's memory most likely. */
+rf_status rf_manifest_seal(const char *folder, rf_record *record) {
+  char path[RF_MAX_PATH];
+  int64_t size;
+  int file;
+  *record = (rf_record){.name = RF_MANIFEST_NAME};
+  RF_TRY(rf_path_join(folder, RF_MANIFEST_NAME, path));
+  RF_TRY(rf_file_open_again(path, &file, &size));
+  rf_status status = rf_record_write(file, path, size, 0, NULL, NULL, record);
+  if (status == RF_OK)
+    status = rf_file_finish(file, path);
+  else
+    (void)close(file);
   if (status != RF_OK) rf_record_free(record);
   return status;
 }

@@ -19,22 +19,25 @@ static const rf_extent *covering(int n_extents, const rf_extent *extents, int64_
   return NULL;
 }
 
-/* A block at a border: what the file holds, with the extents laid over it. */
+/* A block at a border: the extents' parts, and what the file holds between them. */
 static rf_status assemble(int file, const char *path, int64_t from, int64_t to, int n_extents, const rf_extent *extents,
                           char *block) {
-  RF_TRY(rf_file_read(file, path, from, block, to - from));
+  int64_t at = from;
   for (int i = 0; i < n_extents; i++) {
     const rf_extent *e = &extents[i];
     const int64_t a = e->offset > from ? e->offset : from, end = e->offset + e->bytes, b = end < to ? end : to;
-    if (a < b) memcpy(block + (a - from), (const char *)e->data + (a - e->offset), (size_t)(b - a));
+    RF_TRY(rf_file_read(file, path, at, block + (at - from), a - at));
+    memcpy(block + (a - from), (const char *)e->data + (a - e->offset), (size_t)(b - a));
+    at = b;
   }
-  return RF_OK;
+  return rf_file_read(file, path, at, block + (at - from), to - at);
 }
 
-static rf_status write_blocks(int file, const char *path, int n_extents, const rf_extent *extents, char *buffer,
-                              rf_record *record) {
+static rf_status write_blocks(int file, const char *path, int n_extents, const rf_extent *extents,
+                              const atomic_bool *stop, char *buffer, rf_record *record) {
   for (int64_t i = 0; i < record->n_hashes; i++) {
     const int64_t from = i * RF_BLOCK_BYTES, bytes = rf_record_block_size(record, RF_BLOCK_BYTES, i);
+    if (stop && atomic_load(stop)) return rf_fail(RF_FAILED, "%s: given up at byte %lld", path, (long long)from);
     while (n_extents > 0 && extents->offset + extents->bytes <= from) extents++, n_extents--;
     int here = 0;
     while (here < n_extents && extents[here].offset < from + bytes) here++;
@@ -48,13 +51,13 @@ static rf_status write_blocks(int file, const char *path, int n_extents, const r
 }
 
 rf_status rf_record_write(int file, const char *path, int64_t size, int n_extents, const rf_extent *extents,
-                          rf_record *record) {
+                          const atomic_bool *stop, rf_record *record) {
   record->size = size;
   record->n_hashes = rf_record_blocks(size, RF_BLOCK_BYTES);
   record->hashes = calloc((size_t)record->n_hashes + 1, sizeof *record->hashes);
   char *buffer = malloc(RF_BLOCK_BYTES);
   const rf_status status = record->hashes && buffer
-                               ? write_blocks(file, path, n_extents, extents, buffer, record)
+                               ? write_blocks(file, path, n_extents, extents, stop, buffer, record)
                                : rf_fail(RF_FAILED, "%s: out of memory: a block of %d bytes", path, RF_BLOCK_BYTES);
   free(buffer);
   if (status != RF_OK) rf_record_free(record);

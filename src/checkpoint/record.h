@@ -8,6 +8,8 @@
 #define RF_CHECKPOINT_RECORD_H
 
 #include "reformer/error.h"
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { RF_BLOCK_BYTES = 4 << 20, RF_MAX_FILE_NAME = 64 };
@@ -40,8 +42,9 @@ typedef struct rf_extent {
 
 /* Writes the extents (in order of offset, not overlapping) into an open file of `size` bytes, front to back, and
  * records the hashes of all its blocks. Bytes in no extent stay as they are in the file. Needs no HDF5 and no MPI.
- * record->name must be set; the rest is filled in. */
+ * stop (may be NULL): once it is set, from another thread, this fails at the next block. record->name must be set; the
+ * rest is filled in. */
 rf_status rf_record_write(int file, const char *path, int64_t size, int n_extents, const rf_extent *extents,
-                          rf_record *record);
+                          const atomic_bool *stop, rf_record *record);
 
 #endif

@@ -19,7 +19,7 @@ void rf_segment_link(const rf_layout *layout, const char *kind, int64_t block, i
   snprintf(link, RF_MAX_LINK, "%s/%s", kind, tensor < 0 ? b->name : b->tensors[tensor].name);
 }
 
-static bool is_saved(const rf_state_array *array, int rank) {
+bool rf_shard_holds(const rf_state_array *array, int rank) {
   return array->count > 0 && (!array->replicated || rank == 0);
 }
 
@@ -76,47 +76,55 @@ static int by_offset(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static rf_status write_numbers(const char *path, int n, rf_extent *extents, rf_record *record) {
+/* What the state holds for this rank's shard; where it lies in the file is not known yet. */
+static void list_arrays(const rf_state *state, int rank, rf_shard_file *shard) {
+  for (int i = 0; i < state->n_arrays; i++) {
+    const rf_state_array *a = &state->arrays[i];
+    if (!rf_shard_holds(a, rank)) continue;
+    rf_segment *segment = &shard->segments[shard->n];
+    *segment = (rf_segment){
+        .block = a->block, .tensor = a->tensor, .total = a->total, .first = a->first, .count = a->count, .shard = rank};
+    snprintf(segment->kind, sizeof segment->kind, "%s", a->kind);
+    shard->extents[shard->n++] = (rf_extent){.bytes = a->count * (int64_t)sizeof(real), .data = a->values};
+  }
+}
+
+rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
+                           rf_shard_file *shard) {
+  *shard = (rf_shard_file){0};
+  rf_shard_name(rank, ranks, shard->record.name);
+  RF_TRY(rf_path_join(folder, shard->record.name, shard->path));
+  shard->segments = calloc((size_t)state->n_arrays + 1, sizeof *shard->segments);
+  shard->extents = calloc((size_t)state->n_arrays + 1, sizeof *shard->extents);
+  rf_status status = RF_OK;
+  if (!shard->segments || !shard->extents) status = rf_fail(RF_FAILED, "%s: out of memory", shard->path);
+  if (status == RF_OK) {
+    list_arrays(state, rank, shard);
+    H5E_BEGIN_TRY { status = make_file(shard->path, layout, shard->n, shard->segments); }
+    H5E_END_TRY
+  }
+  if (status != RF_OK) {
+    rf_shard_file_free(shard);
+    return status;
+  }
+  for (int i = 0; i < shard->n; i++) shard->extents[i].offset = shard->segments[i].at;
+  qsort(shard->extents, (size_t)shard->n, sizeof *shard->extents, by_offset);
+  return RF_OK;
+}
+
+rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop) {
   int64_t size;
   int file;
-  qsort(extents, (size_t)n, sizeof *extents, by_offset);
-  RF_TRY(rf_file_open_again(path, &file, &size));
-  const rf_status status = rf_record_write(file, path, size, n, extents, record);
-  if (status == RF_OK) return rf_file_finish(file, path);
+  RF_TRY(rf_file_open_again(shard->path, &file, &size));
+  const rf_status status = rf_record_write(file, shard->path, size, shard->n, shard->extents, stop, &shard->record);
+  if (status == RF_OK) return rf_file_finish(file, shard->path);
   (void)close(file);
   return status;
 }
 
-static rf_status write_with(const char *path, int rank, const rf_layout *layout, const rf_state *state,
-                            rf_extent *extents, rf_record *record, int *n_segments, rf_segment *segments) {
-  int n = 0;
-  for (int i = 0; i < state->n_arrays; i++) {
-    const rf_state_array *a = &state->arrays[i];
-    if (!is_saved(a, rank)) continue;
-    segments[n] = (rf_segment){
-        .block = a->block, .tensor = a->tensor, .total = a->total, .first = a->first, .count = a->count, .shard = rank};
-    snprintf(segments[n].kind, sizeof segments[n].kind, "%s", a->kind);
-    extents[n++] = (rf_extent){.bytes = a->count * (int64_t)sizeof(real), .data = a->values};
-  }
-  *n_segments = n;
-  rf_status status;
-  H5E_BEGIN_TRY { status = make_file(path, layout, n, segments); }
-  H5E_END_TRY
-  RF_TRY(status);
-  for (int i = 0; i < n; i++) extents[i].offset = segments[i].at;
-  return write_numbers(path, n, extents, record);
-}
-
-rf_status rf_shard_write(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
-                         rf_record *record, int *n_segments, rf_segment *segments) {
-  char path[RF_MAX_PATH];
-  *record = (rf_record){0};
-  rf_shard_name(rank, ranks, record->name);
-  RF_TRY(rf_path_join(folder, record->name, path));
-  rf_extent *extents = calloc((size_t)state->n_arrays + 1, sizeof *extents);
-  if (!extents) return rf_fail(RF_FAILED, "%s: out of memory", path);
-  const rf_status status = write_with(path, rank, layout, state, extents, record, n_segments, segments);
-  free(extents);
-  if (status != RF_OK) rf_record_free(record);
-  return status;
+void rf_shard_file_free(rf_shard_file *shard) {
+  rf_record_free(&shard->record);
+  free(shard->segments);
+  free(shard->extents);
+  *shard = (rf_shard_file){0};
 }

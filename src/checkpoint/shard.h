@@ -7,6 +7,7 @@
 
 #include "checkpoint/record.h"
 #include "reformer/checkpoint.h"
+#include "reformer/config.h"
 
 enum { RF_MAX_KIND = 48, RF_MAX_LINK = RF_MAX_KIND + RF_MAX_NAME + 1 };
 
@@ -17,15 +18,29 @@ typedef struct rf_segment {
   int64_t shard, at;
 } rf_segment;
 
+/* A shard that has been laid out. */
+typedef struct rf_shard_file {
+  char path[RF_MAX_PATH];
+  int n;
+  rf_segment *segments; /* [n] in the order of the state, owned */
+  rf_extent *extents;   /* [n] where their numbers are in memory, by their place in the file; owned */
+  rf_record record;     /* what COMMIT wants to know, once it is written; owned */
+} rf_shard_file;
+
 void rf_shard_name(int rank, int ranks, char name[RF_MAX_FILE_NAME]);
 
 /* The data set of an array, "KIND/BLOCK" or "KIND/TENSOR", in every shard. */
 void rf_segment_link(const rf_layout *layout, const char *kind, int64_t block, int64_t tensor, char link[RF_MAX_LINK]);
 
-/* Writes the shard of a rank into the folder and syncs it. segments: [state->n_arrays], of which *n_segments are
- * filled: arrays that are empty here, or that rank 0 saves for all, are left out. record: what COMMIT wants to know;
- * free it. */
-rf_status rf_shard_write(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
-                         rf_record *record, int *n_segments, rf_segment *segments);
+/* Arrays that are empty on a rank, or that rank 0 saves for all, are left out of its shard. */
+bool rf_shard_holds(const rf_state_array *array, int rank);
+
+/* Makes the shard of a rank in the folder, of full size, without the numbers, which are lent until they are written.
+ * On failure nothing is to be freed. */
+rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
+                           rf_shard_file *shard);
+/* Writes the numbers and syncs the file. Calls neither HDF5 nor MPI. stop: of rf_record_write. */
+rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop);
+void rf_shard_file_free(rf_shard_file *shard);
 
 #endif

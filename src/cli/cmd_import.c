@@ -4,6 +4,7 @@
 #include "cli/config_file.h"
 #include "reformer/checkpoint.h"
 #include "reformer/model.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@ static rf_status save(const char *folder, const rf_config *config, rf_store *sto
   rf_state state;
   RF_TRY(rf_config_emit(config, &text));
   const rf_checkpoint_header header = {
-      .config = text, .seed = config->training.seed, .mesh_sequence = 1, .mesh_data = 1};
+      .config = text, .seed = config->training.seed, .mesh_sequence = 1, .mesh_data = 1, .eval_loss = NAN};
   rf_status status = rf_state_create(store, NULL, &state);
   if (status == RF_OK) status = rf_checkpoint_save(folder, NULL, &header, rf_store_layout(store), &state);
   rf_state_destroy(&state);

@@ -2,6 +2,7 @@
 #include "comm/mesh.h"
 #include "reformer/checkpoint.h"
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,6 +23,7 @@ static void print_text(const char *folder, const rf_checkpoint_info *info) {
          (long long)count_parameters(layout), precision(info), (long long)info->bytes,
          (unsigned long long)info->header.seed, info->ranks, info->ranks > 1 ? "s" : "",
          (long long)info->header.mesh_sequence, (long long)info->header.mesh_data);
+  if (!isnan(info->header.eval_loss)) printf("validation loss %.6g\n", info->header.eval_loss);
   printf("holds:");
   for (int k = 0; k < info->n_kinds; k++) printf(" %s", info->kinds[k]);
   printf("\n\n");
@@ -53,9 +55,10 @@ static rf_status print_json(const rf_checkpoint_info *info) {
   char seed[32]; /* does not fit a JSON integer */
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)info->header.seed);
   for (int k = 0; k < info->n_kinds; k++) json_array_append_new(kinds, json_string(info->kinds[k]));
-  json_t *all = json_pack("{s:i, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:s}", "version", info->version,
-                          "attempt", info->attempt, "step", (json_int_t)info->header.step, "seed", seed, "precision",
-                          precision(info), "ranks", info->ranks, "mesh_sequence",
+  json_t *all = json_pack("{s:i, s:s, s:I, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:s}", "version",
+                          info->version, "attempt", info->attempt, "step", (json_int_t)info->header.step, "eval_loss",
+                          isnan(info->header.eval_loss) ? json_null() : json_real(info->header.eval_loss), "seed", seed,
+                          "precision", precision(info), "ranks", info->ranks, "mesh_sequence",
                           (json_int_t)info->header.mesh_sequence, "mesh_data", (json_int_t)info->header.mesh_data,
                           "bytes", (json_int_t)info->bytes, "parameters", (json_int_t)count_parameters(info->layout),
                           "holds", kinds, "tensors", list_tensors(info->layout), "config", info->header.config);

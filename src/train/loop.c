@@ -127,7 +127,8 @@ static rf_status save_checkpoint(run *r, const rf_train_options *options, int64_
                                        .step = step,
                                        .seed = r->trainer.config.training.seed,
                                        .mesh_sequence = rf_mesh_sequence_size(r->mesh),
-                                       .mesh_data = rf_mesh_data_size(r->mesh)};
+                                       .mesh_data = rf_mesh_data_size(r->mesh),
+                                       .eval_loss = NAN};
   rf_store *store = rf_model_store(r->trainer.model);
   rf_state state;
   RF_TRY(rf_state_create(store, r->trainer.optimizer, &state));

@@ -101,8 +101,12 @@ static inline void trained_destroy(trained *t) {
 }
 
 static inline rf_checkpoint_header some_header(void) {
-  return (rf_checkpoint_header){
-      .config = "model: {vocab_size: 19}\n", .step = 1000, .seed = UINT64_MAX - 3, .mesh_sequence = 1, .mesh_data = 1};
+  return (rf_checkpoint_header){.config = "model: {vocab_size: 19}\n",
+                                .step = 1000,
+                                .seed = UINT64_MAX - 3,
+                                .mesh_sequence = 1,
+                                .mesh_data = 1,
+                                .eval_loss = 0.75};
 }
 
 static inline void trained_save(const trained *t, bool moments, const char *folder) {

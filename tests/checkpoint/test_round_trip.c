@@ -88,6 +88,7 @@ static void test_a_checkpoint_tells_what_was_told_to_it(void **state) {
   assert_true(info->header.seed == told.seed);
   assert_int_equal(info->header.mesh_sequence, 1);
   assert_int_equal(info->header.mesh_data, 1);
+  assert_true(info->header.eval_loss == told.eval_loss);
   assert_int_equal(info->version, RF_CHECKPOINT_VERSION);
   assert_int_equal(info->ranks, 1);
   assert_int_equal(info->real_bytes, sizeof(real));
@@ -235,17 +236,23 @@ static void save_as(const rf_layout *layout, const rf_state *whole, int ranks, c
                       .block_bytes = RF_BLOCK_BYTES,
                       .n_files = ranks + 1,
                       .files = NEW(rf_record, ranks + 1)};
-  int n_segments = 0, here;
+  int n_segments = 0;
   const rf_checkpoint_header header = some_header();
   assert_ok(rf_folder_make(folder));
   for (int rank = 0; rank < ranks; rank++) {
     rf_state part = cut_state(whole, rank, ranks);
-    assert_ok(
-        rf_shard_write(folder, rank, ranks, layout, &part, &commit.files[rank + 1], &here, segments + n_segments));
-    n_segments += here;
+    rf_shard_file shard;
+    assert_ok(rf_shard_lay_out(folder, rank, ranks, layout, &part, &shard));
+    assert_ok(rf_shard_write(&shard, NULL));
+    memcpy(segments + n_segments, shard.segments, (size_t)shard.n * sizeof *segments);
+    n_segments += shard.n;
+    commit.files[rank + 1] = shard.record;
+    shard.record = (rf_record){0};
+    rf_shard_file_free(&shard);
     free(part.arrays);
   }
-  assert_ok(rf_manifest_write(folder, &header, ranks, layout, n_segments, segments, &commit.files[0]));
+  assert_ok(rf_manifest_write(folder, &header, ranks, layout, n_segments, segments));
+  assert_ok(rf_manifest_seal(folder, &commit.files[0]));
   char *text;
   int64_t length;
   assert_ok(rf_commit_emit(&commit, &text, &length));

@@ -1,0 +1,166 @@
+#include "checkpoint/lock.h"
+#include "checkpoint/commit.h"
+#include "checkpoint/files.h"
+#include "checkpoint/lease.h"
+#include "reformer/config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK_NAME "lock"
+
+struct rf_lock {
+  char path[RF_MAX_PATH];
+  char attempt[RF_ATTEMPT_LENGTH + 1];
+  int file;        /* -1: a lease */
+  bool of_process; /* the old kind of kernel lock, which any closing of the file lets go */
+  rf_lease *lease;
+};
+
+/* --- the line in the file ----------------------------------------------------------------------- */
+
+static rf_status read_open(int file, const char *path, char text[RF_MAX_OWNER]) {
+  const ssize_t length = pread(file, text, RF_MAX_OWNER - 1, 0);
+  if (length < 0) return rf_fail(RF_FAILED, "%s: cannot be read: %s", path, strerror(errno));
+  text[length] = '\0';
+  return RF_OK;
+}
+
+static rf_status write_open(int file, const char *path, const char *text) {
+  if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, strerror(errno));
+  RF_TRY(rf_file_write(file, path, 0, text, (int64_t)strlen(text)));
+  if (fsync(file) != 0) return rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, strerror(errno));
+  return RF_OK;
+}
+
+/* --- the kernel's lock -------------------------------------------------------------------------- */
+
+typedef enum answer { GOT, HELD, NO_LOCKS, FAILED } answer;
+
+static answer ask(int file, int command) {
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int code;
+  do code = fcntl(file, command, &whole);
+  while (code != 0 && errno == EINTR);
+  if (code == 0) return GOT;
+  if (errno == EAGAIN || errno == EACCES) return HELD;
+  return errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL ? NO_LOCKS : FAILED;
+}
+
+static answer ask_kernel(rf_lock *lock) {
+  const answer first = ask(lock->file, F_OFD_SETLK);
+  if (first != NO_LOCKS) return first;
+  lock->of_process = true; /* kernels before 3.15 have no other */
+  return ask(lock->file, F_SETLK);
+}
+
+static rf_status refuse(const rf_lock *lock) {
+  char text[RF_MAX_OWNER];
+  if (read_open(lock->file, lock->path, text) != RF_OK) text[0] = '\0';
+  return rf_owner_refuse(lock->path, text);
+}
+
+/* The file that was locked may have been removed by its last owner meanwhile. */
+static bool is_still_the_file(const rf_lock *lock) {
+  struct stat opened, named;
+  return fstat(lock->file, &opened) == 0 && stat(lock->path, &named) == 0 && opened.st_ino == named.st_ino &&
+         opened.st_dev == named.st_dev;
+}
+
+/* *got: false where the file system has no locks, or where the file was gone. */
+static rf_status try_kernel(rf_lock *lock, answer *got) {
+  lock->file = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock->file < 0) return rf_fail(RF_BAD_CONFIG, "%s: cannot be written: %s", lock->path, strerror(errno));
+  *got = ask_kernel(lock);
+  if (*got == HELD) return refuse(lock);
+  if (*got == FAILED) return rf_fail(RF_FAILED, "%s: cannot be locked: %s", lock->path, strerror(errno));
+  return RF_OK;
+}
+
+static void close_file(rf_lock *lock) {
+  if (lock->file >= 0) (void)close(lock->file);
+  lock->file = -1;
+}
+
+/* A file that its last owner removed between opening and locking is no lock: again, with the new one. */
+static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
+  for (;;) {
+    answer got = FAILED;
+    RF_TRY(try_kernel(lock, &got));
+    *has_locks = got == GOT;
+    if (got != GOT || is_still_the_file(lock)) break;
+    close_file(lock);
+  }
+  if (!*has_locks) {
+    close_file(lock);
+    return RF_OK;
+  }
+  char text[RF_MAX_OWNER];
+  rf_owner_describe(lock->attempt, text);
+  return write_open(lock->file, lock->path, text);
+}
+
+/* ------------------------------------------------------------------------------------------------ */
+
+static rf_status take(rf_lock *lock, const char *folder, rf_lock_kind kind, const rf_lease_times *times) {
+  bool has_locks = false;
+  RF_TRY(rf_path_join(folder, LOCK_NAME, lock->path));
+  rf_attempt_draw(lock->attempt);
+  if (kind == RF_LOCK_BEST) RF_TRY(take_kernel(lock, &has_locks));
+  return has_locks ? RF_OK : rf_lease_take(lock->path, lock->attempt, times, &lock->lease);
+}
+
+rf_status rf_lock_take_timed(const char *folder, rf_lock_kind kind, const rf_lease_times *times, rf_lock **lock) {
+  rf_lock *l = calloc(1, sizeof *l);
+  *lock = NULL;
+  if (!l) return rf_fail(RF_FAILED, "out of memory: the lock of %s", folder);
+  l->file = -1;
+  const rf_status status = take(l, folder, kind, times);
+  if (status == RF_OK) {
+    *lock = l;
+    return RF_OK;
+  }
+  close_file(l);
+  free(l);
+  return status;
+}
+
+rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock) {
+  static const rf_lease_times times = {.beat = 15, .stale = 60, .look = 1};
+  return rf_lock_take_timed(folder, kind, &times, lock);
+}
+
+/* Opened anew, so that a network file system looks again; but the old kind of lock would be lost by closing that. */
+static rf_status read_now(const rf_lock *lock, char text[RF_MAX_OWNER]) {
+  if (lock->of_process) {
+    if (!is_still_the_file(lock)) return rf_fail(RF_FAILED, "%s: has been removed", lock->path);
+    return read_open(lock->file, lock->path, text);
+  }
+  return rf_owner_read(lock->path, text);
+}
+
+rf_status rf_lock_check(const rf_lock *lock) {
+  char text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+  const rf_status status = read_now(lock, text);
+  if (status != RF_OK) return rf_fail(RF_FAILED, "the run's lock is lost: %s", rf_error_message());
+  rf_owner_attempt(text, attempt);
+  if (strcmp(attempt, lock->attempt) == 0) return RF_OK;
+  char owner[RF_MAX_OWNER];
+  return rf_fail(RF_FAILED, "the run's lock is lost: %s belongs to %s", lock->path, rf_owner_line(text, owner));
+}
+
+const char *rf_lock_attempt(const rf_lock *lock) { return lock->attempt; }
+
+void rf_lock_release(rf_lock *lock) {
+  if (!lock) return;
+  if (lock->lease)
+    rf_lease_release(lock->lease);
+  else if (rf_lock_check(lock) == RF_OK)
+    (void)unlink(lock->path); /* while it is locked: whoever waits for it sees that it is not the file any more */
+  close_file(lock);
+  free(lock);
+}

@@ -1,0 +1,200 @@
+#include "checkpoint/saving.h"
+#include "base/clock.h"
+#include "checkpoint/files.h"
+#include "checkpoint/manifest.h"
+#include "comm/collective.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- names -------------------------------------------------------------------------------------- */
+
+/* "FOLDER.WORD-ATTEMPT" */
+static rf_status name_beside(const rf_saving *s, const char *word, char *path) {
+  const int length = snprintf(path, RF_MAX_PATH, "%s.%s-%s", s->folder, word, s->attempt);
+  if (length > 0 && length < RF_MAX_PATH) return RF_OK;
+  return rf_fail(RF_FAILED, "%.64s...: the path is longer than %d bytes", s->folder, RF_MAX_PATH - 1);
+}
+
+static rf_status set_names(rf_saving *s) {
+  const char *folder = s->order.folder;
+  size_t length = strlen(folder);
+  while (length > 1 && folder[length - 1] == '/') length--;
+  if (length == 0 || length >= sizeof s->folder)
+    return rf_fail(RF_FAILED, "found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
+  memcpy(s->folder, folder, length);
+  RF_TRY(name_beside(s, "tmp", s->temporary));
+  return name_beside(s, "damaged", s->damaged);
+}
+
+/* --- what one rank does ------------------------------------------------------------------------- */
+
+static rf_status make_folder(rf_saving *s) {
+  RF_TRY(rf_folder_make_parents(s->folder));
+  RF_TRY(rf_folder_make(s->temporary));
+  s->made = true;
+  return RF_OK;
+}
+
+static rf_status lay_out(rf_saving *s) {
+  return rf_shard_lay_out(s->temporary, rf_mesh_rank(s->order.mesh), rf_mesh_size(s->order.mesh), s->order.layout,
+                          s->order.state, &s->shard);
+}
+
+static rf_status write_shard(void *context) {
+  rf_saving *s = context;
+  return rf_shard_write(&s->shard, &s->stop);
+}
+
+/* A status that is known already, in place of work. */
+static rf_status fail_as_before(void *context) {
+  return rf_fail(*(const rf_status *)context, "%s", rf_error_message());
+}
+
+static rf_status check_size(const rf_saving *s, const rf_record *record) {
+  char path[RF_MAX_PATH];
+  struct stat about;
+  RF_TRY(rf_path_join(s->temporary, record->name, path));
+  if (stat(path, &about) != 0) return rf_fail(RF_FAILED, "%s: has gone: %s", path, strerror(errno));
+  if (about.st_size == record->size) return RF_OK;
+  return rf_fail(RF_FAILED, "%s: has %lld bytes where %lld were written", path, (long long)about.st_size,
+                 (long long)record->size);
+}
+
+/* The manifest, then the shards. */
+static rf_status write_commit(rf_saving *s, const rf_record *manifest) {
+  rf_commit commit = {.block_bytes = RF_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
+  char path[RF_MAX_PATH], *text = NULL;
+  int64_t length = 0;
+  memcpy(commit.attempt, s->attempt, sizeof commit.attempt);
+  RF_TRY(rf_path_join(s->temporary, RF_COMMIT_NAME, path));
+  commit.files = calloc((size_t)commit.n_files, sizeof *commit.files);
+  if (!commit.files) return rf_fail(RF_FAILED, "%s: out of memory", path);
+  commit.files[0] = *manifest;
+  memcpy(commit.files + 1, s->shards.files, (size_t)s->shards.n_files * sizeof *commit.files);
+  rf_status status = RF_OK;
+  for (int i = 0; status == RF_OK && i < commit.n_files; i++) status = check_size(s, &commit.files[i]);
+  if (status == RF_OK) status = rf_commit_emit(&commit, &text, &length);
+  if (status == RF_OK) status = rf_file_store(path, text, length);
+  s->bytes = 0;
+  for (int i = 0; i < commit.n_files; i++) s->bytes += commit.files[i].size;
+  free(text);
+  free(commit.files);
+  return status;
+}
+
+/* Where the file system lets two names change places, there is no moment without a folder of that name. */
+static rf_status take_name_from_another(rf_saving *s) {
+  if (rf_names_exchange(s->temporary, s->folder)) {
+    const rf_status status = rf_rename_synced(s->temporary, s->damaged);
+    if (status != RF_OK && !rf_names_exchange(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
+    return status;
+  }
+  RF_TRY(rf_rename_synced(s->folder, s->damaged));
+  const rf_status status = rf_rename_synced(s->temporary, s->folder);
+  if (status != RF_OK) (void)rename(s->damaged, s->folder);
+  return status;
+}
+
+/* Whatever bears the name is kept, under another. */
+static rf_status take_name(rf_saving *s) {
+  struct stat about;
+  if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
+  if (lstat(s->folder, &about) == 0) return take_name_from_another(s);
+  return rf_rename_synced(s->temporary, s->folder);
+}
+
+/* Rank 0's, when all shards are on the disk and the manifest is made. */
+static rf_status commit(void *context) {
+  rf_saving *s = context;
+  rf_record manifest = {0};
+  RF_TRY(rf_manifest_seal(s->temporary, &manifest));
+  const rf_status status = write_commit(s, &manifest);
+  rf_record_free(&manifest);
+  RF_TRY(status);
+  RF_TRY(rf_folder_sync(s->temporary));
+  RF_TRY(take_name(s));
+  s->named_seconds = rf_clock_seconds();
+  return RF_OK;
+}
+
+/* --- what all do together ----------------------------------------------------------------------- */
+
+static void start(rf_saving *s, rf_saving_stage stage, rf_status own, rf_job job) {
+  s->stage = stage;
+  if (own == RF_OK)
+    rf_writer_start(&s->writer, s->order.aside, job, s);
+  else
+    rf_writer_start(&s->writer, false, fail_as_before, &own);
+}
+
+/* When all writers have ended. A failure leaves nothing behind but what was there before. */
+static void end(rf_saving *s) {
+  if (s->finding.status != RF_OK && s->made) rf_folder_remove(s->temporary);
+  rf_shard_file_free(&s->shard);
+  rf_collected_free(&s->shards);
+  s->made = false;
+  s->stage = RF_SAVING_IDLE;
+}
+
+static rf_status survey(rf_saving *s, rf_status own) {
+  RF_TRY(rf_survey(s->order.mesh, own, &s->finding));
+  if (s->finding.status != RF_OK) end(s);
+  return RF_OK;
+}
+
+rf_status rf_saving_begin(rf_saving *saving, const rf_saving_order *order, rf_status own) {
+  rf_saving *s = saving;
+  char attempt[RF_ATTEMPT_LENGTH + 1] = "";
+  const bool first = rf_mesh_rank(order->mesh) == 0;
+  if (first) rf_attempt_draw(attempt);
+  RF_TRY(rf_broadcast(order->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
+  *s = (rf_saving){.order = *order};
+  memcpy(s->attempt, attempt, sizeof attempt);
+  if (own == RF_OK) own = set_names(s);
+  if (own == RF_OK && first) own = make_folder(s);
+  RF_TRY(survey(s, own));
+  if (s->finding.status == RF_OK) start(s, RF_SAVING_SHARDS, lay_out(s), write_shard);
+  return RF_OK;
+}
+
+/* All shards are on the disk: rank 0 learns of them. */
+static rf_status go_on_to_commit(rf_saving *s) {
+  RF_TRY(rf_collect(s->order.mesh, &s->shard.record, s->shard.n, s->shard.segments, &s->shards));
+  s->stage = RF_SAVING_COMMIT;
+  if (rf_mesh_rank(s->order.mesh) != 0) return RF_OK;
+  const rf_status own = rf_manifest_write(s->temporary, s->order.header, s->shards.n_files, s->order.layout,
+                                          s->shards.n_segments, s->shards.segments);
+  start(s, RF_SAVING_COMMIT, own, commit);
+  return RF_OK;
+}
+
+/* This rank's writer is done, or is waited for. */
+static rf_status go_on(rf_saving *s) {
+  RF_TRY(survey(s, rf_writer_end(&s->writer)));
+  if (s->finding.status != RF_OK) return RF_OK;
+  if (s->stage == RF_SAVING_SHARDS) return go_on_to_commit(s);
+  end(s);
+  return RF_OK;
+}
+
+rf_status rf_saving_poll(rf_saving *saving) {
+  if (saving->stage == RF_SAVING_IDLE) return RF_OK;
+  int64_t busy = !rf_writer_is_done(&saving->writer);
+  RF_TRY(rf_sum_integers(saving->order.mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &busy));
+  return busy > 0 ? RF_OK : go_on(saving);
+}
+
+rf_status rf_saving_finish(rf_saving *saving) {
+  while (saving->stage != RF_SAVING_IDLE) RF_TRY(go_on(saving));
+  return RF_OK;
+}
+
+void rf_saving_abandon(rf_saving *saving) {
+  atomic_store(&saving->stop, true);
+  (void)rf_writer_end(&saving->writer);
+  saving->made = false;
+  end(saving);
+}

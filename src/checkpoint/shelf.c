@@ -1,0 +1,202 @@
+#include "checkpoint/shelf.h"
+#include "base/log.h"
+#include "checkpoint/files.h"
+#include "checkpoint/opened.h"
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
+  char name[32];
+  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
+  return rf_path_join(folder, name, path);
+}
+
+/* --- what is there ------------------------------------------------------------------------------ */
+
+/* Digits after "step-", and what follows them; NULL: another name. */
+static const char *read_step(const char *name, int64_t *step) {
+  if (strncmp(name, "step-", 5) != 0) return NULL;
+  const char *at = name + 5;
+  for (*step = 0; *at >= '0' && *at <= '9'; at++) {
+    if (*step > INT64_MAX / 10 - 1) return NULL;
+    *step = *step * 10 + (*at - '0');
+  }
+  return at > name + 5 ? at : NULL;
+}
+
+static bool is_stale(const char *name) {
+  int64_t step;
+  const char *rest = read_step(name, &step);
+  return rest && (strncmp(rest, ".tmp-", 5) == 0 || strncmp(rest, ".deleting", 9) == 0);
+}
+
+static rf_status put(rf_shelf *shelf, const rf_kept *one) {
+  for (int i = 0; i < shelf->n; i++) {
+    if (shelf->all[i].step != one->step) continue;
+    shelf->all[i] = *one; /* written again */
+    return RF_OK;
+  }
+  if (shelf->n == shelf->room) {
+    const int room = shelf->room > 0 ? 2 * shelf->room : 16;
+    rf_kept *all = realloc(shelf->all, (size_t)room * sizeof *all);
+    if (!all) return rf_fail(RF_FAILED, "out of memory: table of checkpoints");
+    shelf->all = all;
+    shelf->room = room;
+  }
+  shelf->all[shelf->n++] = *one;
+  return RF_OK;
+}
+
+static void remove_stale(const rf_shelf *shelf, const char *name) {
+  char path[RF_MAX_PATH];
+  if (!shelf->lock || rf_path_join(shelf->folder, name, path) != RF_OK) return;
+  rf_folder_remove(path);
+  rf_log_info("removed %s, which an earlier attempt left unfinished", path);
+}
+
+/* What cannot be opened has no loss, and counts only once it has been checked. */
+static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
+  rf_kept one = {.eval_loss = NAN};
+  char path[RF_MAX_PATH];
+  rf_checkpoint *checkpoint;
+  const char *rest = read_step(name, &one.step);
+  if (!rest || *rest != '\0') return RF_OK;
+  RF_TRY(rf_path_join(shelf->folder, name, path));
+  one.resumed = one.verified = one.step == resumed_step;
+  if (rf_checkpoint_open(path, &checkpoint) == RF_OK) {
+    one.eval_loss = rf_checkpoint_info_of(checkpoint)->header.eval_loss;
+    rf_checkpoint_close(checkpoint);
+  }
+  return put(shelf, &one);
+}
+
+static rf_status look_through(rf_shelf *shelf, int64_t resumed_step) {
+  rf_status status = RF_OK;
+  DIR *folder = opendir(shelf->folder);
+  if (!folder) {
+    if (errno == ENOENT) return RF_OK;
+    return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", shelf->folder, strerror(errno));
+  }
+  for (const struct dirent *entry; status == RF_OK && (entry = readdir(folder)) != NULL;) {
+    if (is_stale(entry->d_name))
+      remove_stale(shelf, entry->d_name);
+    else
+      status = take(shelf, entry->d_name, resumed_step);
+  }
+  (void)closedir(folder);
+  return status;
+}
+
+/* --- what may go -------------------------------------------------------------------------------- */
+
+static rf_status check_file(const rf_shelf *shelf, const char *folder, const rf_commit *commit, const rf_record *record,
+                            bool *whole) {
+  rf_block_reader reader;
+  RF_TRY(rf_block_reader_open(folder, record, commit->block_bytes, &reader));
+  rf_status status = RF_OK;
+  for (int64_t i = 0; status == RF_OK && *whole && i < record->n_hashes; i++) {
+    if (atomic_load(&shelf->hurry)) *whole = false;
+    if (*whole) status = rf_block_reader_load(&reader, i, whole);
+  }
+  rf_block_reader_close(&reader);
+  return status;
+}
+
+/* Every byte, by COMMIT alone: HDF5 belongs to the main thread. */
+static bool is_whole(const rf_shelf *shelf, int64_t step) {
+  char path[RF_MAX_PATH];
+  rf_commit commit;
+  if (rf_shelf_path(shelf->folder, step, path) != RF_OK || rf_opened_commit(path, &commit) != RF_OK) return false;
+  bool whole = commit.n_files > 0;
+  for (int i = 0; whole && i < commit.n_files; i++)
+    whole = check_file(shelf, path, &commit, &commit.files[i], &whole) == RF_OK && whole;
+  rf_commit_free(&commit);
+  return whole;
+}
+
+/* The newest below `below` that is not verified; -1: none. */
+static int next_to_check(const rf_shelf *shelf, int64_t below) {
+  int found = -1;
+  for (int i = 0; i < shelf->n; i++) {
+    const rf_kept *c = &shelf->all[i];
+    if (!c->verified && c->step < below && (found < 0 || c->step > shelf->all[found].step)) found = i;
+  }
+  return found;
+}
+
+static void check_older(rf_shelf *shelf) {
+  int64_t below = shelf->newest;
+  while (!atomic_load(&shelf->hurry) && rf_keep_missing(&shelf->config, shelf->newest, shelf->n, shelf->all) > 0) {
+    const int i = next_to_check(shelf, below);
+    if (i < 0) return;
+    below = shelf->all[i].step;
+    shelf->all[i].verified = is_whole(shelf, below);
+  }
+}
+
+/* First out of sight at once, then bit by bit: half of a checkpoint never bears its name. */
+static rf_status remove_one(const rf_shelf *shelf, int64_t step) {
+  char path[RF_MAX_PATH], deleting[RF_MAX_PATH];
+  RF_TRY(rf_shelf_path(shelf->folder, step, path));
+  const int length = snprintf(deleting, sizeof deleting, "%s.deleting", path);
+  if (length >= (int)sizeof deleting) return rf_fail(RF_FAILED, "%s: the path is too long", path);
+  rf_folder_remove(deleting); /* one that could not be removed before */
+  RF_TRY(rf_rename_synced(path, deleting));
+  rf_folder_remove(deleting);
+  return RF_OK;
+}
+
+/* Decides anew after each: what went is not counted any more. The status is of the last that could not be removed. */
+static rf_status prune(void *context) {
+  rf_shelf *shelf = context;
+  rf_status status = RF_OK;
+  if (shelf->lock) RF_TRY(rf_lock_check(shelf->lock));
+  check_older(shelf);
+  for (int i = 0; i < shelf->n;) {
+    if (!rf_keep_removes(&shelf->config, shelf->newest, shelf->n, shelf->all, i)) {
+      i++;
+      continue;
+    }
+    const rf_status removed = remove_one(shelf, shelf->all[i].step);
+    if (removed == RF_OK)
+      shelf->all[i] = shelf->all[--shelf->n];
+    else
+      shelf->all[i++].stuck = true, status = removed;
+  }
+  return status;
+}
+
+/* ------------------------------------------------------------------------------------------------ */
+
+rf_status rf_shelf_fill(rf_shelf *shelf, int64_t resumed_step) {
+  shelf->newest = resumed_step;
+  RF_TRY(look_through(shelf, resumed_step));
+  if (resumed_step >= 0 && shelf->lock && shelf->config.keep > 0) rf_writer_start(&shelf->pruner, true, prune, shelf);
+  return RF_OK;
+}
+
+void rf_shelf_free(rf_shelf *shelf) {
+  atomic_store(&shelf->hurry, true);
+  rf_shelf_settle(shelf);
+  free(shelf->all);
+  shelf->all = NULL;
+}
+
+rf_status rf_shelf_add(rf_shelf *shelf, int64_t step, double eval_loss, bool aside) {
+  atomic_store(&shelf->hurry, true);
+  rf_shelf_settle(shelf);
+  atomic_store(&shelf->hurry, false);
+  shelf->newest = step;
+  RF_TRY(put(shelf, &(rf_kept){.step = step, .eval_loss = eval_loss, .verified = true}));
+  if (shelf->config.keep > 0) rf_writer_start(&shelf->pruner, aside, prune, shelf);
+  return RF_OK;
+}
+
+void rf_shelf_settle(rf_shelf *shelf) {
+  if (rf_writer_end(&shelf->pruner) != RF_OK)
+    rf_log_warn("an old checkpoint could not be removed: %s", rf_error_message());
+}

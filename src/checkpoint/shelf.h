@@ -1,0 +1,36 @@
+/* The checkpoints in a run's folder, and the removal of those that need not stay. Rank 0's. */
+#ifndef RF_CHECKPOINT_SHELF_H
+#define RF_CHECKPOINT_SHELF_H
+
+#include "checkpoint/keep.h"
+#include "checkpoint/lock.h"
+#include "checkpoint/writer.h"
+
+typedef struct rf_shelf {
+  const char *folder;  /* RUN/checkpoints, lent */
+  const rf_lock *lock; /* lent; NULL: nobody is kept out */
+  rf_checkpoint_config config;
+  int64_t newest; /* step of the one that was written last by this run */
+  int n, room;
+  rf_kept *all; /* [n] owned; the pruner's while it is at work */
+  rf_writer pruner;
+  atomic_bool hurry; /* set from the main thread: no more checkpoints are checked byte by byte */
+} rf_shelf;
+
+/* "FOLDER/step-NNNNNNNN". RF_FAILED where it does not fit. */
+rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]);
+
+/* Finds what is in the folder, if it exists. shelf: folder, lock and config are set; resumed_step: -1: none. Where
+ * there is a lock, what other attempts left half written or half removed is removed first, and said; and a thread
+ * begins to check and remove, as after a checkpoint was written: a run that is stopped again and again may never come
+ * to it at its end. */
+rf_status rf_shelf_fill(rf_shelf *shelf, int64_t resumed_step);
+void rf_shelf_free(rf_shelf *shelf);
+
+/* A checkpoint was written: removes those that may go, on a thread of its own where `aside` says so. Older ones that
+ * would count are read through first, at most once each. */
+rf_status rf_shelf_add(rf_shelf *shelf, int64_t step, double eval_loss, bool aside);
+/* Waits for the removal, and warns of what could not be removed. */
+void rf_shelf_settle(rf_shelf *shelf);
+
+#endif
