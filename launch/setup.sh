@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building needs and the machine lacks; with --tests what testing needs too, with --quickstart the text
-# that launch/quickstart.sh trains on.
-#   launch/setup.sh [--tests] [--quickstart]
+# that launch/quickstart.sh trains on, with --cluster what the virtual cluster (cluster/README.md) needs.
+#   launch/setup.sh [--tests] [--quickstart] [--cluster]
 # What is already there by other means (modules, Spack, another distribution) counts: each line below
 # asks for the thing, not for the Debian package. Exit status: 0 all there; 1 something is missing.
 set -u
@@ -35,6 +35,12 @@ for_quickstart='
 bible-kjv              | command -v bible
 bible-kjv-text         | bible -l 80 gen1:1 | grep beginning
 '
+for_cluster='
+iproute2               | PATH=$PATH:/usr/sbin command -v tc
+util-linux             | command -v nsenter && command -v unshare
+munge                  | PATH=$PATH:/usr/sbin command -v munged
+slurm-wlm              | PATH=$PATH:/usr/sbin command -v slurmctld && PATH=$PATH:/usr/sbin command -v slurmd && command -v srun
+'
 # libopenblas-openmp-dev: the threads of this OpenBLAS are OpenMP's, so it starts none of its own when loaded;
 # the variant that libopenblas-dev brings starts one a core. Either works.
 
@@ -42,8 +48,9 @@ for option; do
   case "$option" in
   --tests) needed+=$for_tests ;;
   --quickstart) needed+=$for_quickstart ;;
+  --cluster) needed+=$for_cluster ;;
   *)
-    echo "usage: launch/setup.sh [--tests] [--quickstart]" >&2
+    echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster]" >&2
     exit 2
     ;;
   esac

@@ -13,8 +13,14 @@ check 2 "found 2 arguments" "usage: launch/quickstart.sh [TEXT]" -- a b
 check 3 "missing.txt: no file that can be read" -- missing.txt
 check 3 "$work: no file that can be read" -- "$work"
 PROGRAM=$source_dir/launch/setup.sh
-check 2 "usage: launch/setup.sh [--tests] [--quickstart]" -- --test
-check 2 "usage: launch/setup.sh [--tests] [--quickstart]" -- --tests more
+check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster]" -- --test
+check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster]" -- --tests more
+
+if command -v shellcheck >/dev/null; then
+  checks=$((checks + 1))
+  shellcheck -x -S warning "$source_dir"/launch/*.sh "$source_dir"/launch/*.sbatch "$source_dir"/cluster/*.sh \
+    "$source_dir"/tests/cluster/*.sh || failures=$((failures + 1))
+fi
 
 # Where nothing can be installed it names what is missing: here all of it, as no command is found.
 ln -s "$(command -v bash)" bash
