@@ -16,6 +16,7 @@ pkg-config             | command -v pkg-config
 libopenmpi-dev         | command -v mpicc
 openmpi-bin            | command -v mpirun
 libopenblas-openmp-dev | pkg-config --exists openblas || test -n "$(find /usr/include -name cblas.h -print -quit)"
+libxsmm-dev            | pkg-config --exists libxsmm || [ "$(uname -m)" != x86_64 ]
 libhdf5-openmpi-dev    | command -v h5pcc
 libyaml-dev            | pkg-config --exists yaml-0.1
 libjansson-dev         | pkg-config --exists jansson

@@ -85,7 +85,7 @@ static real apply_rules(const rf_rule *rule, const rf_tokens *queries, int64_t i
 void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
                const real *q, const real *kt, const real *v, real *logits, real *row, real *o, real *m, real *z) {
   const int64_t n = shape->keys, dh = shape->d_head;
-  rf_gemm_nn(shape->queries, n, dh, 1, q, dh, kt, shape->ldkt, 0, logits, n);
+  rf_gemm_nn(shape->queries, n, dh, q, dh, kt, shape->ldkt, false, logits, n);
   for (int64_t i = 0; i < shape->queries; i++) {
     real *restrict s = logits + i * n;
     const real largest = apply_rules(rule, queries, i, keys, n, s);
@@ -98,7 +98,7 @@ void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens
     m[i] = largest;
     z[i] = sum;
   }
-  rf_gemm_nn(shape->queries, dh, n, 1, logits, n, v, dh, 0, o, dh);
+  rf_gemm_nn(shape->queries, dh, n, logits, n, v, dh, false, o, dh);
 }
 
 enum { MERGE_AT_ONCE = 64 };
@@ -169,8 +169,8 @@ void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_to
                    const real *z_inverse, const real *delta, real *logits, real *grads, real *row, real *dq, real *dk,
                    real *dv) {
   const int64_t nq = shape->queries, n = shape->keys, dh = shape->d_head;
-  rf_gemm_nn(nq, n, dh, 1, q, dh, kt, shape->ldkt, 0, logits, n);
-  rf_gemm_nn(nq, n, dh, 1, d_o, dh, vt, shape->ldkt, 0, grads, n);
+  rf_gemm_nn(nq, n, dh, q, dh, kt, shape->ldkt, false, logits, n);
+  rf_gemm_nn(nq, n, dh, d_o, dh, vt, shape->ldkt, false, grads, n);
   for (int64_t i = 0; i < nq; i++) {
     real *restrict p = logits + i * n, *restrict ds = grads + i * n;
     const real largest = m[i], inverse = z_inverse[i], d = delta[i];
@@ -193,7 +193,7 @@ void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_to
     }
     drop_constants(rule, queries, i, keys, n, ds);
   }
-  rf_gemm_tn(n, dh, nq, 1, logits, n, d_o, dh, 1, dv, dh);
-  rf_gemm_nn(nq, dh, n, 1, grads, n, k, dh, 0, dq, dh);
-  rf_gemm_tn(n, dh, nq, 1, grads, n, q, dh, 1, dk, dh);
+  rf_gemm_tn(n, dh, nq, logits, n, d_o, dh, true, dv, dh);
+  rf_gemm_nn(nq, dh, n, grads, n, k, dh, false, dq, dh);
+  rf_gemm_tn(n, dh, nq, grads, n, q, dh, true, dk, dh);
 }

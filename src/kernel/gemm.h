@@ -1,32 +1,44 @@
-/* Matrix products: a thin door to BLAS in the chosen precision, row-major. The library runs single-threaded; whoever
- * wants two cores calls it from two threads on independent tiles. */
+/* Matrix products on one thread, row-major. Whoever wants two cores calls from two threads on independent tiles.
+ *
+ * In float they are libxsmm's where it was found: code made at run time for a shape at its first use. There a row of
+ * the result has the same bits however many rows are multiplied at once. In double, and without libxsmm, they are
+ * OpenBLAS's, which promises that for whole tiles only (RF_TILE). */
 #ifndef RF_KERNEL_GEMM_H
 #define RF_KERNEL_GEMM_H
 
 #include "reformer/real.h"
-#include <cblas.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* c[m, n] = alpha a[m, k] b[k, n] + beta c;  the suffix says how a and b are stored: N as written, T transposed.
- * ld: reals from one stored row to the next. */
-static inline void rf_gemm_nn(int64_t m, int64_t n, int64_t k, real alpha, const real *a, int64_t lda, const real *b,
-                              int64_t ldb, real beta, real *c, int64_t ldc) {
-  rf_cblas(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb,
-                 beta, c, (int)ldc);
-}
-
-/* b: [n, k] */
-static inline void rf_gemm_nt(int64_t m, int64_t n, int64_t k, real alpha, const real *a, int64_t lda, const real *b,
-                              int64_t ldb, real beta, real *c, int64_t ldc) {
-  rf_cblas(gemm)(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta,
-                 c, (int)ldc);
-}
+/* c[m, n] = a[m, k] b[k, n], or += where `add`. ld: reals from one stored row to the next. */
+void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
+                real *c, int64_t ldc);
 
 /* a: [k, m] */
-static inline void rf_gemm_tn(int64_t m, int64_t n, int64_t k, real alpha, const real *a, int64_t lda, const real *b,
-                              int64_t ldb, real beta, real *c, int64_t ldc) {
-  rf_cblas(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta,
-                 c, (int)ldc);
+void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
+                real *c, int64_t ldc);
+
+/* A matrix b[k, n] that many products share is packed once, in panels of so many columns, the last filled up with
+ * zeros:
+ *
+ *     |  panel 0  |  panel 1  | .. |   ->   panel 0 [k, RF_GEMM_PANEL], panel 1 [k, RF_GEMM_PANEL], ..
+ */
+enum { RF_GEMM_PANEL = 64 };
+
+/* Reals that a packed b takes. */
+static inline int64_t rf_packed_size(int64_t k, int64_t n) {
+  return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL * k;
 }
+
+/* Packs factor * b, panel by panel, each into its own place. transposed: b is stored as [n, k]. */
+void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed, int64_t panel,
+                   real *packed);
+
+/* As rf_gemm_nn, with b packed. */
+void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add, real *c,
+                    int64_t ldc);
+
+/* The library behind the products: "libxsmm" or "OpenBLAS". */
+const char *rf_gemm_library(void);
 
 #endif

@@ -46,7 +46,7 @@ static int32_t bucket_of(const rf_hash_shape *shape, const real *x) {
 void rf_hash_rows(const rf_hash_shape *shape, int64_t rows, const real *q, int64_t ld, const real *rotations,
                   const uint8_t *mask, real *rotated, const rf_buckets *buckets, int64_t first, int64_t stride) {
   const int64_t width = shape->rounds * shape->columns;
-  rf_gemm_nn(rows, width, shape->d_head, 1, q, ld, rotations, width, 0, rotated, width);
+  rf_gemm_nn(rows, width, shape->d_head, q, ld, rotations, width, false, rotated, width);
   for (int64_t i = 0; i < rows; i++) {
     const bool padding = mask && !mask[i];
     for (int64_t r = 0; r < shape->rounds; r++) {

@@ -1,7 +1,6 @@
 #include "nn/attention_project.h"
 #include "nn/attention_rows.h"
 #include "kernel/dropout.h"
-#include "kernel/gemm.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
@@ -59,8 +58,12 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
   const dims s = dims_of(w);
   const real eps = (real)w->self->config->model.norm_eps;
   const rf_mark mark = rf_arena_mark(w->call->scratch);
-  real *normed;
+  real *normed, *query, *value, *key = NULL;
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &normed));
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, w->width, s.d, 1, params + s.at.query + s.head_rows, s.d, &query));
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, w->width, s.d, 1, params + s.at.value + s.head_rows, s.d, &value));
+  if (!w->shared_qk)
+    RF_TRY(rf_weight_pack_forward(w->call->scratch, w->width, s.d, 1, params + s.at.key + s.head_rows, s.d, &key));
   const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -68,13 +71,9 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
     rf_wave_progress(w);
     real *xn = normed + rf_thread() * RF_TILE * s.d;
     rf_norm(n, s.d, x + (s.row0 + row) * s.d, s.d, params + s.at.norm_scale, params + s.at.norm_bias, eps, xn, s.d);
-    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.query + s.head_rows, s.d, 0, w->home.q + row * w->width,
-               w->width);
-    rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.value + s.head_rows, s.d, 0, w->home.v + row * w->width,
-               w->width);
-    if (!w->shared_qk)
-      rf_gemm_nt(n, w->width, s.d, 1, xn, s.d, params + s.at.key + s.head_rows, s.d, 0, w->home.k + row * w->width,
-                 w->width);
+    rf_gemm_packed(n, w->width, s.d, xn, s.d, query, false, w->home.q + row * w->width, w->width);
+    rf_gemm_packed(n, w->width, s.d, xn, s.d, value, false, w->home.v + row * w->width, w->width);
+    if (!w->shared_qk) rf_gemm_packed(n, w->width, s.d, xn, s.d, key, false, w->home.k + row * w->width, w->width);
     if (rotary(w)) {
       rotate_rows(w, row, n, 1, w->home.q);
       if (!w->shared_qk) rotate_rows(w, row, n, 1, w->home.k);
@@ -113,8 +112,10 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
   const dims s = dims_of(w);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const bool drop = dropping(w);
-  real *dropped = NULL;
+  real *dropped = NULL, *weight;
   if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &dropped));
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.d, w->width, sign, params + s.at.output + s.head_cols, s.all,
+                                &weight));
   const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -122,14 +123,14 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
     rf_wave_progress(w);
     if (!w->kept) normalise_output(w, row, n); /* what is kept is */
     if (!y) continue;
-    const real *o = w->home.o + row * w->width, *weight = params + s.at.output + s.head_cols;
+    const real *o = w->home.o + row * w->width;
     real *out = y + (s.row0 + row) * s.d;
     if (!drop) {
-      rf_gemm_nt(n, s.d, w->width, sign, o, w->width, weight, s.all, 1, out, s.d);
+      rf_gemm_packed(n, s.d, w->width, o, w->width, weight, true, out, s.d);
       continue;
     }
     real *part = dropped + rf_thread() * RF_TILE * s.d;
-    rf_gemm_nt(n, s.d, w->width, sign, o, w->width, weight, s.all, 0, part, s.d);
+    rf_gemm_packed(n, s.d, w->width, o, w->width, weight, false, part, s.d);
     drop_rows(w, s.row0 + row, n, part);
 #pragma omp simd
     for (int64_t i = 0; i < n * s.d; i++) out[i] += part[i];
@@ -155,8 +156,9 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
   const dims s = dims_of(w);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const bool drop = dropping(w);
-  real *dropped = NULL;
+  real *dropped = NULL, *weight;
   if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(RF_SUPERBLOCK * s.d), sizeof(real), &dropped));
+  RF_TRY(rf_weight_pack_backward(w->call->scratch, s.d, w->width, params + s.at.output + s.head_cols, s.all, &weight));
   for (int64_t block = 0; block < w->rows; block += RF_SUPERBLOCK) {
     const int64_t rows = rf_min(RF_SUPERBLOCK, w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
     const real *upstream = dy + (s.row0 + block) * s.d;
@@ -172,8 +174,7 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
         drop_rows(w, s.row0 + block + row, n, copy);
         from = copy;
       }
-      rf_gemm_nn(n, w->width, s.d, 1, from, s.d, params + s.at.output + s.head_cols, s.all, 0,
-                 w->home.d_o + (block + row) * w->width, w->width);
+      rf_gemm_packed(n, w->width, s.d, from, s.d, weight, false, w->home.d_o + (block + row) * w->width, w->width);
       output_delta(w, block + row, n);
     }
     rf_weight_gradient(rows, s.d, w->width, drop ? dropped : upstream, s.d, w->home.o + block * w->width, w->width,
@@ -199,9 +200,10 @@ static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
 
 /* A super-block of rows: xn kept for the weight gradients, dx accumulated tile by tile. */
 typedef struct project_scratch {
-  real *xn;        /* [RF_SUPERBLOCK, d] */
-  real *dxn;       /* [threads][RF_TILE, d] */
-  real *norm_part; /* [tiles of the super-block][2 d] gradients of scale and bias */
+  real *xn;                  /* [RF_SUPERBLOCK, d] */
+  real *dxn;                 /* [threads][RF_TILE, d] */
+  real *norm_part;           /* [tiles of the super-block][2 d] gradients of scale and bias */
+  real *query, *value, *key; /* the weights packed */
 } project_scratch;
 
 static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params, const real *x, real *dx,
@@ -214,19 +216,20 @@ static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params
   rf_wave_progress(w);
   unscale_rows(w, block + row, n);
   rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->d);
-  rf_gemm_nn(n, s->d, w->width, 1, w->home.dq + wave_at, w->width, params + s->at.query + s->head_rows, s->d, 0, dxn,
-             s->d);
-  rf_gemm_nn(n, s->d, w->width, 1, w->home.dv + wave_at, w->width, params + s->at.value + s->head_rows, s->d, 1, dxn,
-             s->d);
-  if (!w->shared_qk)
-    rf_gemm_nn(n, s->d, w->width, 1, w->home.dk + wave_at, w->width, params + s->at.key + s->head_rows, s->d, 1, dxn,
-               s->d);
+  rf_gemm_packed(n, s->d, w->width, w->home.dq + wave_at, w->width, buffers->query, false, dxn, s->d);
+  rf_gemm_packed(n, s->d, w->width, w->home.dv + wave_at, w->width, buffers->value, true, dxn, s->d);
+  if (!w->shared_qk) rf_gemm_packed(n, s->d, w->width, w->home.dk + wave_at, w->width, buffers->key, true, dxn, s->d);
   for (int64_t j = 0; j < 2 * s->d; j++) part[j] = 0;
   rf_norm_vjp(n, s->d, x + at, s->d, params + s->at.norm_scale, eps, dxn, s->d, dx + at, s->d, part, part + s->d);
 }
 
-static rf_status take_project_scratch(const rf_wave *w, int64_t d, project_scratch *buffers) {
+static rf_status take_project_scratch(const rf_wave *w, const dims *s, const real *params, project_scratch *buffers) {
   rf_arena *arena = w->call->scratch;
+  const int64_t d = s->d;
+  params += s->head_rows;
+  RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.query, d, &buffers->query));
+  RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.value, d, &buffers->value));
+  if (!w->shared_qk) RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.key, d, &buffers->key));
   RF_TRY(rf_arena_take(arena, (size_t)(RF_SUPERBLOCK * d), sizeof(real), &buffers->xn));
   RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * d), sizeof(real), &buffers->dxn));
   return rf_arena_take(arena, (size_t)(RF_SUPERBLOCK / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);
@@ -236,7 +239,7 @@ rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *
   const dims s = dims_of(w);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   project_scratch buffers;
-  RF_TRY(take_project_scratch(w, s.d, &buffers));
+  RF_TRY(take_project_scratch(w, &s, params, &buffers));
   for (int64_t block = 0; block < w->rows; block += RF_SUPERBLOCK) {
     const int64_t rows = rf_min(RF_SUPERBLOCK, w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)

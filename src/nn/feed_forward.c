@@ -3,7 +3,6 @@
  * chunking). */
 #include "kernel/activation.h"
 #include "kernel/dropout.h"
-#include "kernel/gemm.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
@@ -52,7 +51,9 @@ typedef struct job {
   tensors at;
   int64_t d, d_ff, rows;
   real eps;
-  double dropout; /* 0 outside training */
+  double dropout;                /* 0 outside training */
+  real *inner, *outer;           /* the weights packed */
+  real *inner_back, *outer_back; /* ... for the reverse */
 } job;
 
 static job job_of(const rf_sublayer *self, const rf_call *call, const real *params) {
@@ -66,6 +67,16 @@ static job job_of(const rf_sublayer *self, const rf_call *call, const real *para
                .rows = call->sequences * call->tokens,
                .eps = (real)m->norm_eps,
                .dropout = call->training ? m->dropout : 0};
+}
+
+static rf_status pack_weights(job *j, bool reverse) {
+  rf_arena *arena = j->call->scratch;
+  const real *inner = j->params + j->at.inner, *outer = j->params + j->at.outer;
+  RF_TRY(rf_weight_pack_forward(arena, j->d_ff, j->d, 1, inner, j->d, &j->inner));
+  RF_TRY(rf_weight_pack_forward(arena, j->d, j->d_ff, 1, outer, j->d_ff, &j->outer));
+  if (!reverse) return RF_OK;
+  RF_TRY(rf_weight_pack_backward(arena, j->d_ff, j->d, inner, j->d, &j->inner_back));
+  return rf_weight_pack_backward(arena, j->d, j->d_ff, outer, j->d_ff, &j->outer_back);
 }
 
 /* Dropout of rows [row, row + n) of the call, sequence by sequence. */
@@ -94,14 +105,14 @@ static void norm(const job *j, const real *x, int64_t row, int64_t n, real *xn) 
 /* xn [n, d] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
 static void inner(const job *j, const real *x, int64_t row, int64_t n, real *xn, real *pre) {
   norm(j, x, row, n, xn);
-  rf_gemm_nt(n, j->d_ff, j->d, 1, xn, j->d, j->params + j->at.inner, j->d, 0, pre, j->d_ff);
+  rf_gemm_packed(n, j->d_ff, j->d, xn, j->d, j->inner, false, pre, j->d_ff);
   add_bias(n, j->d_ff, j->params + j->at.inner_bias, pre);
   drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre);
 }
 
 /* y[rows] += sign dropout(h W2^T + b2). part: [n, d] scratch. */
 static void outer(const job *j, const real *h, int64_t row, int64_t n, real sign, real *part, real *y) {
-  rf_gemm_nt(n, j->d, j->d_ff, 1, h, j->d_ff, j->params + j->at.outer, j->d_ff, 0, part, j->d);
+  rf_gemm_packed(n, j->d, j->d_ff, h, j->d_ff, j->outer, false, part, j->d);
   add_bias(n, j->d, j->params + j->at.outer_bias, part);
   drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, part);
   real *restrict out = y + row * j->d;
@@ -112,13 +123,14 @@ static void outer(const job *j, const real *h, int64_t row, int64_t n, real sign
 static rf_status apply(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
                        real *y, void *saved) {
   real *kept = call->level > 0 ? saved : NULL;
-  const job j = job_of(self, call, params);
+  job j = job_of(self, call, params);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *normed, *hidden, *parts;
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &normed));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &parts));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d_ff), sizeof(real), &hidden));
   const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
+  RF_TRY(pack_weights(&j, false));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < j.rows; row += RF_TILE) {
     const int64_t n = rf_min(RF_TILE, j.rows - row);
@@ -182,10 +194,10 @@ static void tile_vjp(const job *j, const super *s, const real *x, const real *dy
 
   memcpy(own_dy, dy + row * j->d, (size_t)(n * j->d) * sizeof(real));
   drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, own_dy);
-  rf_gemm_nn(n, j->d_ff, j->d, 1, own_dy, j->d, j->params + j->at.outer, j->d_ff, 0, dpre, j->d_ff);
+  rf_gemm_packed(n, j->d_ff, j->d, own_dy, j->d, j->outer_back, false, dpre, j->d_ff);
   rf_activate_vjp(activation, n * j->d_ff, pre, dpre);
   drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, dpre);
-  rf_gemm_nn(n, j->d, j->d_ff, 1, dpre, j->d_ff, j->params + j->at.inner, j->d, 0, part, j->d);
+  rf_gemm_packed(n, j->d, j->d_ff, dpre, j->d_ff, j->inner_back, false, part, j->d);
   memset(norm_part, 0, (size_t)(2 * j->d) * sizeof(real));
   rf_norm_vjp(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->eps, part, j->d, dx + row * j->d, j->d,
               norm_part, norm_part + j->d);
@@ -193,11 +205,12 @@ static void tile_vjp(const job *j, const super *s, const real *x, const real *dy
 
 static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
                            const real *dy, real *y, real *dx, real *dparams, const void *saved) {
-  const job j = job_of(self, call, params);
+  job j = job_of(self, call, params);
   const rf_mark mark = rf_arena_mark(call->scratch);
   super s;
   RF_TRY(take_super(&j, saved, &s));
   const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
+  RF_TRY(pack_weights(&j, true));
   for (int64_t block = 0; block < j.rows; block += RF_SUPERBLOCK) {
     const int64_t rows = rf_min(RF_SUPERBLOCK, j.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)

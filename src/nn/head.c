@@ -1,7 +1,6 @@
 #include "nn/head.h"
 #include "kernel/cross_entropy.h"
 #include "kernel/dropout.h"
-#include "kernel/gemm.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
@@ -49,6 +48,18 @@ typedef struct buffers {
   real *norm_part;         /* [tiles][2 width] */
   rf_loss *part;           /* [tiles] */
 } buffers;
+
+/* The weight [vocab, width], packed for the logits and for their reverse. */
+typedef struct packed_weight {
+  real *forward, *backward;
+} packed_weight;
+
+static rf_status pack_weight(const shape *s, const rf_head_input *in, bool reverse, rf_arena *arena,
+                             packed_weight *packed) {
+  const real *weight = s->tied ? in->tied : in->params + s->weight;
+  RF_TRY(rf_weight_pack_forward(arena, s->vocab, s->width, 1, weight, s->width, &packed->forward));
+  return reverse ? rf_weight_pack_backward(arena, s->vocab, s->width, weight, s->width, &packed->backward) : RF_OK;
+}
 
 static int64_t superblock_rows(const shape *s) {
   return rf_max(2 * RF_TILE, rf_min(RF_SUPERBLOCK, MOST_LOGITS / s->vocab / RF_TILE * RF_TILE));
@@ -116,13 +127,13 @@ static void drop(const rf_config *config, const rf_call *call, int64_t row, int6
 /* normed and logits [n, ..] of rows [row, row + n). joined: [RF_TILE, width] scratch, holds the joined streams after.
  */
 static void tile_logits(const rf_config *config, const rf_call *call, const shape *s, const rf_head_input *in,
-                        int64_t row, int64_t n, real *joined, real *normed, real *logits) {
-  const real *weight = s->tied ? in->tied : in->params + s->weight, *bias = in->params + s->bias;
+                        const packed_weight *weight, int64_t row, int64_t n, real *joined, real *normed, real *logits) {
+  const real *bias = in->params + s->bias;
   join_streams(s, in, row, n, joined);
   rf_norm(n, s->width, joined, s->width, in->params, in->params + s->norm_bias, (real)config->model.norm_eps, normed,
           s->width);
   drop(config, call, row, n, s->width, normed);
-  rf_gemm_nt(n, s->vocab, s->width, 1, normed, s->width, weight, s->width, 0, logits, s->vocab);
+  rf_gemm_packed(n, s->vocab, s->width, normed, s->width, weight->forward, false, logits, s->vocab);
   for (int64_t i = 0; i < n; i++) {
 #pragma omp simd
     for (int64_t j = 0; j < s->vocab; j++) logits[i * s->vocab + j] += bias[j];
@@ -173,10 +184,9 @@ static void add_loss(const rf_loss *part, rf_loss *loss) {
 /* From dlogits: the streams' gradients and this tile's part of the norm's. dnormed, djoined: [RF_TILE, width] scratch.
  */
 static void tile_vjp(const rf_config *config, const rf_call *call, const shape *s, const rf_head_input *in,
-                     const rf_head_gradient *g, int64_t row, int64_t n, const real *dlogits, const real *joined,
-                     real *dnormed, real *djoined, real *norm_part) {
-  const real *weight = s->tied ? in->tied : in->params + s->weight;
-  rf_gemm_nn(n, s->width, s->vocab, 1, dlogits, s->vocab, weight, s->width, 0, dnormed, s->width);
+                     const packed_weight *weight, const rf_head_gradient *g, int64_t row, int64_t n,
+                     const real *dlogits, const real *joined, real *dnormed, real *djoined, real *norm_part) {
+  rf_gemm_packed(n, s->width, s->vocab, dlogits, s->vocab, weight->backward, false, dnormed, s->width);
   drop(config, call, row, n, s->width, dnormed);
   memset(norm_part, 0, (size_t)(2 * s->width) * sizeof(real));
   memset(djoined, 0, (size_t)(n * s->width) * sizeof(real));
@@ -200,7 +210,9 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
   const int64_t all = call->sequences * call->tokens, at_once = rf_min(superblock_rows(&s), all);
   const rf_mark mark = rf_arena_mark(call->scratch);
   buffers b;
+  packed_weight weight;
   RF_TRY(take_buffers(&s, at_once, call->scratch, &b));
+  RF_TRY(pack_weight(&s, input, gradient != NULL, call->scratch, &weight));
   for (int64_t block = 0; block < all; block += at_once) {
     const int64_t rows = rf_min(at_once, all - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)
@@ -208,11 +220,11 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
       const int64_t local = tile * RF_TILE, row = block + local, n = rf_min(RF_TILE, rows - local);
       const int64_t scratch = rf_thread() * RF_TILE * s.width;
       real *logits = b.logits + local * s.vocab, *joined = b.joined + scratch;
-      tile_logits(config, call, &s, input, row, n, joined, b.normed + local * s.width, logits);
+      tile_logits(config, call, &s, input, &weight, row, n, joined, b.normed + local * s.width, logits);
       tile_loss(call, &s, labels, row, n, scale, logits, &b.part[tile]);
       if (gradient)
-        tile_vjp(config, call, &s, input, gradient, row, n, logits, joined, b.dnormed + scratch, b.djoined + scratch,
-                 b.norm_part + tile * 2 * s.width);
+        tile_vjp(config, call, &s, input, &weight, gradient, row, n, logits, joined, b.dnormed + scratch,
+                 b.djoined + scratch, b.norm_part + tile * 2 * s.width);
     }
     for (int64_t tile = 0; tile < tiles; tile++) add_loss(&b.part[tile], loss);
     if (gradient) superblock_gradients(&s, &b, gradient, rows);
@@ -221,20 +233,20 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
   return RF_OK;
 }
 
-/* By tiles in parallel as everywhere: an OpenBLAS built with OpenMP would start threads of its own outside of a
- * parallel region, and its bits depend on how many. */
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits) {
   const shape s = shape_of(config);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *joined, *normed;
+  packed_weight weight;
+  RF_TRY(pack_weight(&s, input, false, call->scratch, &weight));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * s.width), sizeof(real), &joined));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * s.width), sizeof(real), &normed));
 #pragma omp parallel for schedule(static)
   for (int64_t first = 0; first < n; first += RF_TILE) {
     const int64_t scratch = rf_thread() * RF_TILE * s.width;
-    tile_logits(config, call, &s, input, row + first, rf_min(RF_TILE, n - first), joined + scratch, normed + scratch,
-                logits + first * s.vocab);
+    tile_logits(config, call, &s, input, &weight, row + first, rf_min(RF_TILE, n - first), joined + scratch,
+                normed + scratch, logits + first * s.vocab);
   }
   rf_arena_release(call->scratch, mark);
   return RF_OK;
@@ -269,14 +281,16 @@ rf_status rf_head_score(const rf_config *config, const rf_call *call, const rf_h
   const int64_t all = call->sequences * call->tokens, at_once = rf_min(superblock_rows(&s), all);
   const rf_mark mark = rf_arena_mark(call->scratch);
   buffers b;
+  packed_weight weight;
   RF_TRY(take_buffers(&s, at_once, call->scratch, &b));
+  RF_TRY(pack_weight(&s, input, false, call->scratch, &weight));
   for (int64_t block = 0; block < all; block += at_once) {
     const int64_t rows = rf_min(at_once, all - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)
     for (int64_t tile = 0; tile < tiles; tile++) {
       const int64_t local = tile * RF_TILE, row = block + local, n = rf_min(RF_TILE, rows - local);
       real *logits = b.logits + local * s.vocab;
-      tile_logits(config, call, &s, input, row, n, b.joined + rf_thread() * RF_TILE * s.width,
+      tile_logits(config, call, &s, input, &weight, row, n, b.joined + rf_thread() * RF_TILE * s.width,
                   b.normed + local * s.width, logits);
       tile_score(call, &s, labels, row, n, logits, token_loss, &b.part[tile]);
     }

@@ -1,8 +1,25 @@
 #include "nn/linear.h"
-#include "kernel/gemm.h"
 #include "kernel/parallel.h"
 
 enum { TILE_OUT = 64, TILE_IN = 256 };
+
+static rf_status pack(rf_arena *arena, int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed,
+                      real **packed) {
+  RF_TRY(rf_arena_take(arena, (size_t)rf_packed_size(k, n), sizeof(real), packed));
+#pragma omp parallel for schedule(static)
+  for (int64_t panel = 0; panel < rf_ceil_div(n, RF_GEMM_PANEL); panel++)
+    rf_pack_panel(k, n, factor, b, ldb, transposed, panel, *packed);
+  return RF_OK;
+}
+
+rf_status rf_weight_pack_forward(rf_arena *arena, int64_t out, int64_t in, real factor, const real *w, int64_t ldw,
+                                 real **packed) {
+  return pack(arena, in, out, factor, w, ldw, true, packed);
+}
+
+rf_status rf_weight_pack_backward(rf_arena *arena, int64_t out, int64_t in, const real *w, int64_t ldw, real **packed) {
+  return pack(arena, out, in, 1, w, ldw, false, packed);
+}
 
 void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,
                         real *dw, int64_t ldw) {
@@ -10,7 +27,7 @@ void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, i
 #pragma omp parallel for schedule(dynamic)
   for (int64_t tile = 0; tile < tiles_out * tiles_in; tile++) {
     const int64_t i = tile / tiles_in * TILE_OUT, j = tile % tiles_in * TILE_IN;
-    rf_gemm_tn(rf_min(TILE_OUT, out - i), rf_min(TILE_IN, in - j), rows, 1, dy + i, lddy, x + j, ldx, 1,
+    rf_gemm_tn(rf_min(TILE_OUT, out - i), rf_min(TILE_IN, in - j), rows, dy + i, lddy, x + j, ldx, true,
                dw + i * ldw + j, ldw);
   }
 }

@@ -1,14 +1,21 @@
-/* Gradients of a linear layer's weight and bias over many rows, by tiles of the result: each element is summed over the
- * rows in order by one thread, so that the bits do not depend on the number of threads and no partial copies exist. */
+/* A linear layer over many rows: its weight, packed once a call for the products of all tiles, and the gradients of
+ * weight and bias, by tiles of the result: each element is summed over the rows in order by one thread, so that the
+ * bits do not depend on the number of threads and no partial copies exist. */
 #ifndef RF_NN_LINEAR_H
 #define RF_NN_LINEAR_H
 
-#include "reformer/real.h"
-#include <stdint.h>
+#include "kernel/gemm.h"
+#include "reformer/arena.h"
 
 /* Rows of a super-block: activations of so many tokens are kept for the weight gradients, a few MiB that stay in cache.
  */
 enum { RF_SUPERBLOCK = 2048 };
+
+/* A weight w[out, in] (row stride ldw) packed for rf_gemm_packed: _forward for x[.., in] (factor w)^T, _backward for
+ * dy[.., out] w. Taken from the arena; by all threads. */
+rf_status rf_weight_pack_forward(rf_arena *arena, int64_t out, int64_t in, real factor, const real *w, int64_t ldw,
+                                 real **packed);
+rf_status rf_weight_pack_backward(rf_arena *arena, int64_t out, int64_t in, const real *w, int64_t ldw, real **packed);
 
 /* dw[out, in] (row stride ldw) += dy[rows, out]^T x[rows, in]. Runs its own parallel region. */
 void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,

@@ -10,41 +10,124 @@
 /* A sum of n rounded products is off by at most about n roundings, and by sqrt(n) of them on average. */
 static double rounding(int64_t n) { return 4 * sqrt((double)n + 16) * (double)RF_REAL_EPSILON; }
 
-typedef void (*product)(int64_t, int64_t, int64_t, real, const real *, int64_t, const real *, int64_t, real, real *,
-                        int64_t);
+typedef void (*product)(int64_t, int64_t, int64_t, const real *, int64_t, const real *, int64_t, bool, real *, int64_t);
 
-static void check_gemm(const char *what, product gemm, bool a_transposed, bool b_transposed) {
-  static const int64_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 128, 64}, {17, 33, 129}};
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    const int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
-    dice d = {.seed = 1 + i};
-    const int64_t lda = (a_transposed ? m : k) + 2, ldb = (b_transposed ? k : n) + 3, ldc = n + 1;
-    real *a = dice_reals(&d, lda * (a_transposed ? k : m), 1), *b = dice_reals(&d, ldb * (b_transposed ? n : k), 1);
-    real *c = dice_reals(&d, ldc * m, 1);
-    double *expected = NEW(double, ldc *m);
-    for (int64_t r = 0; r < m * ldc; r++) expected[r] = (double)c[r]; /* columns past n stay */
-    for (int64_t r = 0; r < m; r++)
-      for (int64_t j = 0; j < n; j++) {
-        double sum = 0;
-        for (int64_t l = 0; l < k; l++)
-          sum += (double)(a_transposed ? a[l * lda + r] : a[r * lda + l]) *
-                 (double)(b_transposed ? b[j * ldb + l] : b[l * ldb + j]);
-        expected[r * ldc + j] = 0.5 * sum - 2 * expected[r * ldc + j];
-      }
-    gemm(m, n, k, R_(0.5), a, lda, b, ldb, R_(-2), c, ldc);
-    assert_close(what, relative_error(m * ldc, c, expected), rounding(k));
-    free(a);
-    free(b);
-    free(c);
-    free(expected);
+static real *pack(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed) {
+  real *packed = NEW(real, rf_packed_size(k, n) + 1);
+  for (int64_t j = 0; j < n; j += RF_GEMM_PANEL)
+    rf_pack_panel(k, n, factor, b, ldb, transposed, j / RF_GEMM_PANEL, packed);
+  return packed;
+}
+
+static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
+                            bool add, real *c, int64_t ldc) {
+  real *packed = pack(k, n, 1, b, ldb, false);
+  rf_gemm_packed(m, n, k, a, lda, packed, add, c, ldc);
+  free(packed);
+}
+
+static void multiply_packed_transposed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
+                                       int64_t ldb, bool add, real *c, int64_t ldc) {
+  real *packed = pack(k, n, 1, b, ldb, true);
+  rf_gemm_packed(m, n, k, a, lda, packed, add, c, ldc);
+  free(packed);
+}
+
+typedef struct product_case {
+  const char *what;
+  product gemm;
+  bool a_transposed, b_transposed;
+} product_case;
+
+/* Outside of the matrices stand NaNs, which would spread, and in c numbers that must stay. */
+static void check_product(const product_case *p, int64_t m, int64_t n, int64_t k, bool add) {
+  dice d = {.seed = 1 + (uint64_t)(m + 1000 * n + 1000000 * k)};
+  const int64_t columns_a = p->a_transposed ? m : k, columns_b = p->b_transposed ? k : n;
+  const int64_t lda = columns_a + 2, ldb = columns_b + 3, ldc = n + 1;
+  const int64_t all_a = lda * (p->a_transposed ? k : m), all_b = ldb * (p->b_transposed ? n : k), all_c = ldc * m;
+  real *a = dice_reals(&d, all_a + 1, 1), *b = dice_reals(&d, all_b + 1, 1), *c = dice_reals(&d, all_c + 1, 1);
+  double *expected = NEW(double, all_c + 1);
+  for (int64_t i = 0; i < all_a; i++)
+    if (i % lda >= columns_a) a[i] = NAN;
+  for (int64_t i = 0; i < all_b; i++)
+    if (i % ldb >= columns_b) b[i] = NAN;
+  for (int64_t i = 0; i <= all_c; i++) {
+    if (!add && i < all_c && i % ldc < n) c[i] = NAN; /* not read */
+    expected[i] = (double)c[i];
   }
+  for (int64_t r = 0; r < m; r++)
+    for (int64_t j = 0; j < n; j++) {
+      double sum = add ? expected[r * ldc + j] : 0;
+      for (int64_t l = 0; l < k; l++)
+        sum += (double)(p->a_transposed ? a[l * lda + r] : a[r * lda + l]) *
+               (double)(p->b_transposed ? b[j * ldb + l] : b[l * ldb + j]);
+      expected[r * ldc + j] = sum;
+    }
+  p->gemm(m, n, k, a, lda, b, ldb, add, c, ldc);
+  assert_close(p->what, relative_error(all_c + 1, c, expected), rounding(k));
+  free(a);
+  free(b);
+  free(c);
+  free(expected);
 }
 
 static void test_products_equal_a_triple_loop(void **state) {
   (void)state;
-  check_gemm("nn", rf_gemm_nn, false, false);
-  check_gemm("nt", rf_gemm_nt, false, true);
-  check_gemm("tn", rf_gemm_tn, true, false);
+  static const product_case cases[] = {{"nn", rf_gemm_nn, false, false},
+                                       {"tn", rf_gemm_tn, true, false},
+                                       {"packed", multiply_packed, false, false},
+                                       {"packed, transposed", multiply_packed_transposed, false, true}};
+  static const int64_t rows[] = {1, 2, 3, 5, 11, 13, 64, 129}, columns[] = {1, 15, 16, 31, 32, 33, 48, 64, 65, 129};
+  static const int64_t depths[] = {1, 7, 64, 513};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+      for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+        check_product(&cases[i], rows[r], columns[c], depths[(r + c) % 4], (r + c) % 3 == 0);
+    check_product(&cases[i], 64, 128, 64, false);
+    check_product(&cases[i], 3, 5, 0, false);
+    check_product(&cases[i], 3, 5, 0, true);
+  }
+}
+
+static void test_packing_multiplies_by_the_factor(void **state) {
+  (void)state;
+  enum { K = 7, N = RF_GEMM_PANEL + 3 };
+  dice d = {.seed = 2};
+  real *b = dice_reals(&d, K * N, 1), *minus = NEW(real, K * N);
+  for (int i = 0; i < K * N; i++) minus[i] = -b[i];
+  for (int transposed = 0; transposed <= 1; transposed++) {
+    real *packed = pack(K, N, -1, b, transposed ? K : N, transposed);
+    real *expected = pack(K, N, 1, minus, transposed ? K : N, transposed);
+    for (int64_t i = 0; i < rf_packed_size(K, N); i++) assert_true(packed[i] == expected[i]); /* -0 == 0 */
+    free(packed);
+    free(expected);
+  }
+  free(b);
+  free(minus);
+}
+
+/* With libxsmm, however rows are shared out, each has the same bits. */
+static void test_a_row_of_a_product_does_not_depend_on_its_neighbours(void **state) {
+  (void)state;
+  if (strcmp(rf_gemm_library(), "libxsmm") != 0) skip(); /* OpenBLAS promises it for whole tiles */
+  enum { M = 131, K = 521 };
+  static const int64_t columns[] = {5, 16, 32, 40, 64, 64 + 16, 128 + 33};
+  for (size_t x = 0; x < sizeof columns / sizeof *columns; x++) {
+    const int64_t n = columns[x];
+    dice d = {.seed = 3 + x};
+    real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * n, 1), *packed = pack(K, n, 1, b, n, false);
+    real *start = dice_reals(&d, M * n, 1), *whole = NEW(real, M * n), *part = NEW(real, M * n);
+    memcpy(whole, start, sizeof(real) * (size_t)(M * n));
+    rf_gemm_nn(M, n, K, a, K, b, n, true, whole, n);
+    for (int64_t rows = 1; rows <= M; rows += rows < 20 ? 1 : 37) {
+      memcpy(part, start, sizeof(real) * (size_t)(M * n));
+      for (int64_t i = 0; i < M; i += rows)
+        rf_gemm_packed(i + rows <= M ? rows : M - i, n, K, a + i * K, K, packed, true, part + i * n, n);
+      assert_same_bits("rows", M * n, part, whole);
+    }
+    real *all[] = {a, b, packed, start, whole, part};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
 }
 
 enum { ROWS = 5, WIDTH = 37, LDX = 40, LDY = 41 };
@@ -272,6 +355,8 @@ static void test_a_logit_that_is_not_a_number_makes_the_loss_none(void **state) 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_products_equal_a_triple_loop),
+      cmocka_unit_test(test_packing_multiplies_by_the_factor),
+      cmocka_unit_test(test_a_row_of_a_product_does_not_depend_on_its_neighbours),
       cmocka_unit_test(test_norm_equals_its_formula),
       cmocka_unit_test(test_norm_vjp_equals_the_jacobian_row_by_row),
       cmocka_unit_test(test_activations_equal_their_formulas),
