@@ -11,6 +11,7 @@ static struct {
   bool verbose;
   bool status_shown;
   FILE *file;
+  bool file_failed; /* its newest line: a disk that was full for a while is forgiven */
 } voice;
 
 void rf_log_set_rank(int rank) { voice.rank = rank; }
@@ -33,9 +34,9 @@ rf_status rf_log_open(const char *path) {
 
 rf_status rf_log_close(void) {
   if (!voice.file) return RF_OK;
-  bool failed = ferror(voice.file) != 0;
-  failed = fclose(voice.file) != 0 || failed;
+  const bool failed = fclose(voice.file) != 0 || voice.file_failed;
   voice.file = NULL;
+  voice.file_failed = false;
   return failed ? rf_fail(RF_FAILED, "the log file could not be written; is the disk full?") : RF_OK;
 }
 
@@ -46,11 +47,13 @@ static void wipe_status(void) {
 }
 
 static void say(FILE *stream, const char *kind, const char *format, va_list arguments) {
+  clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
   (void)vfprintf(stream, format, arguments);
   (void)fputc('\n', stream);
-  (void)fflush(stream);
+  const bool failed = fflush(stream) != 0 || ferror(stream);
+  if (stream == voice.file) voice.file_failed = failed;
 }
 
 static void say_everywhere(const char *kind, const char *format, va_list arguments) {

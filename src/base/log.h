@@ -17,7 +17,7 @@ bool rf_log_is_terminal(void); /* would a status line be seen? */
 
 /* From here on lines are appended to this file too (rank 0 only). RF_BAD_CONFIG where it cannot be opened. */
 rf_status rf_log_open(const char *path);
-/* RF_FAILED where a line could not be written since it was opened. */
+/* RF_FAILED where the newest line could not be written. */
 rf_status rf_log_close(void);
 
 /* One line each, without its end. */

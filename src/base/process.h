@@ -10,4 +10,7 @@ int64_t rf_process_peak_bytes(void);
 /* Cores this process may run on (its affinity mask, as mpirun, srun or taskset set it); at least 1. */
 int rf_process_cores(void);
 
+/* Seconds since this process was started, to about 0.01; 0 where the system does not tell. */
+double rf_process_age(void);
+
 #endif

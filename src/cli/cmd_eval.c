@@ -53,7 +53,7 @@ static rf_status say_split(rf_model *model, const rf_dataset *dataset, rf_split 
   RF_TRY(rf_arena_create("evaluation", 0, &arena));
   rf_status status =
       rf_sequences_take(config, NULL, config->training.batch, config->training.accumulate, arena, &sequences);
-  if (status == RF_OK) status = rf_evaluate_say(model, dataset, split, &sequences, name);
+  if (status == RF_OK) status = rf_evaluate_say(model, dataset, split, &sequences, NULL, name);
   rf_arena_destroy(arena);
   return status;
 }

@@ -1,15 +1,11 @@
-#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/train_run.h"
 
-static rf_status run(const rf_arguments *arguments) {
-  rf_config config;
-  RF_TRY(rf_config_load(arguments->operand[0], arguments->sets, arguments->n_sets, &config));
-  return rf_cli_train(arguments, &config);
-}
-
 static const rf_option options[] = {
-    RF_OPTION_SET, {"run", 'r', "DIR", "the run's folder; runs/CONFIG-N where it is not given"}, RF_OPTIONS_ALWAYS};
+    RF_OPTION_SET,
+    {"run", 'r', "DIR", "the run's folder; runs/CONFIG-N, a new one, where it is not given"},
+    {"resume", 'R', "HOW", "auto (as it is without): go on with the run in DIR; never; or a CHECKPOINT"},
+    RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_train = {
     .name = "train",
@@ -17,8 +13,14 @@ const rf_command rf_command_train = {
     .summary = "trains the model of a configuration file",
     .description = "Trains the model that the YAML file CONFIG describes (reformer help config lists its keys).\n"
                    "The run's folder gets config.yaml (as resolved, good for another run), metrics.jsonl (one object\n"
-                   "a logged step), log.txt and checkpoints/ with the trained state. On a terminal a progress line is\n"
-                   "redrawn; elsewhere a plain line comes every output.log_every steps.",
+                   "a logged step), log.txt and checkpoints/. On a terminal a progress line is redrawn; elsewhere a\n"
+                   "plain line comes every output.log_every steps.\n"
+                   "SIGTERM or SIGUSR1 to any rank, training.max_minutes and the end of a Slurm job end the run after\n"
+                   "a step, with a checkpoint and exit status 75; a second signal ends it at once. The same command\n"
+                   "line with --run DIR goes on, on any number of ranks, from the newest checkpoint that is whole.\n"
+                   "Sections model, lsh, local and full are then the checkpoint's. --resume CHECKPOINT begins with\n"
+                   "the state of another run, of imported weights, or of an older checkpoint of this run; --resume\n"
+                   "never refuses a folder that holds a run.",
     .options = options,
-    .run = run,
+    .run = rf_cli_train,
 };

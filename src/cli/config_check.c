@@ -15,24 +15,12 @@ typedef struct rf_check {
   const rf_origin *origin;
 } rf_check;
 
-static void name_place(const rf_check *check, const char *path, char *buffer, size_t size) {
-  int index = rf_key_index(path);
-  assert(index >= 0);
-  int line = check->origin->line[index];
-  if (line > 0)
-    (void)snprintf(buffer, size, "%s:%d: %s", check->origin->file, line, path);
-  else if (line == RF_LINE_SET)
-    (void)snprintf(buffer, size, "--set %s", path);
-  else
-    (void)snprintf(buffer, size, "%s: %s (not given)", check->origin->file, path);
-}
-
 /* "place of the key: text" */
 static rf_status refuse(const rf_check *check, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static rf_status refuse(const rf_check *check, const char *path, const char *format, ...) {
-  char place[RF_MAX_PATH + 128], text[1024];
-  name_place(check, path, place, sizeof place);
+  char place[RF_MAX_PLACE], text[1024];
+  (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
   (void)vsnprintf(text, sizeof text, format, arguments);
@@ -43,8 +31,8 @@ static rf_status refuse(const rf_check *check, const char *path, const char *for
 static void warn(const rf_check *check, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static void warn(const rf_check *check, const char *path, const char *format, ...) {
-  char place[RF_MAX_PATH + 128], text[1024];
-  name_place(check, path, place, sizeof place);
+  char place[RF_MAX_PLACE], text[1024];
+  (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
   (void)vsnprintf(text, sizeof text, format, arguments);

@@ -179,16 +179,35 @@ static rf_status refuse_missing(const rf_origin *origin) {
   return RF_OK;
 }
 
-rf_status rf_config_parse(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
-                          rf_config *config) {
-  rf_origin origin = {.file = file};
+rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
+                              rf_config *config, rf_origin *origin) {
+  *origin = (rf_origin){.file = file};
   RF_TRY(rf_config_defaults(config));
-  rf_reader reader = {.config = config, .origin = &origin};
+  rf_reader reader = {.config = config, .origin = origin};
   RF_TRY(with_document(text, length, file, &reader, ""));
   reader.from_set = true;
   for (int i = 0; i < n_sets; i++) RF_TRY(read_set(&reader, sets[i]));
-  RF_TRY(refuse_missing(&origin));
+  return refuse_missing(origin);
+}
+
+rf_status rf_config_parse(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
+                          rf_config *config) {
+  rf_origin origin;
+  RF_TRY(rf_config_read_text(file, text, length, sets, n_sets, config, &origin));
   return rf_config_settle(config, &origin);
+}
+
+const char *rf_origin_place(const rf_origin *origin, const char *path, char *place) {
+  const int index = rf_key_index(path);
+  assert(index >= 0);
+  const int line = origin->line[index];
+  if (line > 0)
+    (void)snprintf(place, RF_MAX_PLACE, "%s:%d: %s", origin->file, line, path);
+  else if (line == RF_LINE_SET)
+    (void)snprintf(place, RF_MAX_PLACE, "--set %s", path);
+  else
+    (void)snprintf(place, RF_MAX_PLACE, "%s: %s (not given)", origin->file, path);
+  return place;
 }
 
 /* Free *text. */
@@ -217,11 +236,17 @@ static rf_status read_file(const char *file, char **text, size_t *length) {
   return status;
 }
 
-rf_status rf_config_load(const char *file, const char *const *sets, int n_sets, rf_config *config) {
+rf_status rf_config_read(const char *file, const char *const *sets, int n_sets, rf_config *config, rf_origin *origin) {
   char *text = NULL;
   size_t length = 0;
   RF_TRY(read_file(file, &text, &length));
-  rf_status status = rf_config_parse(file, text, length, sets, n_sets, config);
+  const rf_status status = rf_config_read_text(file, text, length, sets, n_sets, config, origin);
   free(text);
   return status;
+}
+
+rf_status rf_config_load(const char *file, const char *const *sets, int n_sets, rf_config *config) {
+  rf_origin origin;
+  RF_TRY(rf_config_read(file, sets, n_sets, config, &origin));
+  return rf_config_settle(config, &origin);
 }

@@ -12,14 +12,24 @@ typedef struct rf_origin {
   int line[RF_MAX_KEYS]; /* of the key in the file; 0: default, RF_LINE_SET: --set */
 } rf_origin;
 
-enum { RF_LINE_SET = -1 };
+enum { RF_LINE_SET = -1, RF_MAX_PLACE = RF_MAX_PATH + 128 };
 
-/* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML), then the checks that span several
- * keys; whatever is `auto` and can be resolved is. RF_BAD_CONFIG: the message names file, line, key, what was found
- * and what is allowed. What looks odd but works is warned about. */
-rf_status rf_config_load(const char *file, const char *const *sets, int n_sets, rf_config *config);
+/* "FILE:LINE: KEY", "--set KEY", or "FILE: KEY (not given)" into place, RF_MAX_PLACE bytes, which is returned. */
+const char *rf_origin_place(const rf_origin *origin, const char *path, char *place);
+
+/* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML). What is `auto` stays so, and
+ * nothing is checked that spans several keys: rf_config_settle (cli/config_check.h) does. RF_BAD_CONFIG: the message
+ * names file, line, key, what was found and what is allowed. */
+rf_status rf_config_read(const char *file, const char *const *sets, int n_sets, rf_config *config, rf_origin *origin);
 
 /* The same from memory; `file` is for messages. */
+rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
+                              rf_config *config, rf_origin *origin);
+
+/* rf_config_read, then rf_config_settle. What looks odd but works is warned about. */
+rf_status rf_config_load(const char *file, const char *const *sets, int n_sets, rf_config *config);
+
+/* The same from memory. */
 rf_status rf_config_parse(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
                           rf_config *config);
 

@@ -30,7 +30,8 @@ void rf_help_program(FILE *stream, const rf_command *const *commands) {
         "   0  done\n"
         "   1  failed while running\n"
         "   2  the command line or the configuration is wrong; the message says what to change\n"
-        "   3  input data is missing, damaged or does not fit\n",
+        "   3  input data or a checkpoint is missing, damaged or does not fit\n"
+        "  75  stopped by SIGTERM, SIGUSR1 or a time limit, after saving: run again to go on\n",
         stream);
 }
 

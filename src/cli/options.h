@@ -4,6 +4,7 @@
 
 #include "reformer/error.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { RF_MAX_OPTIONS = 16, RF_MAX_OPERANDS = 4, RF_MAX_SETS = 256 };

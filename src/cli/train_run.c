@@ -1,58 +1,139 @@
+/*   rank 0     lock the folder | where to begin: | folder, config.yaml, log.txt | train
+ *   rank r                     | all ranks       |                              | train */
 #include "cli/train_run.h"
 #include "base/log.h"
-#include "cli/config_check.h"
+#include "cli/command_line.h"
+#include "cli/train_start.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "kernel/parallel.h"
-#include "reformer/dataset.h"
 #include "train/loop.h"
+#include "train/machine.h"
+#include "train/resume.h"
 #include "train/run_folder.h"
+#include "train/stop.h"
 #include <stdlib.h>
+#include <string.h>
 
-static rf_status check_data(const rf_config *config) {
-  rf_dataset *dataset = NULL;
-  RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset));
-  rf_dataset_destroy(dataset);
-  return RF_OK;
-}
-
-/* Rank 0 makes the folder; the others learn its name. */
-static rf_status make_folder(const rf_arguments *arguments, rf_mesh *mesh, const char *text, char *folder) {
-  char path[RF_MAX_PATH];
-  rf_status status = RF_OK;
-  if (rf_mesh_rank(mesh) == 0) {
-    status =
-        rf_run_folder_create(rf_arguments_value(arguments, "run"), arguments->operand[0], text, folder, RF_MAX_PATH);
-    if (status == RF_OK) status = rf_run_folder_path(folder, "log.txt", path, sizeof path);
-    if (status == RF_OK) status = rf_log_open(path);
-  }
-  RF_TRY(rf_agree(mesh, status));
-  return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, folder, RF_MAX_PATH);
-}
-
-static void say_host(const char *line) { rf_log_info("%s", line); }
-
-static rf_status run_on(const rf_arguments *arguments, const rf_config *config, rf_mesh *mesh, const char *text) {
-  char folder[RF_MAX_PATH] = "";
-  RF_TRY(rf_agree(mesh, check_data(config)));
-  RF_TRY(make_folder(arguments, mesh, text, folder));
-  rf_log_info("run folder %s", folder);
-  RF_TRY(rf_host_describe(rf_threads(), say_host));
-  const rf_train_options options = {
-      .run_folder = folder, .verbose = rf_arguments_value(arguments, "verbose") != NULL, .config_text = text};
-  return rf_train_run(config, mesh, &options);
-}
-
-rf_status rf_cli_train(const rf_arguments *arguments, const rf_config *config) {
-  char *text = NULL;
+typedef struct job {
+  const rf_arguments *arguments;
   rf_mesh *mesh;
-  RF_TRY(rf_config_check_training(arguments->operand[0], config));
-  RF_TRY(rf_mesh_create(config->mesh.sequence, config->mesh.data, &mesh));
-  rf_status status = rf_agree(mesh, rf_config_emit(config, &text));
-  if (status == RF_OK) status = run_on(arguments, config, mesh, text);
+  rf_run_folder folder; /* rank 0's; the others know path and holds_run */
+  rf_train_start start;
+  char machine[RF_MAX_MACHINE];
+  bool same_machines;
+} job;
+
+/* What rank 0 knows of the folder, for all. */
+static rf_status share_folder(job *j) {
+  RF_TRY(rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, j->folder.path, sizeof j->folder.path));
+  return rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, &j->folder.holds_run, sizeof j->folder.holds_run);
+}
+
+static rf_status open_log(const job *j) {
+  char path[RF_MAX_PATH];
+  RF_TRY(rf_run_folder_path(j->folder.path, "log.txt", path));
+  return rf_log_open(path);
+}
+
+/* A folder that is there is locked before anything in it is read, and hears of what is found. */
+static rf_status open_folder(job *j) {
+  rf_status status = RF_OK;
+  if (rf_mesh_rank(j->mesh) == 0) {
+    status = rf_run_folder_open(rf_arguments_value(j->arguments, "run"), &j->folder);
+    if (status == RF_OK && j->folder.holds_run) status = open_log(j);
+  }
+  RF_TRY(rf_agree(j->mesh, status));
+  return share_folder(j);
+}
+
+/* On rank 0. The checkpoints that the run goes back before would be its newest. */
+static rf_status begin_folder(job *j, const char *text) {
+  char checkpoints[RF_MAX_PATH];
+  const bool logged = j->folder.holds_run;
+  RF_TRY(rf_run_folder_begin(&j->folder, j->arguments->operand[0], text));
+  if (!logged) RF_TRY(open_log(j));
+  const char *resume = rf_arguments_value(j->arguments, "resume");
+  if (!j->start.from_here || !resume || strcmp(resume, "auto") == 0) return RF_OK;
+  RF_TRY(rf_run_folder_path(j->folder.path, "checkpoints", checkpoints));
+  return rf_resume_supersede(checkpoints, j->start.step, rf_lock_attempt(j->folder.lock));
+}
+
+static void say_line(const char *line) { rf_log_info("%s", line); }
+
+static rf_status say_start(const job *j) {
+  rf_log_info("run folder %s", j->folder.path);
+  rf_log_info("%s", j->machine);
+  if (!j->same_machines) rf_log_warn("some ranks run on other processors: the last bits depend on which ranks do");
+  return rf_host_describe(rf_threads(), say_line);
+}
+
+static rf_status say_end(const job *j, const rf_train_end *end) {
+  if (!end->stopped) return RF_OK;
+  char *command;
+  RF_TRY(rf_command_line(j->arguments, j->folder.path, rf_mesh_size(j->mesh), &command));
+  rf_log_info("stopped by %s after step %lld of %lld; to go on: %s", end->stopped, (long long)end->step,
+              (long long)j->start.config.training.steps, command);
+  free(command);
+  return rf_fail(RF_STOPPED, "stopped by %s", end->stopped);
+}
+
+static rf_status train(job *j, const char *text) {
+  rf_train_end end;
+  rf_status status = rf_mesh_rank(j->mesh) == 0 ? begin_folder(j, text) : RF_OK;
+  RF_TRY(rf_agree(j->mesh, status));
+  RF_TRY(share_folder(j));
+  RF_TRY(say_start(j));
+  const rf_train_options options = {.run_folder = j->folder.path,
+                                    .lock = j->folder.lock,
+                                    .config_text = text,
+                                    .step = j->start.step,
+                                    .resumed_here = j->start.from_here};
+  RF_TRY(rf_train_run(&options, &j->start.trainer, &end));
+  return say_end(j, &end);
+}
+
+static rf_status run_from_start(job *j) {
+  char *text = NULL;
+  const int64_t steps = j->start.config.training.steps;
+  if (j->start.step >= steps) {
+    rf_log_info("run folder %s: the %lld steps of training.steps are done; give more to go on", j->folder.path,
+                (long long)steps);
+    return RF_OK;
+  }
+  rf_status status = rf_agree(j->mesh, rf_config_emit(&j->start.config, &text));
+  if (status == RF_OK) status = train(j, text);
   free(text);
+  return status;
+}
+
+static rf_status run_on_mesh(job *j, rf_train_request *request) {
+  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->same_machines));
+  RF_TRY(open_folder(j));
+  request->mesh = j->mesh;
+  request->folder = j->folder.path;
+  request->holds_run = j->folder.holds_run;
+  request->machine = j->machine;
+  RF_TRY(rf_train_start_find(request, &j->start));
+  return run_from_start(j);
+}
+
+rf_status rf_cli_train(const rf_arguments *arguments) {
+  job j = {.arguments = arguments};
+  const char *resume = rf_arguments_value(arguments, "resume");
+  rf_train_request request = {.resume = resume ? resume : "auto"};
+  if (resume && resume[0] == '\0')
+    return rf_fail(RF_BAD_CONFIG, "--resume: found an empty text; allowed: auto, never, or the path of a checkpoint");
+  RF_TRY(rf_stop_listen());
+  RF_TRY(rf_config_read(arguments->operand[0], arguments->sets, arguments->n_sets, &request.given, &request.origin));
+  RF_TRY(rf_mesh_create(request.given.mesh.sequence, request.given.mesh.data, &j.mesh));
+  const rf_status status = run_on_mesh(&j, &request);
   /* after a failure on several ranks, messages may still be under way */
-  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_mesh_destroy(mesh);
+  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) {
+    rf_trainer_destroy(&j.start.trainer);
+    rf_mesh_destroy(j.mesh);
+  }
+  rf_run_folder_close(&j.folder);
   return status;
 }

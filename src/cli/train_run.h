@@ -1,12 +1,11 @@
-/* A folder for the run, then the run. */
+/* A run from the command line to its end. */
 #ifndef RF_CLI_TRAIN_RUN_H
 #define RF_CLI_TRAIN_RUN_H
 
-#include "cli/config_file.h"
 #include "cli/options.h"
 
-/* Opens the data first, so that a run that cannot start leaves no folder behind; then makes the folder (option --run)
- * and trains. */
-rf_status rf_cli_train(const rf_arguments *arguments, const rf_config *config);
+/* Finds the run's folder (option --run) and where to begin (option --resume), and trains. A run that cannot start
+ * leaves no folder behind. RF_STOPPED where it was stopped: what it did is saved, and a line said how to go on. */
+rf_status rf_cli_train(const rf_arguments *arguments);
 
 #endif

@@ -1,14 +1,20 @@
 #include "train/metrics.h"
+#include "base/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct rf_metrics {
-  FILE *file;
+  int file;
   char *path;
+  char *waiting; /* what is not in the file yet, [n_waiting]: a disk may be full for a while */
+  size_t n_waiting;
+  bool failing;
 };
 
 rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
@@ -19,21 +25,48 @@ rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
     free(opened);
     return rf_fail(RF_FAILED, "out of memory while opening %s", path);
   }
-  opened->file = fopen(path, "a");
-  if (!opened->file) {
-    rf_status status = rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
-    rf_metrics_close(opened);
+  opened->file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (opened->file < 0) {
+    const rf_status status = rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
+    (void)rf_metrics_close(opened);
     return status;
   }
   *metrics = opened;
   return RF_OK;
 }
 
-void rf_metrics_close(rf_metrics *metrics) {
-  if (!metrics) return;
-  if (metrics->file) (void)fclose(metrics->file);
+/* As much as the disk takes, from the byte on where it took no more. */
+static bool write_waiting(rf_metrics *metrics) {
+  size_t done = 0;
+  while (done < metrics->n_waiting) {
+    const ssize_t n = write(metrics->file, metrics->waiting + done, metrics->n_waiting - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    done += (size_t)n;
+  }
+  metrics->n_waiting -= done;
+  if (metrics->n_waiting > 0) memmove(metrics->waiting, metrics->waiting + done, metrics->n_waiting);
+  return metrics->n_waiting == 0;
+}
+
+/* Says so at the first of several failures. */
+static void note(rf_metrics *metrics, bool fine) {
+  if (!fine && !metrics->failing)
+    rf_log_warn("%s cannot be written: %s; its lines wait in memory", metrics->path, strerror(errno));
+  metrics->failing = !fine;
+}
+
+rf_status rf_metrics_close(rf_metrics *metrics) {
+  rf_status status = RF_OK;
+  if (!metrics) return RF_OK;
+  if (metrics->file >= 0 && !write_waiting(metrics))
+    status = rf_fail(RF_FAILED, "cannot write %s: %s; is the disk full?", metrics->path, strerror(errno));
+  if (metrics->file >= 0 && close(metrics->file) != 0 && status == RF_OK)
+    status = rf_fail(RF_FAILED, "cannot write %s: %s", metrics->path, strerror(errno));
+  free(metrics->waiting);
   free(metrics->path);
   free(metrics);
+  return status;
 }
 
 /* JSON has neither NaN nor infinity. Takes over `object`'s reference on success only; false: no memory. */
@@ -77,6 +110,11 @@ static bool put_record(json_t *object, const rf_metrics_record *record) {
       put_int(object, "slowest_rank", record->slowest_rank) && put_bytes(object, record->bytes) &&
       put_int(object, "peak_rss_bytes", record->peak_rss_bytes) &&
       json_object_set_new(object, "skipped", json_boolean(record->skipped)) == 0;
+  if (fine && record->saved)
+    fine = put_int(object, "checkpoint_step", record->checkpoint_step) &&
+           put_int(object, "checkpoint_bytes", record->checkpoint_bytes) &&
+           put_real(object, "checkpoint_stall_seconds", record->checkpoint_stall_seconds) &&
+           put_real(object, "checkpoint_write_seconds", record->checkpoint_write_seconds);
   if (!fine || !record->evaluated) return fine;
   return put_real(object, "eval_loss", record->eval_loss) &&
          put_real(object, "eval_bits_per_token", record->eval_bits_per_token) &&
@@ -84,14 +122,30 @@ static bool put_record(json_t *object, const rf_metrics_record *record) {
          put_positions(object, record->eval_loss_by_position);
 }
 
+/* Takes the line over. */
+static bool append(rf_metrics *metrics, char *line) {
+  const size_t length = strlen(line);
+  char *more = realloc(metrics->waiting, metrics->n_waiting + length + 1);
+  if (more) {
+    memcpy(more + metrics->n_waiting, line, length);
+    more[metrics->n_waiting + length] = '\n';
+    metrics->waiting = more;
+    metrics->n_waiting += length + 1;
+  }
+  free(line);
+  return more != NULL;
+}
+
 rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record) {
   json_t *object = json_object();
   char *line = object && put_record(object, record) ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
-  if (!line) return rf_fail(RF_FAILED, "out of memory while writing %s", metrics->path);
-  errno = 0;
-  bool written = fputs(line, metrics->file) != EOF && fputc('\n', metrics->file) != EOF && fflush(metrics->file) == 0;
-  free(line);
-  if (written) return RF_OK;
-  return rf_fail(RF_FAILED, "cannot write %s: %s; is the disk full?", metrics->path, strerror(errno));
+  if (!line || !append(metrics, line)) return rf_fail(RF_FAILED, "out of memory while writing %s", metrics->path);
+  note(metrics, write_waiting(metrics));
+  return RF_OK;
+}
+
+void rf_metrics_sync(rf_metrics *metrics) {
+  const bool fine = write_waiting(metrics) && fdatasync(metrics->file) == 0;
+  note(metrics, fine);
 }

@@ -1,9 +1,10 @@
 #include "train/run_folder.h"
-#include "reformer/config.h"
+#include "checkpoint/files.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST_RUNS = 1000000 };
 
@@ -12,9 +13,9 @@ static rf_status refuse(const char *folder, int error) {
                  strerror(error));
 }
 
-rf_status rf_run_folder_path(const char *folder, const char *name, char *path, size_t size) {
-  int length = snprintf(path, size, "%s/%s", folder, name);
-  if (length > 0 && (size_t)length < size) return RF_OK;
+rf_status rf_run_folder_path(const char *folder, const char *name, char *path) {
+  int length = snprintf(path, RF_MAX_PATH, "%s/%s", folder, name);
+  if (length > 0 && length < RF_MAX_PATH) return RF_OK;
   return rf_fail(RF_BAD_CONFIG, "run folder %.64s...: the path is too long; name another with --run DIR", folder);
 }
 
@@ -30,36 +31,42 @@ static rf_status make_parents(const char *path) {
   return RF_OK;
 }
 
-/* Opens exclusively, so that of two runs pointed at one folder only one goes on. */
+/* Under another name first: what bears the name is whole. */
 static rf_status write_config(const char *folder, const char *text) {
-  char path[RF_MAX_PATH];
-  RF_TRY(rf_run_folder_path(folder, "config.yaml", path, sizeof path));
-  FILE *file = fopen(path, "wx");
-  if (!file && errno == EEXIST) {
-    return rf_fail(RF_BAD_CONFIG, "run folder %s: holds a run already; remove it or name another with --run DIR",
-                   folder);
-  }
-  if (!file) return refuse(folder, errno);
-  errno = 0;
-  bool written = fputs(text, file) != EOF;
-  written = fclose(file) == 0 && written;
-  return written ? RF_OK : refuse(folder, errno);
+  char path[RF_MAX_PATH], temporary[RF_MAX_PATH];
+  RF_TRY(rf_run_folder_path(folder, "config.yaml", path));
+  RF_TRY(rf_run_folder_path(folder, "config.yaml.tmp", temporary));
+  if (unlink(temporary) != 0 && errno != ENOENT) return refuse(folder, errno);
+  rf_status status = rf_file_store(temporary, text, (int64_t)strlen(text));
+  if (status == RF_OK) status = rf_rename_synced(temporary, path);
+  if (status == RF_OK) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "run folder %s: %s; name another with --run DIR", folder, rf_error_message());
 }
 
-static rf_status make_wanted(const char *wanted, char *folder, size_t size) {
+static bool is_there(const char *folder, const char *name) {
+  char path[RF_MAX_PATH];
+  struct stat about;
+  return rf_run_folder_path(folder, name, path) == RF_OK && stat(path, &about) == 0;
+}
+
+static rf_status lock_and_look(rf_run_folder *folder) {
+  RF_TRY(rf_lock_take(folder->path, RF_LOCK_BEST, &folder->lock));
+  folder->holds_run = is_there(folder->path, "config.yaml") || is_there(folder->path, "checkpoints");
+  return RF_OK;
+}
+
+rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
+  *folder = (rf_run_folder){0};
+  if (!wanted) return RF_OK;
   size_t length = strlen(wanted);
   while (length > 1 && wanted[length - 1] == '/') length--;
-  if (length == 0 || length >= size || length >= RF_MAX_PATH) {
+  if (length == 0 || length >= sizeof folder->path)
     return rf_fail(RF_BAD_CONFIG, "--run: found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
-  }
-  memcpy(folder, wanted, length);
-  folder[length] = '\0';
-  RF_TRY(make_parents(folder));
-  if (mkdir(folder, 0777) == 0) return RF_OK;
-  int error = errno;
+  memcpy(folder->path, wanted, length);
   struct stat about;
-  if (error == EEXIST && stat(folder, &about) == 0 && !S_ISDIR(about.st_mode)) error = ENOTDIR;
-  return error == EEXIST ? RF_OK : refuse(folder, error);
+  if (stat(folder->path, &about) != 0) return errno == ENOENT ? RF_OK : refuse(folder->path, errno);
+  if (!S_ISDIR(about.st_mode)) return refuse(folder->path, ENOTDIR);
+  return lock_and_look(folder);
 }
 
 /* The file's name without folder and ending. */
@@ -70,11 +77,12 @@ static void name_of(const char *file, char *name, size_t size) {
   if (dot && dot != name) *dot = '\0';
 }
 
-static rf_status make_next(const char *config_file, char *folder, size_t size) {
+/* Whoever makes a folder owns it. */
+static rf_status make_next(const char *config_file, char *folder) {
   char name[256];
   name_of(config_file, name, sizeof name);
   for (int n = 1; n <= MOST_RUNS; n++) {
-    (void)snprintf(folder, size, "runs/%s-%d", name, n);
+    (void)snprintf(folder, RF_MAX_PATH, "runs/%s-%d", name, n);
     RF_TRY(make_parents(folder));
     if (mkdir(folder, 0777) == 0) return RF_OK;
     if (errno != EEXIST) return refuse(folder, errno);
@@ -82,11 +90,26 @@ static rf_status make_next(const char *config_file, char *folder, size_t size) {
   return rf_fail(RF_BAD_CONFIG, "run folder %s: that many runs exist already; name one with --run DIR", folder);
 }
 
-rf_status rf_run_folder_create(const char *wanted, const char *config_file, const char *config_text, char *folder,
-                               size_t size) {
-  if (wanted)
-    RF_TRY(make_wanted(wanted, folder, size));
-  else
-    RF_TRY(make_next(config_file, folder, size));
-  return write_config(folder, config_text);
+static rf_status make_wanted(const char *folder) {
+  RF_TRY(make_parents(folder));
+  return mkdir(folder, 0777) == 0 || errno == EEXIST ? RF_OK : refuse(folder, errno);
+}
+
+static rf_status make(rf_run_folder *folder, const char *config_file) {
+  RF_TRY(folder->path[0] != '\0' ? make_wanted(folder->path) : make_next(config_file, folder->path));
+  RF_TRY(lock_and_look(folder));
+  if (!folder->holds_run) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG,
+                 "run folder %s: another job has begun a run there meanwhile; start again to go on with it",
+                 folder->path);
+}
+
+rf_status rf_run_folder_begin(rf_run_folder *folder, const char *config_file, const char *config_text) {
+  if (!folder->lock) RF_TRY(make(folder, config_file));
+  return write_config(folder->path, config_text);
+}
+
+void rf_run_folder_close(rf_run_folder *folder) {
+  rf_lock_release(folder->lock);
+  folder->lock = NULL;
 }

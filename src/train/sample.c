@@ -71,13 +71,15 @@ static int32_t draw_token(const real *logits, int64_t vocab, double temperature,
 }
 
 static rf_status sample(rf_model *model, int64_t tokens, double temperature, uint64_t seed, rf_arena *arena,
-                        char *text) {
+                        rf_stop *stop, char *text) {
   const rf_config *config = rf_model_config_of(model);
   const rf_draw draw = {.seed = seed, .purpose = RF_RNG_SAMPLE};
   int64_t length = (int64_t)strlen(text);
   context c;
   RF_TRY(take_context(config, rf_store_mesh(rf_model_store(model)), arena, &c));
   for (int64_t i = 0; i < tokens; i++) {
+    if (stop) RF_TRY(rf_stop_look(stop));
+    if (stop && stop->reason != 0) break;
     fill_context(config, (const unsigned char *)text, length, &c);
     RF_TRY(find_logits(model, seed, &c));
     const int32_t token =
@@ -89,11 +91,11 @@ static rf_status sample(rf_model *model, int64_t tokens, double temperature, uin
 }
 
 rf_status rf_sample_text(rf_model *model, const char *prompt, int64_t tokens, double temperature, uint64_t seed,
-                         char *text) {
+                         rf_stop *stop, char *text) {
   rf_arena *arena;
   RF_TRY(rf_arena_create("sample", 0, &arena));
   strcpy(text, prompt[0] ? prompt : "\n");
-  const rf_status status = sample(model, tokens, temperature, seed, arena, text);
+  const rf_status status = sample(model, tokens, temperature, seed, arena, stop, text);
   rf_arena_destroy(arena);
   return status;
 }

@@ -110,7 +110,7 @@ check 2 "run folder /dev/null/x" "--run DIR" -- train good.yaml --run /dev/null/
 check 2 "run folder file" "--run DIR" -- train good.yaml --run file
 check 2 "run folder file/x" "--run DIR" -- train good.yaml --run file/x
 check 2 "run folder /proc/x" "--run DIR" -- train good.yaml --run /proc/x
-check 2 "holds a run already" "--run DIR" -- train good.yaml --run taken
+check 2 "holds a run already" "--run DIR" -- train good.yaml --run taken --resume never
 check 2 "--run: found a path of 0 bytes" -- train good.yaml --run ''
 
 # --- and with nothing wrong, the same file trains, leaves a run behind, and its resolved configuration trains again ---

@@ -50,7 +50,7 @@ checks=$((checks + 1))
 [ ! -e never ] || { failures=$((failures + 1)); echo "FAILED: a run that could not start left a folder behind"; }
 
 # --- what only rank 0 meets ---
-many 2 2 "run folder run" "holds a run already" -- train tiny.yaml --run run
+many 2 2 "run folder run" "holds a run already" -- train tiny.yaml --run run --resume never
 
 # --- a launcher of another MPI library starts worlds of one ---
 for rank in 0 3; do

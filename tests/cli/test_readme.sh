@@ -34,7 +34,9 @@ cat >"$work/tiny.yaml" <<'YAML'
 model: {vocab_size: 128, d_model: 16, n_layers: 1, n_heads: 2, d_ff: 16}
 lsh: {chunk: 16, n_hashes: 1}
 data: {kind: duplicate, length: 64}
-training: {steps: 1, batch: 1, eval_batches: 1}
+training: {steps: 2, batch: 1, eval_batches: 1}
+checkpoint: {every: 1, async: false}
+output: {log_every: 1}
 YAML
 "$PROGRAM" train "$work/tiny.yaml" --run "$work/run" >"$work/log" 2>&1 || cat "$work/log"
 sed 's/"bytes":{[^}]*}/"bytes":0/; s/"eval_loss_by_position":{[^}]*}/"eval_loss_by_position":0/' "$work/run/metrics.jsonl" |

@@ -69,7 +69,7 @@ static rf_config config_of(const training_case *c) {
 
 static void evaluate(rf_trainer *t, record *r) {
   rf_loss loss;
-  assert_ok(rf_evaluate(t->model, t->dataset, RF_SPLIT_VALIDATION, &t->sequences, &loss));
+  assert_ok(rf_evaluate(t->model, t->dataset, RF_SPLIT_VALIDATION, &t->sequences, NULL, &loss));
   assert_true(loss.counted > 0);
   r->eval_loss = rf_loss_mean(&loss);
   r->eval_counted = loss.counted;

@@ -1,5 +1,4 @@
 #include "train/metrics.h"
-#include "train/run_folder.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -8,9 +7,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,7 +89,7 @@ static void test_a_line_is_on_disk_at_once_and_reads_back_to_the_bit(void **stat
   assert_int_equal(json_integer_value(json_object_get(bytes, "gradients")), 0);
   assert_null(json_object_get(object, "eval_loss"));
   json_decref(object);
-  rf_metrics_close(metrics);
+  assert_int_equal(rf_metrics_close(metrics), RF_OK);
 }
 
 static void test_an_evaluation_step_has_its_figures_and_lines_are_appended(void **state) {
@@ -102,7 +103,7 @@ static void test_an_evaluation_step_has_its_figures_and_lines_are_appended(void 
     rf_metrics *metrics;
     assert_int_equal(rf_metrics_open(path_of("twice.jsonl"), &metrics), RF_OK);
     assert_int_equal(rf_metrics_write(metrics, opened == 0 ? &record : &evaluated), RF_OK);
-    rf_metrics_close(metrics);
+    assert_int_equal(rf_metrics_close(metrics), RF_OK);
   }
   json_t *object = parse_line(path_of("twice.jsonl"), 1);
   assert_true(real_of(object, "eval_loss") == 1.5);
@@ -120,7 +121,7 @@ static void test_what_is_not_finite_is_null(void **state) {
   rf_metrics *metrics;
   assert_int_equal(rf_metrics_open(path_of("nan.jsonl"), &metrics), RF_OK);
   assert_int_equal(rf_metrics_write(metrics, &skipped), RF_OK);
-  rf_metrics_close(metrics);
+  assert_int_equal(rf_metrics_close(metrics), RF_OK);
   json_t *object = parse_line(path_of("nan.jsonl"), 0);
   assert_true(json_is_null(json_object_get(object, "loss")));
   assert_true(json_is_null(json_object_get(object, "grad_norm")));
@@ -128,13 +129,13 @@ static void test_what_is_not_finite_is_null(void **state) {
   json_decref(object);
 }
 
-static void test_a_full_disk_is_an_error(void **state) {
+static void test_lines_that_a_full_disk_does_not_take_wait_and_are_missed_at_the_end(void **state) {
   (void)state;
   rf_metrics *metrics;
   assert_int_equal(rf_metrics_open("/dev/full", &metrics), RF_OK);
-  assert_int_equal(rf_metrics_write(metrics, &record), RF_FAILED);
+  for (int i = 0; i < 2; i++) assert_int_equal(rf_metrics_write(metrics, &record), RF_OK);
+  assert_int_equal(rf_metrics_close(metrics), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "/dev/full"));
-  rf_metrics_close(metrics);
 }
 
 static void test_a_file_that_cannot_be_opened_is_named(void **state) {
@@ -145,37 +146,94 @@ static void test_a_file_that_cannot_be_opened_is_named(void **state) {
   assert_null(metrics);
 }
 
-static void test_a_run_folder_is_made_with_its_parents_and_holds_the_configuration(void **state) {
-  (void)state;
-  char made[256], text[64] = "";
-  assert_int_equal(rf_run_folder_create(path_of("a/b/c/"), "x.yaml", "model: {}\n", made, sizeof made), RF_OK);
-  assert_string_equal(made, path_of("a/b/c"));
-  FILE *file = fopen(path_of("a/b/c/config.yaml"), "r");
+/* Records of steps first to last into a file that is not open. */
+static void write_steps(const char *path, int64_t first, int64_t last, int64_t skipped) {
+  rf_metrics *metrics;
+  assert_int_equal(rf_metrics_open(path, &metrics), RF_OK);
+  for (int64_t step = first; step <= last; step++) {
+    rf_metrics_record line = record;
+    line.step = step;
+    line.skipped = step == skipped || step == skipped + 1;
+    assert_int_equal(rf_metrics_write(metrics, &line), RF_OK);
+  }
+  assert_int_equal(rf_metrics_close(metrics), RF_OK);
+}
+
+static void append_text(const char *path, const char *text) {
+  FILE *file = fopen(path, "a");
   assert_non_null(file);
-  assert_non_null(fgets(text, sizeof text, file));
+  assert_true(fputs(text, file) >= 0);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void check_steps(const char *path, int64_t last) {
+  for (int64_t step = 1; step <= last; step++) {
+    json_t *object = parse_line(path, (int)step - 1);
+    assert_int_equal(json_integer_value(json_object_get(object, "step")), step);
+    json_decref(object);
+  }
+  FILE *file = fopen(path, "r");
+  int64_t lines = 0;
+  for (int c; (c = fgetc(file)) != EOF;) lines += c == '\n';
   (void)fclose(file);
-  assert_string_equal(text, "model: {}\n");
+  assert_int_equal(lines, last);
 }
 
-static void test_a_folder_that_holds_a_run_is_refused(void **state) {
+static void test_later_steps_and_a_torn_line_are_cut_off_and_the_rest_stays(void **state) {
   (void)state;
-  char made[256];
-  assert_int_equal(mkdir(path_of("empty"), 0777), 0);
-  assert_int_equal(rf_run_folder_create(path_of("empty"), "x.yaml", "", made, sizeof made), RF_OK);
-  assert_int_equal(rf_run_folder_create(path_of("empty"), "x.yaml", "", made, sizeof made), RF_BAD_CONFIG);
-  assert_non_null(strstr(rf_error_message(), "--run"));
+  const char *path = path_of("cut.jsonl");
+  int64_t skipped;
+  write_steps(path, 1, 9, -2);
+  append_text(path, "{\"step\":10,\"loss\":1.");
+  assert_int_equal(rf_metrics_cut(path, 20, &skipped), RF_OK);
+  check_steps(path, 9);
+  assert_int_equal(rf_metrics_cut(path, 6, &skipped), RF_OK);
+  check_steps(path, 6);
+  write_steps(path, 7, 8, -2);
+  check_steps(path, 8);
+  append_text(path, "not JSON\n{\"step\":3}\n");
+  assert_int_equal(rf_metrics_cut(path, 8, &skipped), RF_OK);
+  check_steps(path, 8);
+  assert_int_equal(access(path_of("cut.jsonl.tmp"), F_OK), -1);
+  assert_int_equal(rf_metrics_cut(path_of("none.jsonl"), 8, &skipped), RF_OK);
 }
 
-static void test_runs_without_a_name_are_numbered_from_one(void **state) {
+static void test_steps_skipped_in_a_row_are_counted_up_to_the_cut(void **state) {
   (void)state;
-  char made[256], before[4096];
-  assert_non_null(getcwd(before, sizeof before));
-  assert_int_equal(chdir(folder), 0);
-  assert_int_equal(rf_run_folder_create(NULL, "../configs/small.v2.yaml", "", made, sizeof made), RF_OK);
-  assert_string_equal(made, "runs/small.v2-1");
-  assert_int_equal(rf_run_folder_create(NULL, "small.v2.yaml", "", made, sizeof made), RF_OK);
-  assert_string_equal(made, "runs/small.v2-2");
-  assert_int_equal(chdir(before), 0);
+  const char *path = path_of("skipped.jsonl");
+  const int64_t expected[] = {0, 0, 1, 2, 0};
+  write_steps(path, 1, 9, 6);
+  for (int64_t step = 8, i = 4; step >= 4; step--, i--) {
+    int64_t skipped = -1;
+    assert_int_equal(rf_metrics_cut(path, step, &skipped), RF_OK);
+    assert_int_equal(skipped, expected[i]);
+  }
+}
+
+/* The limit on a file's size stands for a disk that is full for a while. */
+static void test_lines_that_waited_for_a_disk_come_whole_and_in_order(void **state) {
+  (void)state;
+  const char *path = path_of("waited.jsonl");
+  struct rlimit before, few;
+  rf_metrics *metrics;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  few = before;
+  few.rlim_cur = 1000; /* in the middle of a line */
+  (void)signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(rf_metrics_open(path, &metrics), RF_OK);
+  for (int64_t step = 1; step <= 9; step++) {
+    rf_metrics_record line = record;
+    line.step = step;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, step < 6 ? &few : &before), 0);
+    assert_int_equal(rf_metrics_write(metrics, &line), RF_OK);
+    if (step == 5) {
+      struct stat about;
+      assert_int_equal(stat(path, &about), 0);
+      assert_int_equal(about.st_size, 1000);
+    }
+  }
+  assert_int_equal(rf_metrics_close(metrics), RF_OK);
+  check_steps(path, 9);
 }
 
 int main(void) {
@@ -183,11 +241,11 @@ int main(void) {
       cmocka_unit_test(test_a_line_is_on_disk_at_once_and_reads_back_to_the_bit),
       cmocka_unit_test(test_an_evaluation_step_has_its_figures_and_lines_are_appended),
       cmocka_unit_test(test_what_is_not_finite_is_null),
-      cmocka_unit_test(test_a_full_disk_is_an_error),
+      cmocka_unit_test(test_lines_that_a_full_disk_does_not_take_wait_and_are_missed_at_the_end),
       cmocka_unit_test(test_a_file_that_cannot_be_opened_is_named),
-      cmocka_unit_test(test_a_run_folder_is_made_with_its_parents_and_holds_the_configuration),
-      cmocka_unit_test(test_a_folder_that_holds_a_run_is_refused),
-      cmocka_unit_test(test_runs_without_a_name_are_numbered_from_one),
+      cmocka_unit_test(test_later_steps_and_a_torn_line_are_cut_off_and_the_rest_stays),
+      cmocka_unit_test(test_steps_skipped_in_a_row_are_counted_up_to_the_cut),
+      cmocka_unit_test(test_lines_that_waited_for_a_disk_come_whole_and_in_order),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,0 +1,153 @@
+#include "cli/train_start.h"
+#include "base/log.h"
+#include "cli/config_check.h"
+#include "cli/config_resume.h"
+#include "comm/agree.h"
+#include "comm/collective.h"
+#include "train/resume.h"
+#include "train/run_folder.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The model, as its configuration wants it, before a step. */
+static rf_status build(const rf_train_request *request, rf_train_start *start) {
+  RF_TRY(rf_config_check_training(request->origin.file, &start->config));
+  return rf_trainer_create(&start->config, request->mesh, &start->trainer);
+}
+
+static rf_status begin_anew(const rf_train_request *request, rf_train_start *start) {
+  start->config = request->given;
+  rf_status status = rf_config_settle(&start->config, &request->origin);
+  if (status == RF_OK) status = build(request, start);
+  return rf_agree(request->mesh, status);
+}
+
+/* --- from one checkpoint ---------------------------------------------------------------------------- */
+
+static void say_origin(const rf_train_request *request, const char *path, const rf_checkpoint_info *info) {
+  const rf_mesh *mesh = request->mesh;
+  const int ranks = rf_mesh_size(mesh), sequence = rf_mesh_sequence_size(mesh);
+  rf_log_info("checkpoint %s: the state after step %lld is loaded", path, (long long)info->header.step);
+  if (info->ranks != ranks || info->header.mesh_sequence != sequence)
+    rf_log_info("it was written by %d ranks (%lld x %lld), this is %d (%d x %d): the same batches, other rounding",
+                info->ranks, (long long)info->header.mesh_sequence, (long long)info->header.mesh_data, ranks, sequence,
+                rf_mesh_data_size(mesh));
+}
+
+/* The trainer of an open checkpoint. Where finding->status is not RF_OK there is none. */
+static rf_status load(const rf_train_request *request, const char *path, rf_checkpoint *checkpoint,
+                      rf_train_start *start, rf_finding *finding) {
+  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
+  rf_status status = rf_config_resume(&request->given, &request->origin, path, info, &start->config);
+  if (status == RF_OK) status = build(request, start);
+  RF_TRY(rf_agree(request->mesh, status));
+  status =
+      rf_agree(request->mesh, rf_context(rf_resume_load(checkpoint, &start->trainer, finding), "checkpoint %s", path));
+  if (status == RF_OK && finding->status == RF_OK) {
+    start->step = info->header.step;
+    (void)snprintf(start->from, sizeof start->from, "%s", path);
+    say_origin(request, path, info);
+  } else if (status == RF_OK || rf_mesh_size(request->mesh) == 1) { /* else messages may be under way */
+    rf_trainer_destroy(&start->trainer);
+  }
+  return status;
+}
+
+static rf_status try_checkpoint(const rf_train_request *request, const char *path, rf_train_start *start,
+                                rf_finding *finding) {
+  rf_checkpoint *checkpoint;
+  RF_TRY(rf_resume_open(request->mesh, path, &checkpoint, finding));
+  if (finding->status != RF_OK) return RF_OK;
+  const rf_status status = load(request, path, checkpoint, start, finding);
+  rf_checkpoint_close(checkpoint);
+  return status;
+}
+
+/* --- from the newest that is whole ------------------------------------------------------------------ */
+
+static rf_status try_newest(const rf_train_request *request, const char *folder, int64_t n, const int64_t *steps,
+                            rf_train_start *start) {
+  char path[RF_MAX_PATH];
+  rf_finding finding = {0};
+  for (int64_t i = 0; i < n; i++) {
+    RF_TRY(rf_resume_path(folder, steps[i], path));
+    RF_TRY(try_checkpoint(request, path, start, &finding));
+    start->from_here = true;
+    if (finding.status == RF_OK) return RF_OK;
+    rf_log_warn("checkpoint %s is damaged and passed over: %s", path, finding.message);
+  }
+  return rf_fail(RF_BAD_DATA,
+                 "run folder %s: none of its %lld checkpoints can be used (the oldest: %s); put a good one back, or "
+                 "start another run: --run DIR",
+                 request->folder, (long long)n, finding.message);
+}
+
+static rf_status list_own(const rf_train_request *request, char *folder, int64_t *n, int64_t **steps) {
+  RF_TRY(rf_run_folder_path(request->folder, "checkpoints", folder));
+  return rf_resume_list(request->mesh, folder, n, steps);
+}
+
+static rf_status go_on(const rf_train_request *request, rf_train_start *start) {
+  char folder[RF_MAX_PATH];
+  int64_t n, *steps;
+  RF_TRY(list_own(request, folder, &n, &steps));
+  if (n == 0) rf_log_info("run folder %s holds a run without a checkpoint: it starts anew", request->folder);
+  const rf_status status = n == 0 ? begin_anew(request, start) : try_newest(request, folder, n, steps, start);
+  free(steps);
+  return status;
+}
+
+/* --- what was asked for ----------------------------------------------------------------------------- */
+
+static rf_status refuse_run(const rf_train_request *request) {
+  return rf_fail(RF_BAD_CONFIG,
+                 "run folder %s: holds a run already, which --resume never would write over; remove it, name another "
+                 "with --run DIR, or go on with --resume auto",
+                 request->folder);
+}
+
+/* Whether the folder holds it, however the paths are written: as rank 0 sees it. */
+static rf_status is_own(const rf_train_request *request, bool *own) {
+  *own = false;
+  if (!request->holds_run) return RF_OK;
+  char *inner = realpath(request->resume, NULL), *outer = realpath(request->folder, NULL);
+  const size_t length = outer ? strlen(outer) : 0;
+  *own = inner && outer && strncmp(inner, outer, length) == 0 && inner[length] == '/';
+  free(inner);
+  free(outer);
+  return rf_broadcast(request->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, own, sizeof *own);
+}
+
+/* A checkpoint of elsewhere begins a run. Once that has some of its own it goes on from them, so that the same command
+ * line may be given again and again. */
+static rf_status has_begun(const rf_train_request *request, bool *begun) {
+  char folder[RF_MAX_PATH];
+  int64_t n, *steps;
+  RF_TRY(list_own(request, folder, &n, &steps));
+  free(steps);
+  *begun = n > 0;
+  return RF_OK;
+}
+
+static rf_status go_on_from(const rf_train_request *request, rf_train_start *start) {
+  rf_finding finding;
+  bool own, begun = false;
+  RF_TRY(is_own(request, &own));
+  if (request->holds_run && !own) RF_TRY(has_begun(request, &begun));
+  if (begun) {
+    rf_log_info("run folder %s has checkpoints of its own, from which it goes on", request->folder);
+    return go_on(request, start);
+  }
+  RF_TRY(try_checkpoint(request, request->resume, start, &finding));
+  start->from_here = own;
+  return finding.status == RF_OK ? RF_OK : rf_fail(finding.status, "--resume: %s", finding.message);
+}
+
+rf_status rf_train_start_find(const rf_train_request *request, rf_train_start *start) {
+  *start = (rf_train_start){0};
+  const bool never = strcmp(request->resume, "never") == 0;
+  if (!never && strcmp(request->resume, "auto") != 0) return go_on_from(request, start);
+  if (!request->holds_run) return begin_anew(request, start);
+  return never ? refuse_run(request) : go_on(request, start);
+}

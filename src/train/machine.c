@@ -1,0 +1,61 @@
+#include "train/machine.h"
+#include "checkpoint/files.h"
+#include "checkpoint/record.h"
+#include "comm/collective.h"
+#include "reformer/real.h"
+#include <cblas.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+enum { MOST_PROGRAM_BYTES = 1 << 30, MAX_PROCESSOR = 96 };
+
+/* 0: the system does not show it. */
+static uint64_t program_hash(void) {
+  char *bytes;
+  int64_t size;
+  if (rf_file_load("/proc/self/exe", MOST_PROGRAM_BYTES, &bytes, &size) != RF_OK) return 0;
+  const uint64_t hash = rf_hash(bytes, size);
+  free(bytes);
+  return hash;
+}
+
+/* "model name : ..." of the first processor; elsewhere the kind of machine. */
+static void find_processor(char processor[MAX_PROCESSOR]) {
+  char line[256];
+  struct utsname system;
+  processor[0] = '\0';
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  while (file && processor[0] == '\0' && fgets(line, sizeof line, file)) {
+    const char *value = strchr(line, ':');
+    if (strncmp(line, "model name", 10) != 0 || !value) continue;
+    value += 1 + strspn(value + 1, " \t");
+    (void)snprintf(processor, MAX_PROCESSOR, "%.*s", (int)strcspn(value, "\n"), value);
+  }
+  if (file) (void)fclose(file);
+  if (processor[0] == '\0' && uname(&system) == 0)
+    (void)snprintf(processor, MAX_PROCESSOR, "%.*s", MAX_PROCESSOR - 1, system.machine);
+}
+
+/* OpenBLAS says "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...", and which processor's kernels it chose. */
+static void describe(char *machine) {
+  char processor[MAX_PROCESSOR];
+  const char *library = openblas_get_config(), *version = strchr(library, ' ');
+  const int length = version ? (int)(strcspn(version + 1, " ") + (size_t)(version + 1 - library)) : 0;
+  find_processor(processor);
+  (void)snprintf(machine, RF_MAX_MACHINE, "program %016" PRIx64 " (%s), %s, %.*s %s", program_hash(), RF_REAL_NAME,
+                 processor, length < 64 ? length : 64, library, openblas_get_corename());
+}
+
+rf_status rf_machine_describe(rf_mesh *mesh, char *machine, bool *same) {
+  memset(machine, 0, RF_MAX_MACHINE);
+  describe(machine);
+  const uint64_t own = rf_hash(machine, RF_MAX_MACHINE);
+  RF_TRY(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, machine, RF_MAX_MACHINE));
+  int64_t others = own != rf_hash(machine, RF_MAX_MACHINE);
+  RF_TRY(rf_sum_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &others));
+  *same = others == 0;
+  return RF_OK;
+}

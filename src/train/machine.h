@@ -1,0 +1,14 @@
+/* What the last bit of a result depends on besides the run itself: the program and the processor. A run says it at its
+ * start and writes it into its checkpoints, so that one that goes on elsewhere can say so. */
+#ifndef RF_TRAIN_MACHINE_H
+#define RF_TRAIN_MACHINE_H
+
+#include "comm/mesh.h"
+
+enum { RF_MAX_MACHINE = 256 };
+
+/* "program 00b1946ac92492d2 (float), AMD EPYC 9R14, OpenBLAS 0.3.21 Zen" into machine, RF_MAX_MACHINE bytes: rank 0's,
+ * on all ranks, which call this. *same: all ranks have the same. */
+rf_status rf_machine_describe(rf_mesh *mesh, char *machine, bool *same);
+
+#endif

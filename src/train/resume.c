@@ -1,0 +1,148 @@
+#include "train/resume.h"
+#include "base/log.h"
+#include "checkpoint/files.h"
+#include "comm/agree.h"
+#include "comm/collective.h"
+#include "reformer/config.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+rf_status rf_resume_path(const char *folder, int64_t step, char *path) {
+  char name[64];
+  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
+  return rf_path_join(folder, name, path);
+}
+
+/* --- which there are -------------------------------------------------------------------------------- */
+
+/* The step of "step-NNNNNNNN"; -1: another name. */
+static int64_t step_of(const char *name) {
+  char again[64];
+  if (strncmp(name, "step-", 5) != 0) return -1;
+  const long long step = strtoll(name + 5, NULL, 10);
+  (void)snprintf(again, sizeof again, "step-%08lld", step);
+  return step >= 0 && strcmp(name, again) == 0 ? step : -1;
+}
+
+static int newest_first(const void *a, const void *b) {
+  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static rf_status add_step(int64_t step, int64_t *n, int64_t **steps) {
+  int64_t *more = realloc(*steps, (size_t)(*n + 1) * sizeof *more);
+  if (!more) return rf_fail(RF_FAILED, "out of memory: names of %lld checkpoints", (long long)*n + 1);
+  more[(*n)++] = step;
+  *steps = more;
+  return RF_OK;
+}
+
+/* On one rank. Free *steps, also after a failure. */
+static rf_status list(const char *folder, int64_t *n, int64_t **steps) {
+  *n = 0;
+  *steps = NULL;
+  DIR *entries = opendir(folder);
+  if (!entries && errno == ENOENT) return RF_OK;
+  if (!entries) return rf_fail(RF_BAD_DATA, "%s: cannot be listed: %s", folder, strerror(errno));
+  rf_status status = RF_OK;
+  errno = 0;
+  for (const struct dirent *entry; status == RF_OK && (entry = readdir(entries)) != NULL;)
+    if (step_of(entry->d_name) >= 0) status = add_step(step_of(entry->d_name), n, steps);
+  if (status == RF_OK && errno != 0) status = rf_fail(RF_BAD_DATA, "%s: cannot be listed: %s", folder, strerror(errno));
+  (void)closedir(entries);
+  if (*n > 0) qsort(*steps, (size_t)*n, sizeof **steps, newest_first);
+  return status;
+}
+
+rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t **steps) {
+  rf_status status = RF_OK;
+  *n = 0;
+  *steps = NULL;
+  if (rf_mesh_rank(mesh) == 0) status = list(folder, n, steps);
+  status = rf_agree(mesh, status);
+  if (status == RF_OK) status = rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, n, sizeof *n);
+  if (status == RF_OK && !*steps && *n > 0 && !(*steps = malloc((size_t)*n * sizeof **steps)))
+    status = rf_fail(RF_FAILED, "out of memory: names of %lld checkpoints", (long long)*n);
+  status = rf_agree(mesh, status);
+  if (status == RF_OK && *n > 0)
+    status = rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, *steps, *n * (int64_t)sizeof **steps);
+  if (status != RF_OK) {
+    free(*steps);
+    *steps = NULL;
+  }
+  return status;
+}
+
+/* --- one of them ------------------------------------------------------------------------------------ */
+
+/* What is no damage ends the run: memory that is short, for one, is no reason to pass over a checkpoint. */
+static rf_status survey(rf_mesh *mesh, rf_status own, rf_finding *finding) {
+  RF_TRY(rf_survey(mesh, own, finding));
+  if (finding->status == RF_OK || finding->status == RF_BAD_DATA) return RF_OK;
+  return rf_fail(finding->status, "%s", finding->message);
+}
+
+rf_status rf_resume_open(rf_mesh *mesh, const char *path, rf_checkpoint **checkpoint, rf_finding *finding) {
+  const rf_status status = survey(mesh, rf_checkpoint_open(path, checkpoint), finding);
+  if (status == RF_OK && finding->status == RF_OK) return RF_OK;
+  rf_checkpoint_close(*checkpoint);
+  *checkpoint = NULL;
+  return status;
+}
+
+static bool has_kind(const rf_checkpoint_info *info, const char *kind) {
+  bool found = false;
+  for (int i = 0; !found && i < info->n_kinds; i++) found = strcmp(info->kinds[i], kind) == 0;
+  return found;
+}
+
+/* The same on every rank, as it depends on the manifest alone. */
+static rf_status check_kinds(const rf_checkpoint_info *info, const rf_state *state) {
+  for (int i = 0; i < state->n_arrays; i++)
+    if (!has_kind(info, state->arrays[i].kind))
+      return rf_fail(
+          RF_BAD_DATA,
+          "step %lld holds no %s, which the optimizer needs to go on; leave the section optimizer as it was, "
+          "or start another run",
+          (long long)info->header.step, state->arrays[i].kind);
+  return RF_OK;
+}
+
+static rf_status load(rf_checkpoint *checkpoint, rf_trainer *t, const rf_state *state, rf_finding *finding) {
+  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
+  rf_store *store = rf_model_store(t->model);
+  RF_TRY(check_kinds(info, state));
+  RF_TRY(
+      survey(t->mesh, rf_checkpoint_load(checkpoint, rf_store_layout(store), state->n_arrays, state->arrays), finding));
+  rf_store_updated(store);
+  return RF_OK;
+}
+
+rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *t, rf_finding *finding) {
+  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
+  const bool parameters_only = info->header.step == 0 && info->n_kinds == 1;
+  rf_state state;
+  *finding = (rf_finding){0};
+  RF_TRY(rf_agree(t->mesh, rf_state_create(rf_model_store(t->model), parameters_only ? NULL : t->optimizer, &state)));
+  const rf_status status = load(checkpoint, t, &state, finding);
+  rf_state_destroy(&state);
+  return status;
+}
+
+rf_status rf_resume_supersede(const char *folder, int64_t step, const char *attempt) {
+  int64_t n, *steps;
+  char path[RF_MAX_PATH], name[RF_MAX_PATH];
+  rf_status status = list(folder, &n, &steps);
+  for (int64_t i = 0; status == RF_OK && i < n && steps[i] > step; i++) {
+    status = rf_resume_path(folder, steps[i], path);
+    if (status == RF_OK && snprintf(name, sizeof name, "%s.superseded-%s", path, attempt) >= (int)sizeof name)
+      status = rf_fail(RF_FAILED, "%s: the path is too long", path);
+    if (status == RF_OK) status = rf_rename_synced(path, name);
+    if (status == RF_OK) rf_log_info("%s is no longer part of the run: it is now %s", path, name);
+  }
+  free(steps);
+  return status;
+}

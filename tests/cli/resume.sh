@@ -1,0 +1,51 @@
+# For scripts about runs that go on: the tiny model that they train, and what they compare. After check.sh.
+export OMP_NUM_THREADS=1
+long="-s training.steps=1000000 -s checkpoint.every=5"
+
+write_tiny() {
+  cat >tiny.yaml <<'YAML'
+model: {vocab_size: 128, d_model: 16, n_layers: 2, n_heads: 2, d_ff: 32, attention: [local, lsh], dropout: 0.1, attention_dropout: 0.1}
+lsh: {chunk: 16, n_hashes: 2}
+local: {chunk: 16}
+data: {kind: duplicate, length: 96}
+training: {steps: 20, batch: 6, accumulate: 2, eval_every: 7, eval_batches: 1}
+optimizer: {schedule: rsqrt, warmup: 3, weight_decay: 0.01}
+checkpoint: {every: 7, async: false}
+output: {log_every: 1}
+YAML
+}
+
+fail() {
+  failures=$((failures + 1))
+  echo "FAILED: $1"
+}
+
+expect() { # expect WHAT WANTED FOUND
+  checks=$((checks + 1))
+  [ "$2" = "$3" ] || fail "$1: found '$3', wanted '$2'"
+}
+
+# What must be the same to the bit, a line a step.
+figures() { sed 's/.*\("step":[0-9]*\),\("loss":[^,]*\),.*\("learning_rate":[^,]*\),\("grad_norm":[^,]*\),.*/\1 \2 \3 \4/' "$1/metrics.jsonl"; }
+
+# same_run WHAT RUN RUN: losses, gradient norms and rates of every step, and the state after step 20. The numbers of a
+# shard begin at 64 KiB; before them are HDF5's own tables.
+same_run() {
+  local file
+  expect "$1: lines" 20 "$(wc -l <"$3/metrics.jsonl")"
+  expect "$1: figures" "$(figures "$2")" "$(figures "$3")"
+  for file in "$2"/checkpoints/step-00000020/shard-*; do
+    checks=$((checks + 1))
+    cmp -i 65536 "$file" "$3/checkpoints/step-00000020/${file##*/}" || fail "$1: ${file##*/} after step 20"
+  done
+}
+
+wait_for() { # wait_for TEXT FILE: until it is there
+  local i
+  for ((i = 0; i < 600; i++)); do
+    grep -q "$1" "$2" 2>/dev/null && return
+    sleep 0.1
+  done
+  fail "'$1' does not come in $2"
+  cat "$2"
+}
