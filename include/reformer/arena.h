@@ -11,6 +11,7 @@
 #define REFORMER_ARENA_H
 
 #include "reformer/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct rf_arena rf_arena;
@@ -18,6 +19,10 @@ typedef size_t rf_mark;
 
 /* name: for messages. limit: most bytes it may ever hold; 0: what the address space allows. */
 rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena);
+/* An arena that only counts: takes succeed and the high-water mark tells what they would need, but there is no memory
+ * behind the pointers, which must not be touched. For planning. */
+rf_status rf_arena_create_counting(const char *name, rf_arena **arena);
+bool rf_arena_counts(const rf_arena *arena); /* only */
 void rf_arena_destroy(rf_arena *arena);
 
 /* `count` elements of `size` bytes, aligned to 64 bytes, not cleared (fresh pages read as zero,

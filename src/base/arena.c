@@ -38,6 +38,7 @@ enum { ALIGNMENT = 64 };
  * poisoned, and a redzone stands before the first allocation and after every one. */
 struct rf_arena {
   char name[64];
+  bool counting;          /* no memory behind it: mapping and base are NULL */
   unsigned char *mapping; /* what mmap returned; base is its first huge-page boundary */
   size_t mapping_bytes;
   unsigned char *base;
@@ -89,8 +90,24 @@ rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena_out) 
   return RF_OK;
 }
 
+rf_status rf_arena_create_counting(const char *name, rf_arena **arena_out) {
+  *arena_out = NULL;
+  rf_arena *arena = calloc(1, sizeof *arena);
+  if (!arena) return rf_fail(RF_FAILED, "arena %s: out of memory", name);
+  strncpy(arena->name, name, sizeof arena->name - 1);
+  arena->counting = true;
+  arena->reserved = arena->limit = SIZE_MAX / 2;
+  arena->top = REDZONE;
+  *arena_out = arena;
+  return RF_OK;
+}
+
 void rf_arena_destroy(rf_arena *arena) {
   if (!arena) return;
+  if (arena->counting) {
+    free(arena);
+    return;
+  }
   RF_UNPOISON(arena->base, arena->committed); /* the addresses may be mapped again by others */
   munmap(arena->mapping, arena->mapping_bytes);
   free(arena);
@@ -127,9 +144,13 @@ rf_status rf_arena_take(rf_arena *arena, size_t count, size_t size, void *pointe
                    "sequence, a smaller batch or more memory is needed",
                    arena->name, bytes, count, size, arena->top, most,
                    arena->limit > arena->reserved ? " (address space: see `ulimit -v`)" : "");
-  RF_TRY(commit(arena, end));
-  void *pointer = arena->base + arena->top;
-  RF_UNPOISON(pointer, bytes);
+  static unsigned char nothing;
+  void *pointer = &nothing;
+  if (!arena->counting) {
+    RF_TRY(commit(arena, end));
+    pointer = arena->base + arena->top;
+    RF_UNPOISON(pointer, bytes);
+  }
   arena->top = end;
   if (end > arena->high_water) arena->high_water = end;
   memcpy(pointer_out, &pointer, sizeof pointer);
@@ -140,7 +161,7 @@ rf_status rf_arena_take_zero(rf_arena *arena, size_t count, size_t size, void *p
   RF_TRY(rf_arena_take(arena, count, size, pointer_out));
   void *pointer;
   memcpy(&pointer, pointer_out, sizeof pointer);
-  memset(pointer, 0, count * size);
+  if (!arena->counting) memset(pointer, 0, count * size);
   return RF_OK;
 }
 
@@ -148,9 +169,10 @@ rf_mark rf_arena_mark(const rf_arena *arena) { return arena->top; }
 
 void rf_arena_release(rf_arena *arena, rf_mark mark) {
   assert(mark <= arena->top && mark % ALIGNMENT == 0);
-  RF_POISON(arena->base + mark, arena->top - mark);
+  if (!arena->counting) RF_POISON(arena->base + mark, arena->top - mark);
   arena->top = mark;
 }
 
 size_t rf_arena_memory_used(const rf_arena *arena) { return arena->high_water; }
+bool rf_arena_counts(const rf_arena *arena) { return arena->counting; }
 size_t rf_arena_growths(const rf_arena *arena) { return arena->growths; }

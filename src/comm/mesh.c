@@ -5,6 +5,7 @@
 #include "comm/launch.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MOST_BYTES ((int64_t)1 << 30)
 #define NOT_WAITING (-1.0)
@@ -151,6 +152,26 @@ rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh_out) {
     rf_mesh_destroy(mesh);
     return rf_error_pass(status, __FILE__, __LINE__);
   }
+  *mesh_out = mesh;
+  return RF_OK;
+}
+
+rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh_out) {
+  *mesh_out = NULL;
+  rf_mesh *mesh = calloc(1, sizeof *mesh);
+  if (!mesh) return rf_fail(RF_FAILED, "mesh: out of memory");
+  mesh->sequence_size = (int)sequence;
+  mesh->data_size = (int)data;
+  mesh->sequence_rank = rank % mesh->sequence_size;
+  mesh->data_rank = rank / mesh->sequence_size;
+  const rf_group groups[RF_SCOPES] = {
+      [RF_SCOPE_WORLD] = {.comm = MPI_COMM_NULL, .rank = rank, .size = (int)(sequence * data)},
+      [RF_SCOPE_SEQUENCE] = {.comm = MPI_COMM_NULL, .rank = mesh->sequence_rank, .size = mesh->sequence_size},
+      [RF_SCOPE_DATA] = {.comm = MPI_COMM_NULL, .rank = mesh->data_rank, .size = mesh->data_size}};
+  memcpy(mesh->groups, groups, sizeof groups);
+  mesh->control = MPI_COMM_NULL;
+  mesh->waiting_for = "nothing";
+  mesh->waiting_since = NOT_WAITING;
   *mesh_out = mesh;
   return RF_OK;
 }

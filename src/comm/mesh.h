@@ -43,6 +43,9 @@ rf_status rf_mesh_fit(int64_t ranks, int64_t sequence, int64_t data, int64_t *da
 
 /* Called by all ranks of the world. RF_BAD_CONFIG as rf_mesh_fit; RF_FAILED for memory and MPI. */
 rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh);
+/* The mesh that rank `rank` of `sequence` x `data` would have, without the others: its sizes can be asked for, nothing
+ * can be sent. For planning. */
+rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh);
 /* All operations are finished, unless one failed. NULL is fine. */
 void rf_mesh_destroy(rf_mesh *mesh);
 bool rf_mesh_is_valid(const rf_mesh *mesh);

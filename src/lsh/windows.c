@@ -165,3 +165,17 @@ rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
   rf_arena_release(scratch, mark);
   return RF_OK;
 }
+
+rf_status rf_windows_measure(const rf_windows *w, rf_arena *scratch) {
+  const rf_mark mark = rf_arena_mark(scratch);
+  rf_stripe_buffers one;
+  int64_t most = 0;
+  for (int64_t r = 0; r < w->rounds; r++) most = rf_max(most, w->n_pairs * rf_stripes_of_round(w, r));
+  for (int i = 0; i < rf_threads(); i++) RF_TRY(rf_stripe_buffers_take(w, true, scratch, &one));
+  void *halos;
+  const size_t slots = (size_t)((w->chunks_before + w->chunks_after) * w->chunk);
+  const size_t halo = sizeof(halo_gradients) + slots * (sizeof(int32_t) + 2 * (size_t)w->d_head * sizeof(real));
+  RF_TRY(rf_arena_take(scratch, (size_t)most, halo, &halos));
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}

@@ -54,4 +54,8 @@ rf_status rf_windows_attend(const rf_windows *windows, rf_arena *scratch);
 /* dq, dk, dv of every pair, from d_o and delta at the combined (m, z). */
 rf_status rf_windows_attend_vjp(const rf_windows *windows, rf_arena *scratch);
 
+/* For planning: takes from an arena that only counts what rf_windows_attend_vjp takes, and gives it back. Pairs are not
+ * looked at. */
+rf_status rf_windows_measure(const rf_windows *windows, rf_arena *scratch);
+
 #endif

@@ -28,16 +28,11 @@ rf_status rf_attention_describe(const rf_sublayer *self, const char *prefix, rf_
  * waves go at once. On several sequence ranks that is two, so that one's rows travel while the other computes, unless
  * two would take too much; and what waves may take falls with the ranks, as what is kept does. The level of keeping
  * does not count: at every level waves are the same, and so are the bits. */
-typedef struct wave_size {
-  int64_t sequences, heads;
-  int at_once;
-} wave_size;
-
-static wave_size size_of_waves(const rf_sublayer *self, const rf_call *call) {
+rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call) {
   const int64_t ranks = rf_mesh_sequence_size(call->mesh), n_heads = self->config->model.n_heads;
   const int64_t all = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
   const int64_t pair = rf_pair_reals(self, call) * (int64_t)sizeof(real);
-  wave_size size = {.at_once = ranks > 1 && AT_ONCE * pair <= AT_ONCE_BYTES ? AT_ONCE : 1};
+  rf_wave_size size = {.at_once = ranks > 1 && AT_ONCE * pair <= AT_ONCE_BYTES ? AT_ONCE : 1};
   int64_t pairs = (ranks > 1 ? all / (2 * ranks) : all) / pair;
   if (ranks > 1) pairs = rf_min(pairs, call->sequences * n_heads / 2);
   pairs = rf_max(1, pairs);
@@ -61,8 +56,7 @@ typedef struct attention_task {
 static rf_status project(rf_wave *w, const attention_task *task) {
   rf_wave_find_saved(w, task->saved, task->reverse);
   RF_TRY(rf_wave_take_home(w, task->reverse));
-  if (w->kept < RF_KEEPS_ROWS)
-    RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project(w, task->params, task->x));
+  if (w->kept < RF_KEEPS_ROWS) RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project(w, task->params, task->x));
   RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
   RF_TRY(rf_wave_take_owner(w, task->reverse));
   return w->kept < RF_KEEPS_ROWS ? rf_wave_scatter(w) : RF_OK;
@@ -124,28 +118,27 @@ static rf_status run_together(rf_wave *waves, int n, const attention_task *task)
   return RF_OK;
 }
 
-/* Wave `index`; sequences and heads: of a wave. */
-static rf_wave wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, int64_t sequences, int64_t heads) {
-  const int64_t across = rf_ceil_div(self->config->model.n_heads, heads);
+rf_wave rf_wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, rf_wave_size size) {
+  const int64_t across = rf_ceil_div(self->config->model.n_heads, size.heads);
   rf_wave wave = {.self = self, .call = call, .shared_qk = self->ops->attention->shared_qk(self)};
-  wave.first_sequence = index / across * sequences;
-  wave.first_head = index % across * heads;
-  wave.n_sequences = rf_min(sequences, call->sequences - wave.first_sequence);
-  wave.n_heads = rf_min(heads, self->config->model.n_heads - wave.first_head);
+  wave.first_sequence = index / across * size.sequences;
+  wave.first_head = index % across * size.heads;
+  wave.n_sequences = rf_min(size.sequences, call->sequences - wave.first_sequence);
+  wave.n_heads = rf_min(size.heads, self->config->model.n_heads - wave.first_head);
   wave.rows = wave.n_sequences * call->tokens;
   wave.width = wave.n_heads * self->config->model.d_head;
   return wave;
 }
 
 static rf_status run_waves(const rf_sublayer *self, const rf_call *call, const attention_task *task) {
-  const wave_size size = size_of_waves(self, call);
+  const rf_wave_size size = rf_wave_size_of(self, call);
   const int64_t n = rf_ceil_div(call->sequences, size.sequences) * rf_ceil_div(self->config->model.n_heads, size.heads);
   for (int64_t first = 0; first < n; first += size.at_once) {
     const int some = (int)rf_min(size.at_once, n - first);
     const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
     rf_wave waves[AT_ONCE];
     for (int i = 0; i < some; i++) {
-      waves[i] = wave_at(self, call, first + i, size.sequences, size.heads);
+      waves[i] = rf_wave_at(self, call, first + i, size);
       waves[i].messages = call->messages[i] ? call->messages[i] : call->scratch;
     }
     RF_TRY(run_together(waves, some, task));

@@ -69,6 +69,19 @@ rf_status rf_attention_apply(const rf_sublayer *self, const rf_call *call, const
 rf_status rf_attention_apply_vjp(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
                                  const real *dy, real *y, real *dx, real *dparams, const void *saved);
 
+/* For planning (nn/attention_measure.c). */
+rf_status rf_attention_measure(const rf_sublayer *self, const rf_call *call);
+
+/* Heads and sequences of a wave, and how many waves go at once. */
+typedef struct rf_wave_size {
+  int64_t sequences, heads;
+  int at_once;
+} rf_wave_size;
+
+rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call);
+/* Wave `index` of a call. */
+rf_wave rf_wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, rf_wave_size size);
+
 static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequences * wave->n_heads; }
 
 #endif

@@ -261,3 +261,17 @@ rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *
   rf_arena_release(w->call->scratch, mark);
   return RF_OK;
 }
+
+rf_status rf_wave_project_measure(const rf_wave *w) {
+  static const real nothing;
+  const dims s = dims_of(w);
+  const rf_mark mark = rf_arena_mark(w->call->scratch);
+  project_scratch buffers;
+  real *dropped;
+  RF_TRY(take_project_scratch(w, &s, &nothing, &buffers));
+  rf_arena_release(w->call->scratch, mark);
+  if (!dropping(w)) return RF_OK;
+  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(RF_SUPERBLOCK * s.d), sizeof(real), &dropped));
+  rf_arena_release(w->call->scratch, mark);
+  return RF_OK;
+}

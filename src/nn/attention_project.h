@@ -27,4 +27,8 @@ rf_status rf_wave_output_vjp(const rf_wave *wave, const real *params, const real
 /* From dq, dk, dv: dx += LN^T(dq Wq + dk Wk + dv Wv) and the weights' gradients. dq, dk are overwritten. */
 rf_status rf_wave_project_vjp(const rf_wave *wave, const real *params, const real *x, real *dx, real *dparams);
 
+/* For planning: takes from the call's scratch, which only counts, what the functions above take in reverse, and gives
+ * it back. */
+rf_status rf_wave_project_measure(const rf_wave *wave);
+
 #endif

@@ -160,7 +160,7 @@ rf_status rf_wave_take_home(rf_wave *w, bool reverse) {
 }
 
 /* d_o comes when o has left. */
-static rf_status take_rows(rf_wave *w, int64_t rows, bool reverse) {
+rf_status rf_wave_take_rows(rf_wave *w, int64_t rows, bool reverse) {
   rf_arena *arena = w->call->scratch;
   const int64_t big = rows * w->self->config->model.d_head;
   rf_side *s = &w->owner;
@@ -182,7 +182,7 @@ rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
   if (alone(w))
     w->owner = w->home;
   else
-    RF_TRY(take_rows(w, rows, reverse));
+    RF_TRY(rf_wave_take_rows(w, rows, reverse));
   rf_side *s = &w->owner;
   if (w->shared_qk) RF_TRY(rf_arena_take(w->call->scratch, (size_t)rows, sizeof(real), &s->key_scale));
   int64_t row = 0;

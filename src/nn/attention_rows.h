@@ -14,6 +14,8 @@ rf_status rf_wave_plan(rf_wave *wave, const rf_layout_of_slots *layout);
  * pairs at them too. Arrays that are never needed at the same time share a place. */
 rf_status rf_wave_take_home(rf_wave *wave, bool reverse);
 rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
+/* The owner's arrays alone, of so many rows; on several ranks. */
+rf_status rf_wave_take_rows(rf_wave *wave, int64_t rows, bool reverse);
 
 /* Most rows of a pair that a rank may own, whatever the buckets are. */
 int64_t rf_most_rows(const rf_layout_of_slots *layout, int64_t length, int64_t ranks);

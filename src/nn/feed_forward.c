@@ -229,4 +229,15 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
   return RF_OK;
 }
 
-const rf_sublayer_ops rf_feed_forward_ops = {describe, 2, saved_bytes, apply, apply_vjp, NULL};
+static rf_status measure(const rf_sublayer *self, const rf_call *call) {
+  static const real nothing;
+  job j = job_of(self, call, &nothing);
+  const rf_mark mark = rf_arena_mark(call->scratch);
+  super s;
+  RF_TRY(pack_weights(&j, true));
+  RF_TRY(take_super(&j, NULL, &s));
+  rf_arena_release(call->scratch, mark);
+  return RF_OK;
+}
+
+const rf_sublayer_ops rf_feed_forward_ops = {describe, 2, saved_bytes, apply, apply_vjp, measure, NULL};

@@ -50,5 +50,10 @@ static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
 static const rf_attention_ops full_ops = {shared_qk, bucket_bytes,   layout_of,
                                           prepare,   rf_ring_attend, rf_ring_attend_vjp};
 
-const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
-                                               rf_attention_apply,    rf_attention_apply_vjp, &full_ops};
+const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe,
+                                               RF_ATTENTION_LEVELS,
+                                               rf_attention_saved_bytes,
+                                               rf_attention_apply,
+                                               rf_attention_apply_vjp,
+                                               rf_attention_measure,
+                                               &full_ops};

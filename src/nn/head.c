@@ -233,6 +233,19 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
   return RF_OK;
 }
 
+rf_status rf_head_measure(const rf_config *config, const rf_call *call) {
+  static const real nothing;
+  const rf_head_input input = {.params = &nothing, .tied = &nothing};
+  const shape s = shape_of(config);
+  const rf_mark mark = rf_arena_mark(call->scratch);
+  packed_weight weight;
+  buffers b;
+  RF_TRY(pack_weight(&s, &input, true, call->scratch, &weight));
+  RF_TRY(take_buffers(&s, rf_min(superblock_rows(&s), call->sequences * call->tokens), call->scratch, &b));
+  rf_arena_release(call->scratch, mark);
+  return RF_OK;
+}
+
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits) {
   const shape s = shape_of(config);

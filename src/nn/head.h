@@ -30,6 +30,9 @@ typedef struct rf_head_gradient {
 rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                        double scale, rf_loss *loss, const rf_head_gradient *gradient);
 
+/* For planning: takes from the call's scratch, which only counts, what rf_head_loss takes, and gives it back. */
+rf_status rf_head_measure(const rf_config *config, const rf_call *call);
+
 /* logits[n, vocab] of rows [row, row + n), without dropout. */
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits);

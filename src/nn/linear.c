@@ -6,6 +6,7 @@ enum { TILE_OUT = 64, TILE_IN = 256 };
 static rf_status pack(rf_arena *arena, int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed,
                       real **packed) {
   RF_TRY(rf_arena_take(arena, (size_t)rf_packed_size(k, n), sizeof(real), packed));
+  if (rf_arena_counts(arena)) return RF_OK;
 #pragma omp parallel for schedule(static)
   for (int64_t panel = 0; panel < rf_ceil_div(n, RF_GEMM_PANEL); panel++)
     rf_pack_panel(k, n, factor, b, ldb, transposed, panel, *packed);

@@ -34,5 +34,6 @@ static rf_status prepare(rf_wave *w, void *buckets, bool reverse) {
 static const rf_attention_ops local_ops = {shared_qk, bucket_bytes,      layout_of,
                                            prepare,   rf_windows_attend, rf_windows_attend_vjp};
 
-const rf_sublayer_ops rf_local_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
-                                                rf_attention_apply,    rf_attention_apply_vjp, &local_ops};
+const rf_sublayer_ops rf_local_attention_ops = {
+    rf_attention_describe, RF_ATTENTION_LEVELS, rf_attention_saved_bytes, rf_attention_apply, rf_attention_apply_vjp,
+    rf_attention_measure,  &local_ops};

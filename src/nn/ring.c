@@ -192,3 +192,14 @@ rf_status rf_ring_attend_vjp(const rf_windows *w, rf_arena *scratch) {
   rf_arena_release(scratch, mark);
   return RF_OK;
 }
+
+rf_status rf_ring_measure(const rf_windows *w, rf_arena *scratch) {
+  const rf_mark mark = rf_arena_mark(scratch);
+  ring r = {.w = w, .ranks = rf_mesh_sequence_size(w->mesh)};
+  r.most = rf_ceil_div(w->tokens, r.ranks);
+  RF_TRY(take_keys(&r, true, scratch, &r.here));
+  if (r.ranks > 1) RF_TRY(take_keys(&r, true, scratch, &r.next));
+  RF_TRY(rf_ring_buffers_measure(w, scratch));
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}

@@ -28,13 +28,21 @@ static rf_status take(const rf_windows *w, bool reverse, rf_arena *arena, rf_rin
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
-  for (int32_t i = 0; i < N; i++) b->key[i] = i;
   return RF_OK;
 }
 
 rf_status rf_ring_buffers_take(const rf_windows *w, bool reverse, rf_arena *arena, rf_ring_buffers **all) {
   RF_TRY(rf_arena_take(arena, (size_t)rf_threads(), sizeof **all, all));
-  for (int t = 0; t < rf_threads(); t++) RF_TRY(take(w, reverse, arena, &(*all)[t]));
+  for (int t = 0; t < rf_threads(); t++) {
+    RF_TRY(take(w, reverse, arena, &(*all)[t]));
+    for (int32_t i = 0; i < RF_RING_BLOCK; i++) (*all)[t].key[i] = i;
+  }
+  return RF_OK;
+}
+
+rf_status rf_ring_buffers_measure(const rf_windows *w, rf_arena *arena) {
+  rf_ring_buffers one;
+  for (int t = 0; t < rf_threads(); t++) RF_TRY(take(w, true, arena, &one));
   return RF_OK;
 }
 

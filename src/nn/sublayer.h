@@ -60,6 +60,9 @@ typedef struct rf_sublayer_ops {
   /* y may be NULL: the stack keeps its activations. dx and dparams are added to; dx is not dy. */
   rf_status (*apply_vjp)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
                          const real *dy, real *y, real *dx, real *dparams, const void *saved);
+  /* For planning: takes what apply_vjp takes at call->level from the call's arenas, which only count
+   * (rf_arena_create_counting), and gives it back; their high water tells. call->mesh may be imagined. */
+  rf_status (*measure)(const rf_sublayer *self, const rf_call *call);
   const struct rf_attention_ops *attention; /* what the three kinds of attention do not share; else NULL */
 } rf_sublayer_ops;
 

@@ -1,6 +1,7 @@
 #include "reformer/optimizer.h"
 
 #include "comm/collective.h"
+#include "comm/span.h"
 #include "optim/adafactor.h"
 #include "optim/adam.h"
 
@@ -65,6 +66,32 @@ rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate
 
 size_t rf_optimizer_memory_used(const rf_optimizer *optimizer) {
   return sizeof *optimizer + rf_arena_memory_used(optimizer->arena);
+}
+
+size_t rf_optimizer_measure(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank) {
+  const bool adam = config->kind == RF_ADAM;
+  const int moments = adam ? 2 : config->beta1 > 0;
+  size_t bytes = 0;
+  int64_t most_columns = 1;
+  for (int b = 0; b < layout->n_blocks; b++) {
+    const rf_span shard = rf_span_of(layout->blocks[b].size, ranks, rank);
+    const rf_shard own = {.first = shard.first, .count = shard.count};
+    bytes += (size_t)moments * (size_t)shard.count * sizeof(real);
+    for (int t = 0; t < layout->blocks[b].n_tensors; t++) {
+      const rf_piece piece = rf_piece_of(&layout->blocks[b].tensors[t], b, &own);
+      bytes += sizeof piece;
+      if (adam) continue;
+      bytes += sizeof(rf_adafactor_tensor) + 2 * sizeof(double);
+      if (!rf_piece_is_matrix(&piece)) {
+        bytes += (size_t)(piece.to - piece.from) * sizeof(real);
+        continue;
+      }
+      bytes += (size_t)(piece.rows + piece.columns) * (2 * sizeof(real) + sizeof(double));
+      most_columns = piece.columns > most_columns ? piece.columns : most_columns;
+    }
+  }
+  if (!adam) bytes += (size_t)(RF_STRIPES * most_columns) * sizeof(double);
+  return bytes;
 }
 
 /* Where the next array goes; counts only where `arrays` is NULL. */

@@ -8,7 +8,7 @@ static void matrix_shape(const rf_tensor *tensor, int64_t *rows, int64_t *column
   *rows = rf_tensor_count(tensor) / *columns;
 }
 
-static rf_piece piece_of(const rf_tensor *tensor, int block, const rf_shard *shard) {
+rf_piece rf_piece_of(const rf_tensor *tensor, int block, const rf_shard *shard) {
   rf_piece piece = {.block = block};
   matrix_shape(tensor, &piece.rows, &piece.columns);
   rf_range span = {tensor->offset, tensor->offset + rf_tensor_count(tensor)};
@@ -30,7 +30,8 @@ rf_status rf_pieces_create(const rf_store *store, rf_arena *arena, int *count, r
   rf_piece *next = *pieces;
   for (int b = 0; b < layout->n_blocks; b++) {
     rf_shard shard = rf_store_shard(store, b);
-    for (int t = 0; t < layout->blocks[b].n_tensors; t++) *next++ = piece_of(&layout->blocks[b].tensors[t], b, &shard);
+    for (int t = 0; t < layout->blocks[b].n_tensors; t++)
+      *next++ = rf_piece_of(&layout->blocks[b].tensors[t], b, &shard);
   }
   return RF_OK;
 }

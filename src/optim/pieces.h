@@ -54,6 +54,9 @@ typedef struct rf_piece {
 /* Matrices have factored statistics and decay; vectors (norms, biases) do neither. */
 static inline bool rf_piece_is_matrix(const rf_piece *piece) { return piece->rows > 1; }
 
+/* The part of a tensor of block `block` that lies in a shard. */
+rf_piece rf_piece_of(const rf_tensor *tensor, int block, const rf_shard *shard);
+
 /* One piece a tensor, blocks in order, tensors in order; pieces: [*count], in the arena. */
 rf_status rf_pieces_create(const rf_store *store, rf_arena *arena, int *count, rf_piece **pieces);
 

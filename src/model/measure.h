@@ -1,0 +1,34 @@
+/* What a model and its training step would hold, at any number of ranks, without holding it: for planning. */
+#ifndef RF_MODEL_MEASURE_H
+#define RF_MODEL_MEASURE_H
+
+#include "comm/mesh.h"
+#include "model/blocks.h"
+#include "reformer/config.h"
+
+/* Bytes of the arenas of a model's step at one rank, by what they are for. Parts of transients are not alive together:
+ * the largest counts. */
+typedef struct rf_model_sizes {
+  size_t streams;      /* activations between layers, and their gradients */
+  size_t saved;        /* hash buckets, and what else is kept for the backward pass */
+  size_t activations;  /* ordinary residuals: the input of every sublayer */
+  size_t attention;    /* transients of its waves */
+  size_t feed_forward; /* transients */
+  size_t head;         /* transients */
+  size_t plans;        /* plans of exchanges */
+  size_t messages;     /* rows on their way between ranks */
+  size_t scratch;      /* all of them at their highest: what rf_model_scratch_used would tell */
+} rf_model_sizes;
+
+/* mesh: of the rank in question, may be imagined. sequences: of a micro-batch of its data group. */
+rf_status rf_model_measure(const rf_config *config, rf_mesh *mesh, int64_t sequences, rf_model_sizes *sizes);
+
+/* Bytes of a parameter store (rf_store_memory_used): shards of parameters and gradients, and the slots of full vectors,
+ * of which there are none on one rank. */
+typedef struct rf_store_sizes {
+  size_t parameters, gradients, slots;
+} rf_store_sizes;
+
+rf_store_sizes rf_store_measure(const rf_layout *layout, const rf_mesh *mesh);
+
+#endif

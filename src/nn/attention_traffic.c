@@ -1,0 +1,95 @@
+#include "nn/attention_traffic.h"
+#include "kernel/parallel.h"
+#include "nn/attention_saved.h"
+
+rf_exchange_shape rf_attention_exchange_shape(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
+  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  return (rf_exchange_shape){.pairs = pairs,
+                             .rounds = layout.rounds,
+                             .tokens = call->length,
+                             .chunk = layout.chunk,
+                             .chunks_before = layout.chunks_before,
+                             .chunks_after = layout.chunks_after,
+                             .n_buckets = layout.n_buckets,
+                             .rounds_travel = layout.rounds_travel,
+                             .wire = self->config->mesh.wire};
+}
+
+static bool rings(const rf_sublayer *self) { return self->ops == &rf_full_attention_ops; }
+
+rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call,
+                                            const rf_exchange_shape *shape) {
+  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  const int ranks = rf_mesh_sequence_size(call->mesh), rank = rf_mesh_sequence_rank(call->mesh);
+  if (rings(self)) return rf_exchange_expect_zigzag(shape, ranks, rank);
+  return rf_exchange_expect(shape, ranks, rank, layout.bucket_bytes > 0 ? layout.bucket_bytes : 2);
+}
+
+/* Bytes of a row that goes to an owner of its slot, and of one for a halo, over a sublayer's moves. */
+typedef struct row_bytes {
+  double own, halo;
+  double moves;
+} row_bytes;
+
+static void add_moves(row_bytes *r, double own, double halo) {
+  r->own += own;
+  r->halo += halo;
+  r->moves++;
+}
+
+/* q, k, v out and o, m, z back. */
+static row_bytes forward_rows(const rf_sublayer *self, bool scatters, bool gathers) {
+  const rf_wire wire = self->config->mesh.wire;
+  const double row = (double)rf_wire_bytes(wire, self->config->model.d_head), one = sizeof(real);
+  row_bytes r = {0};
+  if (scatters) {
+    if (!self->ops->attention->shared_qk(self)) add_moves(&r, row, 0);
+    add_moves(&r, 2 * row, 2 * row);
+  }
+  if (gathers) add_moves(&r, row + 2 * one, 0);
+  return r;
+}
+
+/* d_o, m, z, delta out; dq, dk, dv back. */
+static row_bytes reverse_rows(const rf_sublayer *self) {
+  const double row = (double)rf_wire_bytes(self->config->mesh.wire, self->config->model.d_head), one = sizeof(real);
+  row_bytes r = {0};
+  add_moves(&r, row + 3 * one, 0);
+  if (!self->ops->attention->shared_qk(self)) add_moves(&r, row, 0);
+  add_moves(&r, 2 * row, 2 * row);
+  return r;
+}
+
+/* Keys and values go around: S - 1 steps forward; in reverse S, with their gradients. */
+static void add_ring(const rf_sublayer *self, const rf_call *call, bool recomputes, rf_attention_traffic *t) {
+  const double ranks = rf_mesh_sequence_size(call->mesh), dh = (double)self->config->model.d_head;
+  const double rows = (double)(call->sequences * self->config->model.n_heads * call->length), one = sizeof(real);
+  const double keys = rows * (2 * dh * one + 8), gradients = rows * 2 * dh * one;
+  if (ranks < 2) return;
+  const double forward = (ranks - 1) * keys, reverse = (recomputes ? forward : 0) + ranks * (keys + gradients);
+  t->bytes[RF_TRAFFIC_ROWS] += forward + reverse;
+  t->rank_forward += forward / ranks;
+  t->rank_reverse += reverse / ranks;
+  t->exchanges += (ranks - 1) * (recomputes ? 2 : 1) + 2 * ranks;
+}
+
+rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_call *call) {
+  rf_attention_traffic t = {0};
+  const rf_wave_size size = rf_wave_size_of(self, call);
+  const int64_t heads = self->config->model.n_heads, all_pairs = call->sequences * heads;
+  const rf_exchange_shape shape = rf_attention_exchange_shape(self, call, size.sequences * size.heads);
+  const rf_exchange_expectation e = rf_attention_expect(self, call, &shape);
+  const row_bytes forward = forward_rows(self, true, true), reverse = reverse_rows(self);
+  const row_bytes again = forward_rows(self, call->level < RF_KEEPS_ROWS, call->level < RF_KEEPS_OUTPUT);
+  const double pairs = (double)all_pairs, plans = 2 * pairs / (double)shape.pairs;
+  t.waves = (double)(rf_ceil_div(call->sequences, size.sequences) * rf_ceil_div(heads, size.heads));
+  t.bytes[RF_TRAFFIC_HISTOGRAM] = e.all_histogram * plans;
+  t.bytes[RF_TRAFFIC_PLAN] = e.all_plan * plans;
+  t.bytes[RF_TRAFFIC_ROWS] = pairs * e.all_own * (forward.own + again.own + reverse.own);
+  t.bytes[RF_TRAFFIC_HALO] = pairs * e.all_halo * (forward.halo + again.halo + reverse.halo);
+  t.rank_forward = pairs * (e.own_sent * forward.own + e.halo_sent * forward.halo);
+  t.rank_reverse = pairs * (e.own_sent * (again.own + reverse.own) + e.halo_sent * (again.halo + reverse.halo));
+  t.exchanges = t.waves * (forward.moves + again.moves + reverse.moves + 2 * 5); /* a plan: counts, starts, rows */
+  if (rings(self)) add_ring(self, call, call->level < RF_KEEPS_OUTPUT, &t);
+  return t;
+}

@@ -1,0 +1,24 @@
+/* What attention would send, expected over random buckets: for planning. */
+#ifndef RF_NN_ATTENTION_TRAFFIC_H
+#define RF_NN_ATTENTION_TRAFFIC_H
+
+#include "comm/expect.h"
+#include "nn/attention.h"
+
+/* The exchange of a wave of `pairs` pairs. */
+rf_exchange_shape rf_attention_exchange_shape(const rf_sublayer *self, const rf_call *call, int64_t pairs);
+/* What it is expected to move, of a pair, seen from this rank of call->mesh (which may be imagined). */
+rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call,
+                                            const rf_exchange_shape *shape);
+
+/* Of one sublayer, forward and reverse at call->level. */
+typedef struct rf_attention_traffic {
+  double bytes[RF_TRAFFIC_PURPOSES]; /* sent by all sequence ranks together */
+  double rank_forward, rank_reverse; /* rows and halos: sent by this rank */
+  double exchanges;                  /* moves and plans that every rank takes part in, each a message to most others */
+  double waves;
+} rf_attention_traffic;
+
+rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_call *call);
+
+#endif

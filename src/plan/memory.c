@@ -1,0 +1,117 @@
+#include "plan/memory.h"
+#include "base/process.h"
+#include "kernel/parallel.h"
+#include "reformer/optimizer.h"
+#include <math.h>
+
+/* What a process of several ranks has resident beside this one: MPI's segments and queues; measured with Open MPI 4.1.
+ * Arenas are resident in pages of 2 MiB, half of one each more than counted. */
+#define MPI_BYTES ((size_t)12 << 20)
+#define MPI_BYTES_A_RANK ((size_t)1 << 17)
+#define ARENAS_BYTES ((size_t)6 << 20)
+
+static size_t sequences_bytes(const rf_config *config, const rf_mesh *mesh, int64_t sequences) {
+  const int64_t padded = rf_padded_length(config, config->data.length);
+  const rf_span tokens = rf_span_of(padded, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
+  const size_t all = (size_t)(sequences * tokens.count), mask = padded > config->data.length;
+  return all * (2 * sizeof(int32_t) + mask) + (size_t)sequences * sizeof(uint32_t);
+}
+
+static size_t process_bytes(int ranks) {
+  const size_t own = (size_t)rf_process_peak_bytes();
+  return own + ARENAS_BYTES + (ranks > 1 ? MPI_BYTES + (size_t)ranks * MPI_BYTES_A_RANK : 0);
+}
+
+static rf_status fill(const rf_config *config, rf_mesh *mesh, rf_plan_memory *m) {
+  const int64_t groups = rf_mesh_data_size(mesh), parts = groups * config->training.accumulate;
+  const int ranks = rf_mesh_size(mesh);
+  if (config->training.batch % parts != 0)
+    return rf_fail(RF_BAD_CONFIG,
+                   "training.batch: found %lld, which does not divide over %lld data groups x training.accumulate "
+                   "%lld; allowed: a multiple of %lld",
+                   (long long)config->training.batch, (long long)groups, (long long)config->training.accumulate,
+                   (long long)parts);
+  rf_blocks blocks;
+  RF_TRY(rf_blocks_create(config, &blocks));
+  m->store = rf_store_measure(&blocks.layout, mesh);
+  m->optimizer = rf_optimizer_measure(&config->optimizer, &blocks.layout, ranks, rf_mesh_rank(mesh));
+  rf_blocks_destroy(&blocks);
+  RF_TRY(rf_model_measure(config, mesh, config->training.batch / parts, &m->model));
+  m->sequences = sequences_bytes(config, mesh, config->training.batch / groups);
+  m->checkpoint = config->checkpoint.async ? m->store.parameters + m->optimizer : 0;
+  m->process = process_bytes(ranks);
+  m->total = m->store.parameters + m->store.gradients + m->store.slots + m->optimizer + m->model.scratch +
+             m->sequences + m->checkpoint + m->process;
+  return RF_OK;
+}
+
+rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, rf_plan_memory *m) {
+  rf_mesh *mesh;
+  *m = (rf_plan_memory){0};
+  RF_TRY(rf_mesh_create_imagined(sequence, data, rank, &mesh));
+  const rf_status status = fill(config, mesh, m);
+  rf_mesh_destroy(mesh);
+  return status;
+}
+
+/* Ranks differ by a token and a chunk, and by their place in the rounds: a few stand for all. */
+rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, rf_plan_memory *most) {
+  const int64_t last = sequence - 1, ranks[] = {0, last / 2, last};
+  *most = (rf_plan_memory){0};
+  for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+    rf_plan_memory one;
+    if (i > 0 && ranks[i] == ranks[i - 1]) continue;
+    RF_TRY(rf_plan_memory_of(config, sequence, data, (int)ranks[i], &one));
+    if (one.total > most->total) *most = one;
+  }
+  return RF_OK;
+}
+
+/* Two axes, nearly square, as the schema's auto. */
+static void set_positions(rf_positions_config *p, int64_t padded) {
+  if (p->kind == RF_POSITIONS_LEARNED) p->shape[0] = rf_max(p->shape[0], padded);
+  if (p->kind != RF_POSITIONS_AXIAL) return;
+  int64_t places = 1;
+  for (int a = 0; a < p->n_axes; a++) places *= p->shape[a];
+  if (places >= padded) return;
+  for (int a = 0; a + 1 < p->n_axes; a++) padded = rf_ceil_div(padded, p->shape[a]);
+  p->shape[p->n_axes - 1] = padded;
+}
+
+rf_config rf_plan_at_length(const rf_config *config, int64_t length) {
+  rf_config c = *config;
+  c.data.length = length;
+  const int64_t padded = rf_padded_length(&c, length);
+  if (padded != rf_padded_length(config, config->data.length)) {
+    c.lsh.n_factors = 0;
+    rf_resolve_buckets(&c.lsh, padded);
+  }
+  set_positions(&c.model.positions, padded);
+  return c;
+}
+
+static rf_status fits(const rf_config *config, int64_t sequence, int64_t data, int64_t length, double bytes,
+                      bool *yes) {
+  rf_plan_memory memory;
+  const rf_config c = rf_plan_at_length(config, length);
+  RF_TRY(rf_plan_memory_most(&c, sequence, data, &memory));
+  *yes = (double)memory.total <= bytes;
+  return RF_OK;
+}
+
+rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length) {
+  const int64_t unit = rf_padded_length(config, 1), most = ((int64_t)1 << 26) / unit;
+  int64_t low = 0, high = most + 1; /* in units: low fits, high does not */
+  while (high - low > 1) {
+    bool yes;
+    /* doubling first, so that no length is tried that is far too long */
+    const int64_t middle = high == most + 1 && low > 0 ? rf_min(2 * low, most) : low == 0 ? 1 : (low + high) / 2;
+    const int64_t next = middle <= low ? low + 1 : middle;
+    RF_TRY(fits(config, sequence, data, next * unit, bytes, &yes));
+    if (!yes && low == 0) break;
+    *(yes ? &low : &high) = next;
+    if (high - low < low / 256) break;
+  }
+  *length = low * unit;
+  return RF_OK;
+}

@@ -1,0 +1,30 @@
+/* Memory of a rank of a training run, computed from sizes: nothing of it is taken. */
+#ifndef RF_PLAN_MEMORY_H
+#define RF_PLAN_MEMORY_H
+
+#include "model/measure.h"
+
+/* Bytes at one rank. */
+typedef struct rf_plan_memory {
+  rf_store_sizes store;
+  size_t optimizer;
+  rf_model_sizes model;
+  size_t sequences;  /* token ids, labels, mask of a step */
+  size_t checkpoint; /* the copy that is written while training goes on */
+  size_t process;    /* program, libraries, MPI, and what is not counted apart */
+  size_t total;      /* resident at the highest */
+} rf_plan_memory;
+
+/* Of rank `rank` of sequence x data. The configuration is checked; its batch must divide (RF_BAD_CONFIG). */
+rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, rf_plan_memory *memory);
+/* Of the rank that needs most. */
+rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, rf_plan_memory *memory);
+
+/* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank; 0: none. Positions' tables are taken to
+ * grow with it, and n_buckets as `auto`. */
+rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length);
+
+/* The configuration at another length: positions and buckets as `auto` makes them. */
+rf_config rf_plan_at_length(const rf_config *config, int64_t length);
+
+#endif

@@ -1,0 +1,136 @@
+#include "plan/traffic.h"
+#include "kernel/parallel.h"
+#include "model/blocks.h"
+#include "reformer/model.h"
+
+/* The store's slots of full parameter vectors, as a step goes through the blocks (model/store.c, which chooses a slot
+ * likewise). */
+enum { SLOTS = 2, NO_BLOCK = -1 };
+
+typedef struct slots {
+  const rf_layout *layout;
+  int block[SLOTS];
+  bool lent[SLOTS];
+  double fetched; /* reals */
+  double fetches;
+} slots;
+
+static void bring(slots *s, int block) {
+  int free_slot = NO_BLOCK;
+  if (block < 0 || block >= s->layout->n_blocks) return;
+  for (int i = 0; i < SLOTS; i++) {
+    if (s->block[i] == block) return;
+    if (!s->lent[i] && (free_slot == NO_BLOCK || s->block[i] == NO_BLOCK)) free_slot = i;
+  }
+  if (free_slot == NO_BLOCK) return;
+  s->block[free_slot] = block;
+  s->fetched += (double)s->layout->blocks[block].size;
+  s->fetches++;
+}
+
+static void hold(slots *s, int block, bool lent) {
+  if (lent) bring(s, block);
+  for (int i = 0; i < SLOTS; i++)
+    if (s->block[i] == block) s->lent[i] = lent;
+}
+
+/* Forward, head, and back, as model/model.c and the stack lend. */
+static void one_micro_batch(slots *s, int layers, bool tied) {
+  const int head = layers + 1;
+  hold(s, RF_BLOCK_EMBEDDING, true);
+  hold(s, RF_BLOCK_EMBEDDING, false);
+  for (int i = 0; i < layers; i++) {
+    hold(s, rf_layer_block(i), true);
+    bring(s, rf_layer_block(i + 1));
+    hold(s, rf_layer_block(i), false);
+  }
+  hold(s, head, true);
+  if (tied) hold(s, RF_BLOCK_EMBEDDING, true);
+  if (tied) hold(s, RF_BLOCK_EMBEDDING, false);
+  hold(s, head, false);
+  for (int i = layers - 1; i >= 0; i--) {
+    hold(s, rf_layer_block(i), true);
+    if (i > 0) bring(s, rf_layer_block(i - 1));
+    hold(s, rf_layer_block(i), false);
+  }
+}
+
+static void add_blocks(const rf_config *config, const rf_blocks *blocks, int ranks, rf_plan_traffic *t) {
+  const double others = (ranks - 1) * (double)sizeof(real);
+  const bool tied = config->model.tied_embedding;
+  const double micro = (double)config->training.accumulate;
+  slots s = {.layout = &blocks->layout, .block = {NO_BLOCK, NO_BLOCK}};
+  double gradients = 0;
+  for (int64_t i = 0; i < config->training.accumulate; i++) one_micro_batch(&s, (int)blocks->n_layers, tied);
+  for (int b = 0; b < blocks->layout.n_blocks; b++) gradients += (double)blocks->layout.blocks[b].size;
+  if (tied) gradients += (double)blocks->layout.blocks[RF_BLOCK_EMBEDDING].size;
+  t->fetches = s.fetches;
+  t->handed_back = micro * (blocks->layout.n_blocks + tied);
+  t->bytes[RF_TRAFFIC_PARAMETERS] = s.fetched * others;
+  t->bytes[RF_TRAFFIC_GRADIENTS] = gradients * micro * others + 8.0 * ranks * (ranks - 1); /* and the norm */
+}
+
+/* Bytes of a sum over all ranks: few numbers go to every rank, many by slices there and back. */
+static double sum_bytes(double n, int ranks) { return 8 * n * (ranks - 1) * (n > 16 ? 2 : ranks); }
+
+static void add_sums(const rf_config *config, const rf_blocks *blocks, int ranks, rf_plan_traffic *t) {
+  t->bytes[RF_TRAFFIC_LOSS] =
+      sum_bytes(1, ranks) + sum_bytes(1 + RF_POSITION_CLASSES, ranks) + sum_bytes(2 + RF_POSITION_CLASSES, ranks);
+  if (config->optimizer.kind == RF_ADAM) return;
+  double tensors = 0, sums = 0;
+  for (int b = 0; b < blocks->layout.n_blocks; b++)
+    for (int i = 0; i < blocks->layout.blocks[b].n_tensors; i++) {
+      const rf_tensor *tensor = &blocks->layout.blocks[b].tensors[i];
+      int64_t columns = 1;
+      for (int d = 0; d < tensor->n_dims; d++)
+        if (tensor->shape[d] > 1) columns = tensor->shape[d];
+      const int64_t rows = rf_tensor_count(tensor) / columns;
+      tensors++;
+      if (rows > 1) sums += (double)(rows + columns);
+    }
+  t->bytes[RF_TRAFFIC_OTHER] = sum_bytes(tensors + sums, ranks) + sum_bytes(tensors, ranks);
+}
+
+static rf_call call_of(const rf_config *config, rf_mesh *mesh) {
+  const int64_t length = rf_padded_length(config, config->data.length);
+  const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
+  return (rf_call){.sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate,
+                   .tokens = tokens.count,
+                   .length = length,
+                   .first_token = tokens.first,
+                   .training = true,
+                   .mesh = mesh};
+}
+
+static void add_attention(const rf_config *config, const rf_blocks *blocks, rf_mesh *mesh, rf_plan_traffic *t) {
+  const rf_call call = call_of(config, mesh);
+  const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
+  int64_t lsh = 0;
+  for (int64_t i = 0; i < blocks->n_layers; i++) {
+    const rf_sublayer *self = &blocks->layers[i].attention;
+    const rf_attention_traffic one = rf_attention_traffic_of(self, &call);
+    for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += times * one.bytes[p];
+    if (self->ops != &rf_lsh_attention_ops) continue;
+    const rf_exchange_shape shape = rf_attention_exchange_shape(self, &call, 1);
+    t->rows_a_token += rf_attention_expect(self, &call, &shape).all_own / (double)call.length;
+    lsh++;
+  }
+  if (lsh > 0) t->rows_a_token /= (double)lsh;
+}
+
+rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, rf_plan_traffic *t) {
+  rf_blocks blocks;
+  rf_mesh *mesh;
+  *t = (rf_plan_traffic){0};
+  if (sequence * data == 1) return RF_OK;
+  RF_TRY(rf_mesh_create_imagined(sequence, data, 0, &mesh));
+  const rf_status status = rf_blocks_create(config, &blocks);
+  if (status == RF_OK) {
+    add_blocks(config, &blocks, (int)(sequence * data), t);
+    add_sums(config, &blocks, (int)(sequence * data), t);
+    if (sequence > 1) add_attention(config, &blocks, mesh, t);
+    rf_blocks_destroy(&blocks);
+  }
+  rf_mesh_destroy(mesh);
+  return status;
+}

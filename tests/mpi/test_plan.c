@@ -1,0 +1,141 @@
+/* The plan of a run against the run: memory to 10 %, bytes to 3 %, on every mesh of the world. */
+#include "mpi/ranks.h"
+#include "comm/expect.h"
+#include "comm/simulate.h"
+#include "plan/memory.h"
+#include "plan/traffic.h"
+#include "support/small_config.h"
+#include "train/step_figures.h"
+
+typedef struct planned_case {
+  const char *name;
+  rf_attention_kind attention[2];
+  rf_residual residual;
+  rf_optimizer_kind optimizer;
+  bool tied;
+  int64_t length, batch, rounds;
+} planned_case;
+
+static const planned_case cases[] = {
+    {"lsh", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2},
+    {"lsh, rounds as ranks",
+     {RF_ATTENTION_LSH, RF_ATTENTION_LSH},
+     RF_RESIDUAL_REVERSIBLE,
+     RF_ADAFACTOR,
+     true,
+     1000,
+     4,
+     4},
+    {"local", {RF_ATTENTION_LOCAL, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2},
+    {"full", {RF_ATTENTION_FULL, RF_ATTENTION_FULL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 512, 4, 2},
+    {"ordinary", {RF_ATTENTION_LOCAL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAFACTOR, false, 2048, 8, 1},
+};
+
+static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
+  rf_config config = small_config();
+  rf_model_config *m = &config.model;
+  m->vocab_size = 128;
+  m->d_model = 64;
+  m->n_layers = 2;
+  m->d_head = 32;
+  m->d_ff = 128;
+  m->n_attention = 2;
+  for (int i = 0; i < 2; i++) m->attention[i] = c->attention[i];
+  m->residual = c->residual;
+  m->tied_embedding = c->tied;
+  m->init_std = 0.3; /* so that buckets tell tokens apart */
+  m->positions = (rf_positions_config){.kind = RF_POSITIONS_NONE};
+  config.lsh.chunk = config.local.chunk = 32;
+  config.lsh.n_hashes = c->rounds;
+  config.lsh.n_factors = 0;
+  config.data = (rf_data_config){.kind = RF_DATA_DUPLICATE, .length = c->length, .split = {1, 0, 0}};
+  config.training = (rf_training_config){.steps = 10, .batch = c->batch, .accumulate = c->batch / 4, .seed = 3};
+  config.optimizer = (rf_optimizer_config){.kind = c->optimizer,
+                                           .lr = 1e-3,
+                                           .beta2 = 0.99,
+                                           .eps = 1e-8,
+                                           .decay_exponent = -0.8,
+                                           .clip_threshold = 1,
+                                           .factor_eps = 1e-30};
+  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL};
+  rf_resolve_buckets(&config.lsh, rf_padded_length(&config, c->length));
+  return config;
+}
+
+static bool is_near(double planned, double measured, double share) {
+  return fabs(planned - measured) <= share * measured + 512; /* bytes that alignment takes */
+}
+
+static void expect_near(const planned_case *c, const rf_mesh *mesh, const char *what, double planned, double measured,
+                        double share) {
+  if (is_near(planned, measured, share)) return;
+  fail_msg("%s on %d x %d ranks: %s: planned %.0f, measured %.0f", c->name, rf_mesh_sequence_size(mesh),
+           rf_mesh_data_size(mesh), what, planned, measured);
+}
+
+static void check_case(const planned_case *c, rf_mesh *mesh) {
+  const rf_config config = config_of(c, mesh);
+  const int sequence = rf_mesh_sequence_size(mesh), data = rf_mesh_data_size(mesh);
+  rf_step_figures measured;
+  rf_plan_memory memory;
+  rf_plan_traffic traffic;
+  assert_ok(rf_step_figures_measure(&config, mesh, 1, &measured));
+  assert_ok(rf_plan_memory_most(&config, sequence, data, &memory));
+  assert_ok(rf_plan_traffic_of(&config, sequence, data, &traffic));
+  const rf_store_sizes *s = &memory.store;
+  expect_near(c, mesh, "store", (double)(s->parameters + s->gradients + s->slots), measured.store, 0.02);
+  expect_near(c, mesh, "optimizer", (double)memory.optimizer, measured.optimizer, 0.1);
+  expect_near(c, mesh, "activations and transients", (double)memory.model.scratch, measured.scratch, 0.1);
+  expect_near(c, mesh, "sequences", (double)memory.sequences, measured.sequences, 0.02);
+  /* A halo is a few dozen rows, whose number is chance: they are compared with the rest. */
+  traffic.bytes[RF_TRAFFIC_ROWS] += traffic.bytes[RF_TRAFFIC_HALO];
+  measured.bytes[RF_TRAFFIC_ROWS] += measured.bytes[RF_TRAFFIC_HALO];
+  for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++)
+    if (p != RF_TRAFFIC_HALO)
+      expect_near(c, mesh, rf_traffic_name((rf_traffic)p), traffic.bytes[p], (double)measured.bytes[p],
+                  p == RF_TRAFFIC_PARAMETERS || p == RF_TRAFFIC_GRADIENTS ? 0 : 0.03);
+}
+
+static void check_all(rf_mesh *mesh) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i], mesh);
+}
+
+static void test_a_run_takes_and_sends_what_was_planned(void **state) {
+  (void)state;
+  on_every_mesh(check_all);
+}
+
+/* Many more ranks than can be started: against the count of drawn buckets. */
+static void test_what_is_expected_is_what_random_buckets_give(void **state) {
+  (void)state;
+  enum { LENGTH = 65536, ROUNDS = 4, BUCKETS = 2048 };
+  const rf_exchange_shape shape = {
+      .pairs = 1, .rounds = ROUNDS, .tokens = LENGTH, .chunk = 64, .chunks_before = 1, .n_buckets = BUCKETS + 1};
+  rf_arena *scratch;
+  uint16_t *buckets = NEW(uint16_t, ROUNDS * LENGTH);
+  dice d = {5, 0};
+  for (int64_t i = 0; i < ROUNDS * LENGTH; i++) buckets[i] = (uint16_t)dice_below(&d, BUCKETS);
+  assert_ok(rf_arena_create("simulation", 0, &scratch));
+  for (int ranks = 2; ranks <= 1024 && rf_mpi_rank() == 0; ranks *= 4) {
+    rf_exchange_simulation counted;
+    assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &counted));
+    const rf_exchange_expectation e = rf_exchange_expect(&shape, ranks, 0, 2);
+    const struct {
+      const char *what;
+      double expected, counted, share;
+    } figures[] = {{"rows", e.all_own, (double)counted.rows, 0.01},
+                   {"halo rows", e.all_halo, (double)counted.halo_rows, ranks == 2 ? 0.2 : 0.05},
+                   {"histogram bytes", e.all_histogram, (double)counted.histogram_bytes, 0.01},
+                   {"plan bytes", e.all_plan, (double)counted.plan_bytes, 0.01}};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+      if (fabs(figures[i].expected - figures[i].counted) > figures[i].share * figures[i].counted)
+        fail_msg("%d ranks: %s: expected %.0f, counted %.0f", ranks, figures[i].what, figures[i].expected,
+                 figures[i].counted);
+  }
+  rf_arena_destroy(scratch);
+  free(buckets);
+}
+
+static const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_run_takes_and_sends_what_was_planned),
+                                          cmocka_unit_test(test_what_is_expected_is_what_random_buckets_give)};
+RANKS_MAIN(tests)
