@@ -1,4 +1,5 @@
 #include "checkpoint/files.h"
+#include "base/fault_io.h"
 #include "reformer/config.h"
 #include <dirent.h>
 #include <errno.h>
@@ -19,21 +20,9 @@ rf_status rf_path_join(const char *folder, const char *name, char *path) {
 }
 
 rf_status rf_file_create(const char *path, int *file) {
-  *file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  *file = rf_io_fails() ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (*file < 0) return rf_fail(RF_FAILED, "%s: cannot be made: %s", path, strerror(errno));
   return RF_OK;
-}
-
-rf_status rf_file_open_again(const char *path, int *file, int64_t *size) {
-  struct stat about;
-  *file = open(path, O_RDWR | O_CLOEXEC);
-  if (*file < 0) return rf_fail(RF_FAILED, "%s: cannot be opened again: %s", path, strerror(errno));
-  if (fstat(*file, &about) == 0) {
-    *size = about.st_size;
-    return RF_OK;
-  }
-  (void)close(*file);
-  return rf_fail(RF_FAILED, "%s: its size cannot be told: %s", path, strerror(errno));
 }
 
 rf_status rf_file_open(const char *path, int *file, int64_t *size) {
@@ -51,7 +40,8 @@ rf_status rf_file_open(const char *path, int *file, int64_t *size) {
 
 rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes) {
   for (const char *from = data; bytes > 0;) {
-    const ssize_t done = pwrite(file, from, (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE), offset);
+    const size_t part = (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE);
+    const ssize_t done = rf_io_fails() ? -1 : pwrite(file, from, part, offset);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0)
       return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, done < 0 ? strerror(errno) : "nothing was taken");
@@ -76,7 +66,7 @@ rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, i
 }
 
 rf_status rf_file_finish(int file, const char *path) {
-  const int failed = fsync(file) != 0 ? errno : 0;
+  const int failed = rf_io_fails() || fsync(file) != 0 ? errno : 0;
   if (close(file) != 0 && !failed) return rf_fail(RF_FAILED, "%s: cannot be closed: %s", path, strerror(errno));
   return failed ? rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
 }
@@ -116,7 +106,7 @@ rf_status rf_folder_make_parents(const char *path) {
   strcpy(parent, path);
   for (char *slash = parent[0] ? strchr(parent + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    if (mkdir(parent, 0777) != 0 && errno != EEXIST)
+    if ((rf_io_fails() || mkdir(parent, 0777) != 0) && errno != EEXIST)
       return rf_fail(RF_FAILED, "folder %s: cannot be made: %s", parent, strerror(errno));
     *slash = '/';
   }
@@ -124,7 +114,7 @@ rf_status rf_folder_make_parents(const char *path) {
 }
 
 rf_status rf_folder_make(const char *path) {
-  if (mkdir(path, 0777) == 0) return RF_OK;
+  if (!rf_io_fails() && mkdir(path, 0777) == 0) return RF_OK;
   return rf_fail(RF_FAILED, "folder %s: cannot be made: %s", path, strerror(errno));
 }
 
@@ -132,7 +122,7 @@ rf_status rf_folder_sync(const char *path) {
   const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return rf_fail(RF_FAILED, "folder %s: cannot be opened: %s", path, strerror(errno));
   /* Some network file systems sync no folders, and say so. */
-  const int failed = fsync(folder) != 0 && errno != EINVAL ? errno : 0;
+  const int failed = (rf_io_fails() || fsync(folder) != 0) && errno != EINVAL ? errno : 0;
   (void)close(folder);
   return failed ? rf_fail(RF_FAILED, "folder %s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
 }
@@ -152,7 +142,8 @@ static void parent_of(const char *path, char *parent) {
 rf_status rf_rename_synced(const char *from, const char *to) {
   char parent[RF_MAX_PATH];
   if (strlen(to) >= sizeof parent) return rf_fail(RF_FAILED, "%.64s...: the path is too long", to);
-  if (rename(from, to) != 0) return rf_fail(RF_FAILED, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
+  if (rf_io_fails() || rename(from, to) != 0)
+    return rf_fail(RF_FAILED, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
   parent_of(to, parent);
   const rf_status status = rf_folder_sync(parent);
   if (status != RF_OK) (void)rename(to, from);
@@ -160,7 +151,7 @@ rf_status rf_rename_synced(const char *from, const char *to) {
 }
 
 bool rf_names_exchange(const char *a, const char *b) {
-  return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+  return !rf_io_fails() && renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
 }
 
 void rf_folder_remove(const char *path) {
@@ -169,8 +160,8 @@ void rf_folder_remove(const char *path) {
   for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
     const int length = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-    if (length > 0 && length < (int)sizeof file) (void)unlink(file);
+    if (length > 0 && length < (int)sizeof file && !rf_io_fails()) (void)unlink(file);
   }
   if (folder) (void)closedir(folder);
-  (void)rmdir(path);
+  if (!rf_io_fails()) (void)rmdir(path);
 }

@@ -12,8 +12,6 @@ rf_status rf_path_join(const char *folder, const char *name, char *path);
 
 /* Makes a new file for reading and writing. RF_FAILED where it cannot be. */
 rf_status rf_file_create(const char *path, int *file);
-/* Opens a file that was just made, to go on writing. RF_FAILED where it cannot be. */
-rf_status rf_file_open_again(const char *path, int *file, int64_t *size);
 /* Opens a plain file for reading. RF_BAD_DATA where it is missing or is something else (a pipe would wait for ever). */
 rf_status rf_file_open(const char *path, int *file, int64_t *size);
 /* All the bytes at an offset, or an error: RF_FAILED in writing, RF_BAD_DATA in reading (a short file included). */

@@ -26,11 +26,11 @@ typedef struct rf_manifest {
 
 void rf_manifest_free(rf_manifest *manifest);
 
-/* Writes the manifest; layout and segments are lent. */
-rf_status rf_manifest_write(const char *folder, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
-                            int64_t n_segments, const rf_segment *segments);
-/* Hashes and syncs it, without HDF5. record: free it. */
-rf_status rf_manifest_seal(const char *folder, rf_record *record);
+/* Makes the manifest in memory; close it. layout and segments are lent. */
+rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const rf_layout *layout, int64_t n_segments,
+                           const rf_segment *segments, rf_memory_file *memory);
+/* Writes it into the folder and syncs it, without HDF5. record: free it. */
+rf_status rf_manifest_write(const char *folder, const rf_memory_file *memory, rf_record *record);
 
 /* From the bytes of a manifest that matched its hashes. Every number in it is still checked against the others and
  * against the sizes of the files in `commit`: RF_BAD_DATA. `where` is for messages. */

@@ -4,7 +4,6 @@
 #include "reformer/config.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static rf_status fail(const char *what) {
   return rf_fail(RF_FAILED, "%s: HDF5 cannot write %s", RF_MANIFEST_NAME, what);
@@ -97,43 +96,33 @@ static rf_status fill(hid_t file, const rf_checkpoint_header *header, int ranks,
   return rf_manifest_add_views(file, ranks, layout, n_segments, segments);
 }
 
-static rf_status make_file(const char *path, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
-                           int64_t n_segments, const rf_segment *segments) {
+static rf_status make_file(rf_memory_file *memory, const rf_checkpoint_header *header, int ranks,
+                           const rf_layout *layout, int64_t n_segments, const rf_segment *segments) {
   rf_h5 h = {0};
   const hid_t access = rf_h5_keep(&h, H5Pcreate(H5P_FILE_ACCESS));
   const bool fine = access >= 0 && H5Pset_fapl_sec2(access) >= 0 &&
                     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
                     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) >= 0;
-  const hid_t file = fine ? rf_h5_keep(&h, H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, access)) : -1;
+  const hid_t file = fine ? rf_h5_keep(&h, H5Fcreate(memory->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)) : -1;
+  rf_memory_file_hide(memory);
   const rf_status status = file >= 0 ? fill(file, header, ranks, layout, n_segments, segments) : fail("the file");
   if (!rf_h5_close(&h) && status == RF_OK) return fail("the file");
   return status;
 }
 
-rf_status rf_manifest_write(const char *folder, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
-                            int64_t n_segments, const rf_segment *segments) {
-  char path[RF_MAX_PATH];
+rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const rf_layout *layout, int64_t n_segments,
+                           const rf_segment *segments, rf_memory_file *memory) {
   rf_status status;
-  RF_TRY(rf_path_join(folder, RF_MANIFEST_NAME, path));
-  H5E_BEGIN_TRY { status = make_file(path, header, ranks, layout, n_segments, segments); }
+  RF_TRY(rf_memory_file_create(RF_MANIFEST_NAME, 0, memory));
+  H5E_BEGIN_TRY { status = make_file(memory, header, ranks, layout, n_segments, segments); }
   H5E_END_TRY
+  if (status != RF_OK) rf_memory_file_close(memory);
   return status;
 }
 
-/* HDF5 has no way to give away a closed file's bytes from memory (those of an open one carry a mark that spoils their
- * checksum), so the file is read back to be hashed, from the system's memory most likely. */
-rf_status rf_manifest_seal(const char *folder, rf_record *record) {
+rf_status rf_manifest_write(const char *folder, const rf_memory_file *memory, rf_record *record) {
   char path[RF_MAX_PATH];
-  int64_t size;
-  int file;
   *record = (rf_record){.name = RF_MANIFEST_NAME};
   RF_TRY(rf_path_join(folder, RF_MANIFEST_NAME, path));
-  RF_TRY(rf_file_open_again(path, &file, &size));
-  rf_status status = rf_record_write(file, path, size, 0, NULL, NULL, record);
-  if (status == RF_OK)
-    status = rf_file_finish(file, path);
-  else
-    (void)close(file);
-  if (status != RF_OK) rf_record_free(record);
-  return status;
+  return rf_record_write(path, memory, 0, NULL, NULL, record);
 }

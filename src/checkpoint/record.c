@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 uint64_t rf_hash(const void *data, int64_t bytes) { return XXH64(data, (size_t)bytes, 0); }
@@ -19,47 +20,62 @@ static const rf_extent *covering(int n_extents, const rf_extent *extents, int64_
   return NULL;
 }
 
-/* A block at a border: the extents' parts, and what the file holds between them. */
-static rf_status assemble(int file, const char *path, int64_t from, int64_t to, int n_extents, const rf_extent *extents,
-                          char *block) {
+typedef struct writing {
+  const char *path;
+  int file;
+  const rf_memory_file *layout;
+  const atomic_bool *stop;
+  char *buffer; /* [RF_BLOCK_BYTES] */
+} writing;
+
+/* A block at a border: the extents' parts, and what the layout holds between them. */
+static rf_status assemble(const writing *w, int64_t from, int64_t to, int n_extents, const rf_extent *extents) {
   int64_t at = from;
   for (int i = 0; i < n_extents; i++) {
     const rf_extent *e = &extents[i];
     const int64_t a = e->offset > from ? e->offset : from, end = e->offset + e->bytes, b = end < to ? end : to;
-    RF_TRY(rf_file_read(file, path, at, block + (at - from), a - at));
-    memcpy(block + (a - from), (const char *)e->data + (a - e->offset), (size_t)(b - a));
+    RF_TRY(rf_file_read(w->layout->file, "the layout in memory", at, w->buffer + (at - from), a - at));
+    memcpy(w->buffer + (a - from), (const char *)e->data + (a - e->offset), (size_t)(b - a));
     at = b;
   }
-  return rf_file_read(file, path, at, block + (at - from), to - at);
+  return rf_file_read(w->layout->file, "the layout in memory", at, w->buffer + (at - from), to - at);
 }
 
-static rf_status write_blocks(int file, const char *path, int n_extents, const rf_extent *extents,
-                              const atomic_bool *stop, char *buffer, rf_record *record) {
+static rf_status write_blocks(const writing *w, int n_extents, const rf_extent *extents, rf_record *record) {
   for (int64_t i = 0; i < record->n_hashes; i++) {
     const int64_t from = i * RF_BLOCK_BYTES, bytes = rf_record_block_size(record, RF_BLOCK_BYTES, i);
-    if (stop && atomic_load(stop)) return rf_fail(RF_FAILED, "%s: given up at byte %lld", path, (long long)from);
+    if (w->stop && atomic_load(w->stop))
+      return rf_fail(RF_FAILED, "%s: given up at byte %lld", w->path, (long long)from);
     while (n_extents > 0 && extents->offset + extents->bytes <= from) extents++, n_extents--;
     int here = 0;
     while (here < n_extents && extents[here].offset < from + bytes) here++;
     const rf_extent *whole = covering(here, extents, from, from + bytes);
-    const char *data = whole ? (const char *)whole->data + (from - whole->offset) : buffer;
-    if (!whole) RF_TRY(assemble(file, path, from, from + bytes, here, extents, buffer));
+    const char *data = whole ? (const char *)whole->data + (from - whole->offset) : w->buffer;
+    if (!whole) RF_TRY(assemble(w, from, from + bytes, here, extents));
     record->hashes[i] = rf_hash(data, bytes);
-    RF_TRY(rf_file_write(file, path, from, data, bytes));
+    RF_TRY(rf_file_write(w->file, w->path, from, data, bytes));
   }
   return RF_OK;
 }
 
-rf_status rf_record_write(int file, const char *path, int64_t size, int n_extents, const rf_extent *extents,
+static rf_status write_file(writing *w, int n_extents, const rf_extent *extents, rf_record *record) {
+  RF_TRY(rf_file_create(w->path, &w->file));
+  const rf_status status = write_blocks(w, n_extents, extents, record);
+  if (status == RF_OK) return rf_file_finish(w->file, w->path);
+  (void)close(w->file);
+  return status;
+}
+
+rf_status rf_record_write(const char *path, const rf_memory_file *layout, int n_extents, const rf_extent *extents,
                           const atomic_bool *stop, rf_record *record) {
-  record->size = size;
-  record->n_hashes = rf_record_blocks(size, RF_BLOCK_BYTES);
+  RF_TRY(rf_memory_file_size(layout, &record->size));
+  record->n_hashes = rf_record_blocks(record->size, RF_BLOCK_BYTES);
   record->hashes = calloc((size_t)record->n_hashes + 1, sizeof *record->hashes);
-  char *buffer = malloc(RF_BLOCK_BYTES);
-  const rf_status status = record->hashes && buffer
-                               ? write_blocks(file, path, n_extents, extents, stop, buffer, record)
+  writing w = {.path = path, .layout = layout, .stop = stop, .buffer = malloc(RF_BLOCK_BYTES)};
+  const rf_status status = record->hashes && w.buffer
+                               ? write_file(&w, n_extents, extents, record)
                                : rf_fail(RF_FAILED, "%s: out of memory: a block of %d bytes", path, RF_BLOCK_BYTES);
-  free(buffer);
+  free(w.buffer);
   if (status != RF_OK) rf_record_free(record);
   return status;
 }

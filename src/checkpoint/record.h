@@ -7,6 +7,7 @@
 #ifndef RF_CHECKPOINT_RECORD_H
 #define RF_CHECKPOINT_RECORD_H
 
+#include "checkpoint/memory_file.h"
 #include "reformer/error.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,11 +41,10 @@ typedef struct rf_extent {
   const void *data;
 } rf_extent;
 
-/* Writes the extents (in order of offset, not overlapping) into an open file of `size` bytes, front to back, and
- * records the hashes of all its blocks. Bytes in no extent stay as they are in the file. Needs no HDF5 and no MPI.
- * stop (may be NULL): once it is set, from another thread, this fails at the next block. record->name must be set; the
- * rest is filled in. */
-rf_status rf_record_write(int file, const char *path, int64_t size, int n_extents, const rf_extent *extents,
+/* Writes a new file and syncs it: the bytes of `layout`, and over them the extents (in order of offset, not
+ * overlapping), front to back, with the hashes of all its blocks. Needs no HDF5 and no MPI. stop (may be NULL): once it
+ * is set, from another thread, this fails at the next block. record->name must be set; the rest is filled in. */
+rf_status rf_record_write(const char *path, const rf_memory_file *layout, int n_extents, const rf_extent *extents,
                           const atomic_bool *stop, rf_record *record);
 
 #endif

@@ -1,5 +1,6 @@
 #include "reformer/saver.h"
 #include "base/clock.h"
+#include "base/fault_io.h"
 #include "base/log.h"
 #include "checkpoint/saving.h"
 #include "checkpoint/shelf.h"
@@ -48,6 +49,7 @@ static rf_status set_up(rf_saver *s, const rf_saver_options *options) {
   strcpy(s->folder, options->folder);
   s->options.folder = s->folder;
   s->shelf = (rf_shelf){.folder = s->folder, .lock = options->lock, .config = options->config};
+  RF_TRY(rf_fault_io_read(rf_mesh_rank(s->mesh)));
   if (is_first(s)) RF_TRY(rf_shelf_fill(&s->shelf, options->resumed_step));
   return options->config.async ? make_snapshot(s) : RF_OK;
 }

@@ -110,7 +110,7 @@ static rf_status take_name(rf_saving *s) {
 static rf_status commit(void *context) {
   rf_saving *s = context;
   rf_record manifest = {0};
-  RF_TRY(rf_manifest_seal(s->temporary, &manifest));
+  RF_TRY(rf_manifest_write(s->temporary, &s->manifest, &manifest));
   const rf_status status = write_commit(s, &manifest);
   rf_record_free(&manifest);
   RF_TRY(status);
@@ -134,6 +134,7 @@ static void start(rf_saving *s, rf_saving_stage stage, rf_status own, rf_job job
 static void end(rf_saving *s) {
   if (s->finding.status != RF_OK && s->made) rf_folder_remove(s->temporary);
   rf_shard_file_free(&s->shard);
+  rf_memory_file_close(&s->manifest);
   rf_collected_free(&s->shards);
   s->made = false;
   s->stage = RF_SAVING_IDLE;
@@ -165,8 +166,8 @@ static rf_status go_on_to_commit(rf_saving *s) {
   RF_TRY(rf_collect(s->order.mesh, &s->shard.record, s->shard.n, s->shard.segments, &s->shards));
   s->stage = RF_SAVING_COMMIT;
   if (rf_mesh_rank(s->order.mesh) != 0) return RF_OK;
-  const rf_status own = rf_manifest_write(s->temporary, s->order.header, s->shards.n_files, s->order.layout,
-                                          s->shards.n_segments, s->shards.segments);
+  const rf_status own = rf_manifest_make(s->order.header, s->shards.n_files, s->order.layout, s->shards.n_segments,
+                                         s->shards.segments, &s->manifest);
   start(s, RF_SAVING_COMMIT, own, commit);
   return RF_OK;
 }

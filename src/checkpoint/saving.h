@@ -40,9 +40,10 @@ typedef struct rf_saving {
   rf_saving_order order;
   char folder[RF_MAX_PATH], temporary[RF_MAX_PATH], damaged[RF_MAX_PATH];
   char attempt[RF_ATTEMPT_LENGTH + 1];
-  bool made;           /* the temporary folder, by this rank */
-  rf_shard_file shard; /* the writer's in RF_SAVING_SHARDS */
-  rf_collected shards; /* rank 0's; the writer's in RF_SAVING_COMMIT */
+  bool made;               /* the temporary folder, by this rank */
+  rf_shard_file shard;     /* the writer's in RF_SAVING_SHARDS */
+  rf_memory_file manifest; /* as shards */
+  rf_collected shards;     /* rank 0's; the writer's in RF_SAVING_COMMIT */
   rf_writer writer;
   atomic_bool stop;     /* set from the main thread: the writer gives up */
   rf_finding finding;   /* idle again: whether it was saved, and if not, why */

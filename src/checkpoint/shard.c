@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* HDF5's own part stays together in front; numbers start at multiples of this where there are many. */
 enum { META_BLOCK = 1 << 16, ALIGNMENT = 4096, ALIGNED_ABOVE = 1 << 16 };
@@ -54,8 +53,8 @@ static rf_status lay_out_all(hid_t file, const char *path, const rf_layout *layo
   return RF_OK;
 }
 
-/* The file as HDF5 wants it, of full size, without the numbers. */
-static rf_status make_file(const char *path, const rf_layout *layout, int n, rf_segment *segments) {
+static rf_status make_layout(rf_memory_file *memory, const char *path, const rf_layout *layout, int n,
+                             rf_segment *segments) {
   rf_h5 h = {0};
   const hid_t access = rf_h5_keep(&h, H5Pcreate(H5P_FILE_ACCESS));
   if (access < 0 || H5Pset_fapl_sec2(access) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
@@ -64,11 +63,19 @@ static rf_status make_file(const char *path, const rf_layout *layout, int n, rf_
     rf_h5_close(&h);
     return rf_fail(RF_FAILED, "%s: HDF5 cannot be set up", path);
   }
-  const hid_t file = rf_h5_keep(&h, H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, access));
+  const hid_t file = rf_h5_keep(&h, H5Fcreate(memory->path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
+  rf_memory_file_hide(memory);
   const rf_status status = file >= 0 ? lay_out_all(file, path, layout, n, segments)
-                                     : rf_fail(RF_FAILED, "%s: HDF5 cannot make the file", path);
-  if (!rf_h5_close(&h) && status == RF_OK) return rf_fail(RF_FAILED, "%s: HDF5 cannot write the file", path);
+                                     : rf_fail(RF_FAILED, "%s: HDF5 cannot make its file in memory", path);
+  if (!rf_h5_close(&h) && status == RF_OK) return rf_fail(RF_FAILED, "%s: HDF5 cannot lay out the file", path);
   return status;
+}
+
+/* More than HDF5 will ask for: the numbers, each array at its place, and its own part. */
+static int64_t most_bytes(const rf_shard_file *shard) {
+  int64_t bytes = 16 * META_BLOCK;
+  for (int i = 0; i < shard->n; i++) bytes += shard->extents[i].bytes + 2 * ALIGNMENT;
+  return bytes;
 }
 
 static int by_offset(const void *a, const void *b) {
@@ -89,41 +96,38 @@ static void list_arrays(const rf_state *state, int rank, rf_shard_file *shard) {
   }
 }
 
-rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
-                           rf_shard_file *shard) {
-  *shard = (rf_shard_file){0};
-  rf_shard_name(rank, ranks, shard->record.name);
-  RF_TRY(rf_path_join(folder, shard->record.name, shard->path));
+static rf_status lay_out_shard(const rf_layout *layout, const rf_state *state, int rank, rf_shard_file *shard) {
+  rf_status status;
   shard->segments = calloc((size_t)state->n_arrays + 1, sizeof *shard->segments);
   shard->extents = calloc((size_t)state->n_arrays + 1, sizeof *shard->extents);
-  rf_status status = RF_OK;
-  if (!shard->segments || !shard->extents) status = rf_fail(RF_FAILED, "%s: out of memory", shard->path);
-  if (status == RF_OK) {
-    list_arrays(state, rank, shard);
-    H5E_BEGIN_TRY { status = make_file(shard->path, layout, shard->n, shard->segments); }
-    H5E_END_TRY
-  }
-  if (status != RF_OK) {
-    rf_shard_file_free(shard);
-    return status;
-  }
+  if (!shard->segments || !shard->extents) return rf_fail(RF_FAILED, "%s: out of memory", shard->path);
+  list_arrays(state, rank, shard);
+  RF_TRY(rf_memory_file_create(shard->record.name, most_bytes(shard), &shard->layout));
+  H5E_BEGIN_TRY { status = make_layout(&shard->layout, shard->path, layout, shard->n, shard->segments); }
+  H5E_END_TRY
+  RF_TRY(status);
   for (int i = 0; i < shard->n; i++) shard->extents[i].offset = shard->segments[i].at;
   qsort(shard->extents, (size_t)shard->n, sizeof *shard->extents, by_offset);
   return RF_OK;
 }
 
-rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop) {
-  int64_t size;
-  int file;
-  RF_TRY(rf_file_open_again(shard->path, &file, &size));
-  const rf_status status = rf_record_write(file, shard->path, size, shard->n, shard->extents, stop, &shard->record);
-  if (status == RF_OK) return rf_file_finish(file, shard->path);
-  (void)close(file);
+rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
+                           rf_shard_file *shard) {
+  *shard = (rf_shard_file){0};
+  rf_shard_name(rank, ranks, shard->record.name);
+  RF_TRY(rf_path_join(folder, shard->record.name, shard->path));
+  const rf_status status = lay_out_shard(layout, state, rank, shard);
+  if (status != RF_OK) rf_shard_file_free(shard);
   return status;
+}
+
+rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop) {
+  return rf_record_write(shard->path, &shard->layout, shard->n, shard->extents, stop, &shard->record);
 }
 
 void rf_shard_file_free(rf_shard_file *shard) {
   rf_record_free(&shard->record);
+  rf_memory_file_close(&shard->layout);
   free(shard->segments);
   free(shard->extents);
   *shard = (rf_shard_file){0};

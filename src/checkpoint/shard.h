@@ -1,4 +1,4 @@
-/* A shard: the file of one rank. HDF5 lays it out; the numbers are written past it, front to back, from memory.
+/* A shard: the file of one rank. HDF5 lays it out, in memory; that and the numbers are written front to back.
  *
  *   | HDF5's own | KIND/BLOCK: numbers ........ | KIND/BLOCK ... | KIND/TENSOR .. |
  *                ^ at                                              contiguous data sets of one axis, in file order */
@@ -21,6 +21,7 @@ typedef struct rf_segment {
 /* A shard that has been laid out. */
 typedef struct rf_shard_file {
   char path[RF_MAX_PATH];
+  rf_memory_file layout; /* the file as HDF5 wants it, without the numbers; owned */
   int n;
   rf_segment *segments; /* [n] in the order of the state, owned */
   rf_extent *extents;   /* [n] where their numbers are in memory, by their place in the file; owned */
@@ -35,11 +36,11 @@ void rf_segment_link(const rf_layout *layout, const char *kind, int64_t block, i
 /* Arrays that are empty on a rank, or that rank 0 saves for all, are left out of its shard. */
 bool rf_shard_holds(const rf_state_array *array, int rank);
 
-/* Makes the shard of a rank in the folder, of full size, without the numbers, which are lent until they are written.
- * On failure nothing is to be freed. */
+/* Lays out the shard of a rank that will be in the folder. The state's numbers are lent until they are written. On
+ * failure nothing is to be freed. */
 rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
                            rf_shard_file *shard);
-/* Writes the numbers and syncs the file. Calls neither HDF5 nor MPI. stop: of rf_record_write. */
+/* Makes the file and syncs it. Calls neither HDF5 nor MPI. stop: of rf_record_write. */
 rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop);
 void rf_shard_file_free(rf_shard_file *shard);
 

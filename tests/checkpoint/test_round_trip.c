@@ -251,8 +251,10 @@ static void save_as(const rf_layout *layout, const rf_state *whole, int ranks, c
     rf_shard_file_free(&shard);
     free(part.arrays);
   }
-  assert_ok(rf_manifest_write(folder, &header, ranks, layout, n_segments, segments));
-  assert_ok(rf_manifest_seal(folder, &commit.files[0]));
+  rf_memory_file manifest;
+  assert_ok(rf_manifest_make(&header, ranks, layout, n_segments, segments, &manifest));
+  assert_ok(rf_manifest_write(folder, &manifest, &commit.files[0]));
+  rf_memory_file_close(&manifest);
   char *text;
   int64_t length;
   assert_ok(rf_commit_emit(&commit, &text, &length));

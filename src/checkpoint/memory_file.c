@@ -1,0 +1,49 @@
+#include "checkpoint/memory_file.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The file system in memory, or, where there is none, the one for what does not stay. (HDF5 wants a path of its own: a
+ * nameless file by /proc/self/fd is a link to it, which it does not follow.) */
+static rf_status make(const char *name, rf_memory_file *memory) {
+  static const char *const folders[] = {"/dev/shm", "/tmp"};
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+    (void)snprintf(memory->path, sizeof memory->path, "%s/reformer-XXXXXX", folders[i]);
+    memory->file = mkstemp(memory->path);
+    memory->open = memory->file >= 0;
+    if (memory->open) return RF_OK;
+  }
+  return rf_fail(RF_FAILED, "%s: no file can be made in /dev/shm or /tmp: %s", name, strerror(errno));
+}
+
+/* A limit of the process that HDF5 would run into is met here first. */
+rf_status rf_memory_file_create(const char *name, int64_t bytes, rf_memory_file *memory) {
+  *memory = (rf_memory_file){0};
+  RF_TRY(make(name, memory));
+  if (ftruncate(memory->file, bytes) == 0) return RF_OK;
+  const int error = errno;
+  rf_memory_file_close(memory);
+  return rf_fail(RF_FAILED, "%s: there can be no file of %lld bytes: %s", name, (long long)bytes, strerror(error));
+}
+
+void rf_memory_file_hide(rf_memory_file *memory) {
+  if (memory->path[0] != '\0') (void)unlink(memory->path);
+  memory->path[0] = '\0';
+}
+
+rf_status rf_memory_file_size(const rf_memory_file *memory, int64_t *size) {
+  struct stat about;
+  if (fstat(memory->file, &about) != 0)
+    return rf_fail(RF_FAILED, "a file in memory: its size cannot be told: %s", strerror(errno));
+  *size = about.st_size;
+  return RF_OK;
+}
+
+void rf_memory_file_close(rf_memory_file *memory) {
+  rf_memory_file_hide(memory);
+  if (memory->open) (void)close(memory->file);
+  *memory = (rf_memory_file){0};
+}

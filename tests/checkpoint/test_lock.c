@@ -1,0 +1,238 @@
+/* One job at a time writes into a run's folder, and a dead one keeps nobody out. */
+#include "checkpoint/lease.h"
+#include "checkpoint/small_state.h"
+#include <signal.h>
+#include <sys/wait.h>
+
+/* Leases that are quick to grow stale. File times are told in ticks of some milliseconds. */
+static const rf_lease_times quick = {.beat = 0.1, .stale = 1, .look = 0.05};
+
+static rf_status take(const char *folder, rf_lock_kind kind, rf_lock **lock) {
+  return rf_lock_take_timed(folder, kind, &quick, lock);
+}
+
+/* Another process that holds the lock until it is killed. */
+static pid_t start_owner(const char *folder, rf_lock_kind kind) {
+  int ready[2];
+  char byte = 0;
+  assert_int_equal(pipe(ready), 0);
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    rf_lock *lock;
+    (void)setenv("SLURM_JOB_ID", "4711", 1);
+    byte = take(folder, kind, &lock) == RF_OK ? 'y' : 'n';
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    for (;;) (void)pause();
+  }
+  assert_int_equal(read(ready[0], &byte, 1), 1);
+  assert_int_equal(byte, 'y');
+  close(ready[0]);
+  close(ready[1]);
+  return child;
+}
+
+static void kill_owner(pid_t child) {
+  int status;
+  assert_int_equal(kill(child, SIGKILL), 0);
+  assert_int_equal(waitpid(child, &status, 0), child);
+}
+
+static void assert_refused(const char *folder, rf_lock_kind kind, pid_t owner) {
+  rf_lock *lock;
+  char host[256] = "", process[64];
+  assert_int_equal(gethostname(host, sizeof host - 1), 0);
+  snprintf(process, sizeof process, "process %ld, job 4711, since 20", (long)owner);
+  assert_int_equal(take(folder, kind, &lock), RF_BAD_CONFIG);
+  assert_null(lock);
+  const char *const parts[] = {folder, host, process, "another job writes", "--run DIR"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (!strstr(rf_error_message(), parts[i])) fail_msg("'%s' is not in '%s'", parts[i], rf_error_message());
+}
+
+static int entries(const char *path) {
+  int n = 0;
+  DIR *folder = opendir(path);
+  assert_non_null(folder);
+  for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) n += entry->d_name[0] != '.';
+  closedir(folder);
+  return n;
+}
+
+static void check_second_job_is_refused(rf_lock_kind kind) {
+  const char *folder = folder_make();
+  const pid_t owner = start_owner(folder, kind);
+  assert_refused(folder, kind, owner);
+  assert_refused(folder, kind, owner);
+  assert_int_equal(entries(folder), 1); /* whoever was refused left nothing */
+  kill_owner(owner);
+  rf_lock *lock;
+  assert_ok(take(folder, kind, &lock));
+  assert_ok(rf_lock_check(lock));
+  assert_int_equal(strlen(rf_lock_attempt(lock)), 16);
+  rf_lock_release(lock);
+  assert_int_equal(entries(folder), 0);
+  folder_remove(folder);
+}
+
+static void test_a_second_job_is_refused_until_the_first_is_dead(void **state) {
+  (void)state;
+  check_second_job_is_refused(RF_LOCK_BEST);
+}
+
+static void test_without_locks_a_lease_does_the_same(void **state) {
+  (void)state;
+  check_second_job_is_refused(RF_LOCK_LEASE);
+}
+
+static void test_a_lock_that_was_released_is_free_at_once(void **state) {
+  (void)state;
+  for (int kind = RF_LOCK_BEST; kind <= RF_LOCK_LEASE; kind++) {
+    const char *folder = folder_make();
+    for (int turn = 0; turn < 3; turn++) {
+      rf_lock *lock;
+      assert_ok(rf_lock_take(folder, (rf_lock_kind)kind, &lock));
+      rf_lock_release(lock);
+    }
+    rf_lock_release(NULL);
+    folder_remove(folder);
+  }
+}
+
+static void test_a_lease_is_renewed_as_long_as_its_owner_lives(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  const pid_t owner = start_owner(folder, RF_LOCK_LEASE);
+  (void)usleep(1600000);
+  assert_refused(folder, RF_LOCK_LEASE, owner);
+  kill_owner(owner);
+  folder_remove(folder);
+}
+
+static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
+  (void)state;
+  enum { MANY = 8 };
+  const char *folder = folder_make();
+  kill_owner(start_owner(folder, RF_LOCK_LEASE));
+  pid_t children[MANY];
+  for (int i = 0; i < MANY; i++) {
+    children[i] = fork();
+    assert_true(children[i] >= 0);
+    if (children[i] > 0) continue;
+    rf_lock *lock;
+    const rf_status status = take(folder, RF_LOCK_LEASE, &lock);
+    if (status == RF_OK) (void)usleep(2000000); /* longer than any other looks */
+    if (status == RF_OK && rf_lock_check(lock) != RF_OK) _exit(77);
+    _exit(status);
+  }
+  int owners = 0, refused = 0;
+  for (int i = 0; i < MANY; i++) {
+    int status;
+    assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+    assert_true(WIFEXITED(status));
+    owners += WEXITSTATUS(status) == RF_OK;
+    refused += WEXITSTATUS(status) == RF_BAD_CONFIG;
+  }
+  assert_int_equal(owners, 1);
+  assert_int_equal(refused, MANY - 1);
+  assert_int_equal(entries(folder), 1); /* the owner's lease: it left without a word */
+  folder_remove(folder);
+}
+
+/* Killed between making lock.after-A and taking its name: the next one finds the way. */
+static void test_who_dies_while_taking_over_keeps_nobody_out(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char text[2048], path[512];
+  rf_owner_describe("aaaaaaaaaaaaaaaa", text);
+  file_write(folder_path(folder, "lock"), text, (int64_t)strlen(text));
+  rf_owner_describe("bbbbbbbbbbbbbbbb", text);
+  snprintf(path, sizeof path, "%s/lock.after-aaaaaaaaaaaaaaaa", folder);
+  file_write(path, text, (int64_t)strlen(text));
+  rf_lock *lock;
+  assert_ok(take(folder, RF_LOCK_LEASE, &lock));
+  assert_ok(rf_lock_check(lock));
+  assert_int_equal(entries(folder), 1);
+  rf_lock_release(lock);
+  assert_int_equal(entries(folder), 0);
+  folder_remove(folder);
+}
+
+/* As where locks are not seen by other hosts, or a lease was not renewed for a while. */
+static void take_by_force(const char *folder) {
+  char text[RF_MAX_OWNER];
+  rf_owner_describe("cccccccccccccccc", text);
+  file_write(folder_path(folder, "lock.new"), text, (int64_t)strlen(text));
+  assert_int_equal(rename(folder_path(folder, "lock.new"), folder_path(folder, "lock")), 0);
+}
+
+static void test_a_job_whose_lock_was_taken_learns_of_it(void **state) {
+  (void)state;
+  for (int kind = RF_LOCK_BEST; kind <= RF_LOCK_LEASE; kind++) {
+    const char *folder = folder_make();
+    rf_lock *lock;
+    assert_ok(take(folder, (rf_lock_kind)kind, &lock));
+    take_by_force(folder);
+    assert_int_equal(rf_lock_check(lock), RF_FAILED);
+    assert_non_null(strstr(rf_error_message(), "the run's lock is lost"));
+    (void)usleep(300000); /* renewals go on, and not into the new owner's line */
+    assert_int_equal(rf_lock_check(lock), RF_FAILED);
+    rf_lock_release(lock);
+    assert_int_equal(entries(folder), 1); /* the new owner's stays */
+    folder_remove(folder);
+  }
+}
+
+static void test_a_job_whose_lock_was_removed_learns_of_it(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  rf_lock *lock;
+  assert_ok(take(folder, RF_LOCK_BEST, &lock));
+  assert_int_equal(unlink(folder_path(folder, "lock")), 0);
+  assert_int_equal(rf_lock_check(lock), RF_FAILED);
+  rf_lock_release(lock);
+  folder_remove(folder);
+}
+
+static void test_a_job_whose_lock_was_taken_gives_no_name(void **state) {
+  (void)state;
+  static const rf_checkpoint_config config = {.every = 1, .keep = 1};
+  const char *folder = folder_make();
+  small s;
+  small_make(&s, NULL, folder, 100);
+  small_open(&s, &config, -1);
+  small_save(&s, 1, NAN);
+  take_by_force(folder);
+  small_save(&s, 2, NAN);
+  assert_true(rf_saver_report_of(s.saver).failed);
+  assert_int_equal(rf_saver_report_of(s.saver).saved_step, 1);
+  assert_int_equal(small_entries(&s, ""), 1);
+  small_check(&s, 1);
+  small_close(&s);
+  small_free(&s);
+  folder_remove(folder);
+}
+
+static void test_a_folder_that_cannot_be_written_to_has_no_lock(void **state) {
+  (void)state;
+  rf_lock *lock;
+  for (int kind = RF_LOCK_BEST; kind <= RF_LOCK_LEASE; kind++) {
+    assert_int_equal(take("/nonexistent/run", (rf_lock_kind)kind, &lock), RF_BAD_CONFIG);
+    assert_non_null(strstr(rf_error_message(), "/nonexistent/run/lock"));
+  }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_second_job_is_refused_until_the_first_is_dead),
+    cmocka_unit_test(test_without_locks_a_lease_does_the_same),
+    cmocka_unit_test(test_a_lock_that_was_released_is_free_at_once),
+    cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
+    cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
+    cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
+    cmocka_unit_test(test_a_job_whose_lock_was_taken_learns_of_it),
+    cmocka_unit_test(test_a_job_whose_lock_was_removed_learns_of_it),
+    cmocka_unit_test(test_a_job_whose_lock_was_taken_gives_no_name),
+    cmocka_unit_test(test_a_folder_that_cannot_be_written_to_has_no_lock),
+};
+
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
