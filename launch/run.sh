@@ -11,7 +11,7 @@
 #     --hang S          seconds that a start or a step may take before it counts as dead (1800; 0: for ever)
 #     --grace S         seconds to save and stop when told to (300)
 #     --requeue         status 75 in a Slurm job: puts the job back in the queue
-#     --program FILE    build/release/reformer
+#     --program FILE    (REFORMER_PROGRAM, or build/release/reformer)
 #     --dry-run         prints what would be started
 # SIGTERM, SIGUSR1 or Ctrl-C: the run saves and stops. Exit status: the program's (README.md); for a run that died and
 # was not started again, 1 or what its launcher said, 128 + N after signal N. docs/cluster.md tells the rest.
@@ -33,7 +33,7 @@ die() {
 # --- The command line ---------------------------------------------------------------------------
 
 ranks=0 threads=0 restarts=3 hang=1800 grace=300 launcher='' bind=cores host_list='' requeue=0 dry_run=0
-program=$home/build/release/reformer
+program=${REFORMER_PROGRAM:-$home/build/release/reformer}
 
 number() { # number OPTION VALUE LEAST
   [[ $2 =~ ^[0-9]{1,9}$ && $2 -ge $3 ]] || die 2 "$1: found '$2'; allowed: a whole number of at least $3"
@@ -359,5 +359,6 @@ for ((start = 0; ; start++)); do
   done
   [ "$stop_signals" = 0 ] || finish 75
   [ "$lost_hosts" = "$had_lost" ] || lost_since=$died
-  say "${lost_hosts:+no answer from $lost_hosts; }starting again $((SECONDS - died)) s later, from ${newest:-the beginning}, on $ranks ranks${mesh[*]:+ (${mesh[1]})}; restart $((start + 1)) of $restarts"
+  some="$ranks rank$([ "$ranks" = 1 ] || echo s)${mesh[*]:+ (${mesh[1]})}"
+  say "${lost_hosts:+no answer from ${lost_hosts% }; }starting again $((SECONDS - died)) s later, from ${newest:-the beginning}, on $some; restart $((start + 1)) of $restarts"
 done

@@ -32,7 +32,7 @@ expect() { # expect WHAT WANTED FOUND
 
 expect_text() { # expect_text TEXT FILE...
   checks=$((checks + 1))
-  grep -q -- "$1" "${@:2}" || { fail "no '$1' in ${*:2}:" && cat "${@:2}"; }
+  grep -q -- "$1" "${@:2}" || { fail "no '$1' in ${*:2}:" && grep -hv '^step' "${@:2}"; }
 }
 
 expect_within() { # expect_within SECONDS WHAT FOUND
@@ -41,13 +41,13 @@ expect_within() { # expect_within SECONDS WHAT FOUND
 }
 
 # A model that a step of takes milliseconds.
-write_config() { # write_config FILE STEPS
+write_config() { # write_config FILE STEPS BATCH
   cat >"$1" <<YAML
 model: {vocab_size: 128, d_model: 32, n_layers: 2, n_heads: 2, d_ff: 64, attention: [local, lsh]}
 lsh: {chunk: 16, n_hashes: 2}
 local: {chunk: 16}
 data: {kind: duplicate, length: 240}
-training: {steps: $2, batch: 12, eval_every: 0, eval_batches: 1, seed: 6}
+training: {steps: $2, batch: $3, eval_every: 0, eval_batches: 1, seed: 6}
 optimizer: {lr: 3.0e-4}
 checkpoint: {every: 10}
 output: {log_every: 1}

@@ -11,7 +11,7 @@ start_check
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
-write_config config.yaml 20
+write_config config.yaml 20 12
 "$PROGRAM" train config.yaml --run one >one.log 2>&1
 expect "status of one rank" 0 $?
 tolerance=1e-4
@@ -55,7 +55,11 @@ train_on 2 1 2 slow-link
 "$hosts" up 2 --delay 200us --loss 0.01% || exit 1
 train_on 2 1 2 late-link
 "$hosts" cut h1
-"$source_dir/cluster/agent.sh" h1 true 2>agent.log
+"$hosts" exec head "$source_dir/cluster/agent.sh" h1 true 2>agent.log
 expect "status of the way to a host that is cut" 255 $?
 "$hosts" mend h1
+"$hosts" kill h0
+expect "hosts after a kill" "head up h0 dead h1 up " "$("$hosts" list | cut -d' ' -f1,3 | tr '\n' ' ')"
+expect "the way to a host that is mended, by one that is dead" "h1 1" \
+  "$("$hosts" exec head "$source_dir/cluster/agent.sh" h1 hostname) $("$hosts" exec h0 true 2>/dev/null; echo $?)"
 finish
