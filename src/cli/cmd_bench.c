@@ -3,10 +3,18 @@
 #include "cli/config_file.h"
 #include "train/bench.h"
 #include "train/bench_attention.h"
+#include "train/bench_checkpoint.h"
 #include "train/bench_exchange.h"
 #include <string.h>
 
-enum { MOST_STEPS = 1000000, MOST_SKEW = 20, USUAL_STEPS = 10, USUAL_REPEATS = 3, USUAL_LONGEST = 16384 };
+enum {
+  MOST_STEPS = 1000000,
+  MOST_SKEW = 20,
+  USUAL_STEPS = 10,
+  USUAL_REPEATS = 3,
+  USUAL_TURNS = 7,
+  USUAL_LONGEST = 16384
+};
 #define LONGEST ((int64_t)1 << 26)
 
 /* steps: 0 where it was not given. */
@@ -30,17 +38,30 @@ static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *
   return rf_bench_exchange(config, &options);
 }
 
+static rf_status bench_checkpoint(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
+  const char *folder = rf_arguments_value(arguments, "folder");
+  const rf_bench_checkpoint_options options = {.repeats = steps > 0 ? steps : USUAL_TURNS,
+                                               .folder = folder ? folder : ".",
+                                               .json_path = rf_arguments_value(arguments, "json")};
+  return rf_bench_checkpoint(config, &options);
+}
+
 static const struct {
   const char *name;
   rf_status (*run)(const rf_arguments *arguments, const rf_config *config, int64_t steps);
-} benches[] = {{"step", bench_step}, {"attention", bench_attention}, {"exchange", bench_exchange}};
+} benches[] = {{"step", bench_step},
+               {"attention", bench_attention},
+               {"exchange", bench_exchange},
+               {"checkpoint", bench_checkpoint}};
 
 static rf_status run(const rf_arguments *arguments) {
   const char *what = arguments->operand[0];
   const size_t n = sizeof benches / sizeof *benches;
   size_t i = 0;
   while (i < n && strcmp(what, benches[i].name) != 0) i++;
-  if (i == n) return rf_fail(RF_BAD_CONFIG, "reformer bench: found '%.64s'; allowed: step, attention, exchange", what);
+  if (i == n)
+    return rf_fail(RF_BAD_CONFIG, "reformer bench: found '%.64s'; allowed: step, attention, exchange, checkpoint",
+                   what);
   rf_config config;
   int64_t steps = 0;
   RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, 0, &steps));
@@ -51,25 +72,28 @@ static rf_status run(const rf_arguments *arguments) {
 
 static const rf_option options[] = {
     RF_OPTION_SET,
-    {"steps", 'n', "N", "training steps, or repetitions, to time (10; attention: 3)"},
+    {"steps", 'n', "N", "training steps, or repetitions, to time (10; attention: 3; checkpoint: 7)"},
     {"longest", 'l', "N", "attention: the greatest length, from 1024 by doubling (16384)"},
     {"skew", 'k', "N", "exchange: how uneven buckets are, 0 (even) to 20"},
+    {"folder", 'f', "DIR", "checkpoint: where it is written (the present folder)"},
     {"json", 'j', "FILE", "write the figures as JSON too"},
     RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_bench = {
     .name = "bench",
     .operands = {"WHAT", "CONFIG", NULL},
-    .summary = "times training steps, attention, or the exchange between ranks",
+    .summary = "times training steps, attention, the exchange between ranks, or checkpoints",
     .description =
-        "WHAT is step, attention or exchange.\n"
+        "WHAT is step, attention, exchange or checkpoint.\n"
         "step: times training steps of the model of CONFIG: tokens a second, operations by kind, the share of\n"
         "the machine's peak (its own multiply-add loop on the same threads) that projections, feed-forward and\n"
         "attention reach, time by phase, bytes by purpose, and memory.\n"
         "attention: times one attention sublayer of that shape, forward and reverse, as lsh (1, 2, 4, 8 rounds),\n"
         "local and full attention over lengths, and says from which length on LSH beats full attention here.\n"
         "exchange: times the exchange of LSH attention over the sequence ranks: plan, rows a second, bytes,\n"
-        "and the share of a sublayer's time in which messages were not hidden behind arithmetic.",
+        "and the share of a sublayer's time in which messages were not hidden behind arithmetic.\n"
+        "checkpoint: times writing the state of that model and its optimizer, and reading it, against plain\n"
+        "files of as many bytes with fsync, and how long training stands still against a memcpy of the state.",
     .options = options,
     .run = run,
 };
