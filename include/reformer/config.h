@@ -88,6 +88,8 @@ typedef struct rf_data_config {
   double split[3]; /* train, validation, test: fractions of the file */
 } rf_data_config;
 
+enum { RF_MEMORY_AUTO = -1 };
+
 typedef struct rf_training_config {
   int64_t steps, batch, accumulate;
   double clip_norm; /* 0: off */
@@ -95,6 +97,8 @@ typedef struct rf_training_config {
   int64_t eval_every;   /* steps; 0: only at the end */
   int64_t eval_batches; /* at most so many batches an evaluation; 0: the whole split */
   double step_timeout;  /* seconds after which a step that has not ended ends the run; 0: off */
+  int64_t memory_limit; /* bytes of a rank; what the run does not need keeps activations. 0: keep none;
+                         * RF_MEMORY_AUTO: what the machine has free */
   double max_minutes;   /* of wall-clock time; the run saves and stops in time (RF_STOPPED); 0: off */
 } rf_training_config;
 

@@ -172,6 +172,13 @@ static const rf_key keys[] = {
     INT("training.eval_every", training.eval_every, 0, MOST_STEPS, "100",
         "steps between evaluations; 0: one at the end"),
     INT("training.eval_batches", training.eval_batches, 0, MOST_STEPS, "16", "batches of an evaluation; 0: all"),
+    {.path = "training.memory_limit",
+     .kind = RF_KEY_BYTES,
+     .offset = AT(training.memory_limit),
+     .automatic = true,
+     .initial = "0",
+     .help = "of a rank; what the run does not need of it keeps activations, which saves time; 0: none; auto: what is "
+             "free"},
     REAL("training.step_timeout", training.step_timeout, 0, 1e9, "0.0",
          "seconds; a step that takes longer ends the run and names who waits; 0: off"),
     REAL("training.max_minutes", training.max_minutes, 0, 1e7, "0.0",
@@ -289,6 +296,7 @@ const char *rf_key_allowed(const rf_key *key, char *buffer) {
     append_range(key, buffer);
     break;
   case RF_KEY_SEED: rf_text_append(buffer, size, "a whole number from 0 to 18446744073709551615"); break;
+  case RF_KEY_BYTES: rf_text_append(buffer, size, "bytes, as 4GiB, 512MiB or 0"); break;
   case RF_KEY_REAL:
     rf_text_append(buffer, size, "a number %s %.15g and %s %.15g", key->low_open ? "above" : "of at least", key->low,
                    key->high_open ? "below" : "at most", key->high);
@@ -328,7 +336,8 @@ static int count_ints(const rf_key *key, const rf_config *config) {
 static bool is_automatic(const rf_key *key, const rf_config *config) {
   const void *field = (const char *)config + key->offset;
   if (!key->automatic) return false;
-  return key->kind == RF_KEY_REAL ? isnan(*(const double *)field) : *(const int64_t *)field == 0;
+  if (key->kind == RF_KEY_REAL) return isnan(*(const double *)field);
+  return *(const int64_t *)field == (key->kind == RF_KEY_BYTES ? RF_MEMORY_AUTO : 0);
 }
 
 bool rf_key_is_list(const rf_key *key, const rf_config *config) {
@@ -345,6 +354,14 @@ int rf_key_items(const rf_key *key, const rf_config *config) {
   }
 }
 
+/* In the largest unit that it is a whole number of. */
+static void write_bytes(int64_t bytes, char *buffer, size_t size) {
+  static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+  int unit = 0;
+  for (; unit < 4 && bytes > 0 && bytes % 1024 == 0; unit++) bytes /= 1024;
+  (void)snprintf(buffer, size, "%lld%s", (long long)bytes, units[unit]);
+}
+
 const char *rf_key_item(const rf_key *key, const rf_config *config, int item, char *buffer) {
   const void *field = (const char *)config + key->offset;
   const size_t size = RF_MAX_ITEM;
@@ -356,6 +373,7 @@ const char *rf_key_item(const rf_key *key, const rf_config *config, int item, ch
   case RF_KEY_INT:
   case RF_KEY_INTS: (void)snprintf(buffer, size, "%lld", (long long)((const int64_t *)field)[item]); break;
   case RF_KEY_SEED: (void)snprintf(buffer, size, "%llu", (unsigned long long)*(const uint64_t *)field); break;
+  case RF_KEY_BYTES: write_bytes(*(const int64_t *)field, buffer, size); break;
   case RF_KEY_REAL:
   case RF_KEY_REALS: (void)rf_text_real(((const double *)field)[item], buffer, size); break;
   case RF_KEY_BOOL: (void)snprintf(buffer, size, "%s", *(const bool *)field ? "true" : "false"); break;

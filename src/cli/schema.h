@@ -15,6 +15,7 @@ enum { RF_MAX_KEYS = 128, RF_MAX_ITEM = RF_MAX_PATH, RF_MAX_ALLOWED = 512 };
 typedef enum rf_key_kind {
   RF_KEY_INT,      /* int64_t */
   RF_KEY_SEED,     /* uint64_t, any */
+  RF_KEY_BYTES,    /* int64_t; a whole number, or one with KiB, MiB, GiB or TiB behind it */
   RF_KEY_REAL,     /* double */
   RF_KEY_BOOL,     /* bool */
   RF_KEY_WORD,     /* an enum: index of the word in `words` */
@@ -36,7 +37,7 @@ typedef struct rf_key {
   double low, high;
   bool low_open, high_open; /* REAL: low, high themselves are not allowed */
   bool even;                /* INTS: even numbers only */
-  bool automatic;           /* the word auto is allowed: INT 0, INTS no items, REAL NaN until it is resolved */
+  bool automatic; /* the word auto is allowed: INT 0, INTS no items, BYTES RF_MEMORY_AUTO, REAL NaN until resolved */
   const char *const *words; /* allowed words, NULL at the end */
   const char *initial;      /* the default as YAML; NULL: the key must be given */
   const char *help;

@@ -65,6 +65,24 @@ static bool read_int(const rf_key *key, const yaml_node_t *node, int64_t *value)
   return (double)number >= key->low && (double)number <= key->high && !(key->even && number % 2 != 0);
 }
 
+static bool read_bytes(const yaml_node_t *node, int64_t *value) {
+  static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+  const char *text = plain_text(node);
+  if (text && strcmp(text, "auto") == 0) {
+    *value = RF_MEMORY_AUTO;
+    return true;
+  }
+  if (!text || !isdigit((unsigned char)text[0])) return false;
+  char *end = NULL;
+  errno = 0;
+  const unsigned long long number = strtoull(text, &end, 10);
+  int unit = 0;
+  while (unit < 5 && strcmp(end, units[unit]) != 0) unit++;
+  if (errno != 0 || unit == 5 || number > (unsigned long long)INT64_MAX >> (10 * unit)) return false;
+  *value = (int64_t)(number << (10 * unit));
+  return true;
+}
+
 static bool read_seed(const yaml_node_t *node, uint64_t *value) {
   const char *text = plain_text(node);
   if (!text || !isdigit((unsigned char)text[0])) return false;
@@ -138,6 +156,7 @@ static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *conf
   case RF_KEY_INT:
   case RF_KEY_INTS: return read_int(key, node, (int64_t *)field + item);
   case RF_KEY_SEED: return read_seed(node, field);
+  case RF_KEY_BYTES: return read_bytes(node, field);
   case RF_KEY_REAL:
   case RF_KEY_REALS: return read_real(key, node, (double *)field + item);
   case RF_KEY_BOOL: return read_bool(node, field);

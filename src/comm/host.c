@@ -46,6 +46,15 @@ rf_status rf_host_sharers(int *sharers) {
   return RF_OK;
 }
 
+rf_status rf_host_ranks(int *ranks) {
+  place *places;
+  RF_TRY(gather_places(0, &places));
+  *ranks = 0;
+  for (int r = 0; r < rf_mpi_size(); r++) *ranks += strcmp(places[r].host, places[rf_mpi_rank()].host) == 0;
+  free(places);
+  return RF_OK;
+}
+
 /* "0-3" or "0-1,4" */
 static void append_cores(char *line, const cpu_set_t *cores) {
   const char *between = "";

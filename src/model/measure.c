@@ -43,6 +43,7 @@ static rf_status count_kept(measuring *m, rf_model_sizes *sizes) {
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   for (int i = 0; i < (ordinary ? 3 : 4); i++) RF_TRY(count(m, stream, sizeof(real), &sizes->streams));
   for (int i = 0; i < 2; i++) RF_TRY(count(m, 2 * n, sizeof(void *), &sizes->saved));
+  RF_TRY(count(m, 2 * n, sizeof(int), &sizes->saved));
   for (size_t i = 0; i < 2 * n; i++) {
     const rf_layer *layer = &m->blocks.layers[i / 2];
     const rf_sublayer *sublayer = i % 2 ? &layer->feed_forward : &layer->attention;

@@ -1,4 +1,5 @@
 #include "reformer/model.h"
+#include "comm/collective.h"
 #include "comm/mesh.h"
 #include "model/rotations_file.h"
 #include "model/stack.h"
@@ -13,10 +14,13 @@ struct rf_model {
   rf_store *store;
   rf_mesh *mesh; /* lent; NULL: alone */
   rf_arena *scratch, *plans, *messages[2];
+  rf_layer_keep *keep; /* [n_layers] */
 };
 
 static rf_status build(rf_model *model) {
   RF_TRY(rf_blocks_create(&model->config, &model->blocks));
+  model->keep = calloc((size_t)model->blocks.n_layers, sizeof *model->keep);
+  if (!model->keep) return rf_fail(RF_FAILED, "out of memory: table of %lld layers", (long long)model->blocks.n_layers);
   if (model->config.lsh.rotations == RF_ROTATIONS_FILE)
     RF_TRY(rf_rotations_file_load(model->config.lsh.rotations_file, &model->blocks));
   RF_TRY(rf_store_create(&model->blocks.layout, model->mesh, &model->store));
@@ -47,6 +51,7 @@ void rf_model_destroy(rf_model *model) {
   rf_arena_destroy(model->scratch);
   rf_store_destroy(model->store);
   rf_blocks_destroy(&model->blocks);
+  free(model->keep);
   free(model);
 }
 
@@ -83,6 +88,20 @@ size_t rf_model_scratch_growths(const rf_model *model) {
          rf_arena_growths(model->messages[1]);
 }
 
+/* The call of a training step at the rank with most tokens; the same on all ranks. */
+static rf_call largest_call(const rf_model *model, int64_t sequences, int64_t length) {
+  const int ranks = rf_mesh_sequence_size(model->mesh);
+  return (rf_call){
+      .sequences = sequences, .tokens = (length + ranks - 1) / ranks, .length = length, .mesh = model->mesh};
+}
+
+rf_status rf_model_keep(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_keeping *keeping) {
+  const rf_call call = largest_call(model, sequences, length);
+  double least = -(double)bytes;
+  RF_TRY(rf_max_doubles(model->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &least));
+  return rf_budget_plan(&model->blocks, &call, (int64_t)-least, model->keep, keeping);
+}
+
 /* One pass over a batch: the call that sublayers see, the streams, and what the stack keeps. */
 typedef struct pass {
   rf_model *model;
@@ -112,7 +131,7 @@ static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pa
                        .messages = {model->messages[0], model->messages[1]},
                        .mesh = model->mesh,
                        .phases = rf_mesh_phases(model->mesh)},
-              .stack = {.blocks = &model->blocks, .store = model->store},
+              .stack = {.blocks = &model->blocks, .store = model->store, .keep = model->keep},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
               .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
   RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x1));

@@ -16,8 +16,9 @@ rf_status rf_ordinary_forward(const rf_stack *stack, const rf_call *call, const 
     for (int s = 0; s < 2; s++) {
       const rf_sublayer *f = sublayers[s];
       real *input = kept->activations[2 * i + s];
+      const rf_call own = rf_stack_call(call, kept, 2 * i + s);
       memcpy(input, x, bytes);
-      RF_TRY(f->ops->apply(f, call, params + f->first, input, 1, x, kept->saved[2 * i + s]));
+      RF_TRY(f->ops->apply(f, &own, params + f->first, input, 1, x, kept->saved[2 * i + s]));
     }
     rf_store_return(stack->store, rf_layer_block(i));
   }
@@ -38,8 +39,9 @@ rf_status rf_ordinary_backward(const rf_stack *stack, const rf_call *call, const
     RF_TRY(rf_store_borrow_gradient(stack->store, rf_layer_block(i), &gradient));
     for (int s = 1; s >= 0; s--) {
       const rf_sublayer *f = sublayers[s];
+      const rf_call own = rf_stack_call(call, kept, 2 * i + s);
       memcpy(dy, dx, bytes);
-      RF_TRY(f->ops->apply_vjp(f, call, params + f->first, kept->activations[2 * i + s], dy, NULL, dx,
+      RF_TRY(f->ops->apply_vjp(f, &own, params + f->first, kept->activations[2 * i + s], dy, NULL, dx,
                                gradient + f->first, kept->saved[2 * i + s]));
     }
     RF_TRY(rf_store_hand_back(stack->store, rf_layer_block(i)));

@@ -3,6 +3,7 @@
 #include "comm/collective.h"
 #include "kernel/peak.h"
 #include "reformer/real.h"
+#include "train/memory.h"
 #include "train/step_figures.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -37,6 +38,7 @@ static void print_phases(const rf_step_figures *f) {
 static void print(const report *r) {
   const rf_step_figures *f = &r->step;
   const rf_operations *w = &f->work;
+  char kept[256];
   printf("%-28s %12" PRId64 "\n", "tokens a step", f->tokens);
   printf("%-28s %12.0f  (fastest step %.0f)\n", "tokens/s, median step", (double)f->tokens / f->median,
          (double)f->tokens / f->fastest);
@@ -52,6 +54,8 @@ static void print(const report *r) {
          f->ranks == 1 ? "peak resident MiB" : "peak resident MiB, most", f->resident / 1048576, f->store / 1048576,
          f->optimizer / 1048576, f->scratch / 1048576);
   printf("%-28s %12zu\n", "scratch growths after step 1", f->growths);
+  printf("%-28s %12.1f  (%s)\n", "kept MiB", (double)f->keeping.bytes / 1048576,
+         rf_memory_describe(&f->keeping, kept, sizeof kept));
   print_phases(f);
   if (f->ranks == 1) return;
   printf("%-28s %12.3f\n", "seconds waiting, mean rank", total_of(f->waited));
@@ -64,6 +68,15 @@ static json_t *phases_of(const double *seconds) {
   json_t *phases = json_object();
   for (int p = 0; p < RF_PHASES; p++) json_object_set_new(phases, rf_phase_name((rf_phase)p), json_real(seconds[p]));
   return phases;
+}
+
+static json_t *kept_of(const rf_keeping *k) {
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "bytes", (json_int_t)k->bytes,
+                   "attention_outputs_layers", (json_int_t)k->layers[RF_KEEP_OUTPUT], "second_streams_layers",
+                   (json_int_t)k->layers[RF_KEEP_SECOND_STREAM], "queries_layers",
+                   (json_int_t)k->layers[RF_KEEP_QUERIES], "first_streams_layers",
+                   (json_int_t)k->layers[RF_KEEP_FIRST_STREAM], "hidden_layers", (json_int_t)k->layers[RF_KEEP_HIDDEN],
+                   "dense_operations_saved_per_token", k->dense, "attention_operations_saved_per_token", k->attention);
 }
 
 static json_t *bytes_of(const rf_step_figures *f) {
@@ -88,6 +101,7 @@ static rf_status write_json(const report *r, const char *path) {
                              "store_bytes", (json_int_t)f->store, "optimizer_bytes", (json_int_t)f->optimizer,
                              "scratch_bytes", (json_int_t)f->scratch, "sequences_bytes", (json_int_t)f->sequences);
   json_object_update(object, memory);
+  json_object_set_new(object, "kept", kept_of(&f->keeping));
   json_object_set_new(object, "phase_seconds", phases_of(f->seconds));
   json_object_set_new(object, "phase_wait_seconds", phases_of(f->waited));
   json_object_set_new(object, "bytes", bytes_of(f));

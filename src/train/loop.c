@@ -6,6 +6,7 @@
 #include "reformer/saver.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
+#include "train/memory.h"
 #include "train/progress.h"
 #include "train/record.h"
 #include "train/run_folder.h"
@@ -167,6 +168,7 @@ static rf_status train(run *r, rf_train_end *end) {
               (long long)rf_store_parameters(rf_model_store(t->model)),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_TRAIN),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_VALIDATION), (long long)t->config.data.length);
+  rf_memory_say(t);
   RF_TRY(run_steps(r, &end->step));
   RF_TRY(finish_saving(r, end->step));
   if (r->stop.reason == 0) RF_TRY(say_splits(r));

@@ -3,6 +3,7 @@
 #include "comm/collective.h"
 #include "train/fault.h"
 #include "train/loss.h"
+#include "train/memory.h"
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@ static rf_status build(const rf_config *config, rf_trainer *t) {
       rf_sequences_take(config, t->mesh, config->training.batch, config->training.accumulate, t->arena, &t->sequences));
   RF_TRY(rf_model_create(config, t->mesh, &t->model));
   rf_store_initialise(rf_model_store(t->model), config->training.seed, config->model.init_std);
-  return rf_optimizer_create(&t->config.optimizer, rf_model_store(t->model), &t->optimizer);
+  RF_TRY(rf_optimizer_create(&t->config.optimizer, rf_model_store(t->model), &t->optimizer));
+  return rf_memory_plan(t);
 }
 
 rf_status rf_trainer_create(const rf_config *config, rf_mesh *mesh, rf_trainer *trainer) {

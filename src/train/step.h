@@ -16,6 +16,7 @@ typedef struct rf_trainer {
   rf_model *model;
   rf_optimizer *optimizer;
   rf_sequences sequences;
+  rf_keeping keeping; /* what a step keeps of its forward pass */
 } rf_trainer;
 
 /* Opens the data, builds and initialises the model. mesh: lent, outlives the trainer; NULL: alone. */

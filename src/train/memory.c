@@ -1,0 +1,78 @@
+#include "train/memory.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "comm/host.h"
+#include "model/measure.h"
+
+static const char *const parts[RF_KEEPS] = {"attention outputs", "second streams", "queries and values",
+                                            "first streams", "hidden activations"};
+
+/* What is taken beside what is measured: pointers to masks and the like. */
+enum { SMALL_TABLES = 65536 };
+
+static double mebibytes(int64_t bytes) { return (double)bytes / 1048576; }
+
+/* Bytes that this rank may come to hold, by part. */
+typedef struct need {
+  int64_t there, copy, step;
+} need;
+
+/* On several ranks transients are measured as expected of random buckets: others may bring up to half as much more. */
+static rf_status need_of(const rf_trainer *t, need *n) {
+  const rf_store *store = rf_model_store(t->model);
+  const int64_t moments = (int64_t)rf_optimizer_memory_used(t->optimizer);
+  const int64_t parameters = (int64_t)rf_store_memory_used(store);
+  rf_model_sizes sizes;
+  RF_TRY(rf_model_measure(&t->config, t->mesh, t->sequences.micro, &sizes));
+  *n = (need){.there = parameters + moments + (int64_t)rf_arena_memory_used(t->arena),
+              .copy = t->config.checkpoint.async ? parameters / 2 + moments : 0,
+              .step = (int64_t)sizes.scratch + SMALL_TABLES};
+  if (rf_mesh_sequence_size(t->mesh) > 1)
+    n->step += (int64_t)(sizes.scratch - sizes.streams - sizes.saved - sizes.activations) / 2;
+  return RF_OK;
+}
+
+/* What the run need not have on this rank; below 0: the limit is too low. */
+static rf_status left_over(const rf_trainer *t, const need *n, int64_t *bytes) {
+  int ranks;
+  const int64_t limit = t->config.training.memory_limit;
+  if (limit != RF_MEMORY_AUTO) {
+    *bytes = limit - n->there - n->copy - n->step;
+    return RF_OK;
+  }
+  RF_TRY(rf_host_ranks(&ranks));
+  *bytes = rf_process_available_bytes() / ranks / 5 * 4 - n->copy - n->step;
+  return RF_OK;
+}
+
+rf_status rf_memory_plan(rf_trainer *t) {
+  int64_t bytes;
+  t->keeping = (rf_keeping){0};
+  if (t->config.training.memory_limit == 0) return RF_OK;
+  need n;
+  RF_TRY(need_of(t, &n));
+  RF_TRY(left_over(t, &n, &bytes));
+  if (bytes < 0)
+    rf_log_warn("training.memory_limit: %.0f MiB are less than the %.0f MiB that the run may need anyway; no "
+                "activations are kept",
+                mebibytes(n.there + n.copy + n.step + bytes), mebibytes(n.there + n.copy + n.step));
+  return rf_model_keep(t->model, t->sequences.micro, t->sequences.padded, bytes > 0 ? bytes : 0, &t->keeping);
+}
+
+const char *rf_memory_describe(const rf_keeping *keeping, char *buffer, size_t size) {
+  buffer[0] = '\0';
+  for (int part = 0; part < RF_KEEPS; part++)
+    if (keeping->layers[part] > 0)
+      rf_text_append(buffer, size, "%s%s of %lld", buffer[0] ? ", " : "", parts[part],
+                     (long long)keeping->layers[part]);
+  if (!buffer[0]) rf_text_append(buffer, size, "nothing");
+  return buffer;
+}
+
+void rf_memory_say(const rf_trainer *t) {
+  char what[256];
+  if (t->keeping.bytes == 0) return;
+  rf_log_info("kept of %lld layers: %s; %.0f MiB a rank", (long long)t->config.model.n_layers,
+              rf_memory_describe(&t->keeping, what, sizeof what), mebibytes(t->keeping.bytes));
+}
