@@ -1,4 +1,5 @@
 #include "kernel/gemm.h"
+#include "kernel/transpose.h"
 #include <cblas.h>
 #include <string.h>
 #ifdef RF_XSMM
@@ -137,14 +138,20 @@ static real *place_of_panel(int64_t k, int64_t n, int64_t panel, real *packed, i
 
 #endif
 
-/* Sixteen by sixteen, so that whole cache lines are read and written. */
-static void pack_transposed(int64_t k, int64_t columns, real factor, const real *restrict b, int64_t ldb,
-                            real *restrict to, int64_t ld) {
-  enum { SIDE = 16 };
-  for (int64_t i0 = 0; i0 < k; i0 += SIDE)
-    for (int64_t j0 = 0; j0 < RF_GEMM_PANEL; j0 += SIDE)
-      for (int64_t i = i0; i < i0 + SIDE && i < k; i++)
-        for (int64_t j = j0; j < j0 + SIDE; j++) to[i * ld + j] = j < columns ? factor * b[j * ldb + i] : 0;
+static void pack_transposed(int64_t k, int64_t columns, real factor, const real *b, int64_t ldb, real *to, int64_t ld) {
+  for (int64_t j0 = 0; j0 < RF_GEMM_PANEL; j0 += RF_LANES) {
+    const real *row[RF_LANES];
+    real factors[RF_LANES];
+    for (int j = 0; j < RF_LANES; j++) {
+      row[j] = b + (j0 + j < columns ? j0 + j : 0) * ldb;
+      factors[j] = factor;
+    }
+    int64_t i = 0;
+    if (j0 + RF_LANES <= columns)
+      for (; i + RF_LANES <= k; i += RF_LANES) rf_transpose_block(row, i, factors, to + i * ld + j0, ld);
+    for (; i < k; i++)
+      for (int j = 0; j < RF_LANES; j++) to[i * ld + j0 + j] = j0 + j < columns ? factor * row[j][i] : 0;
+  }
 }
 
 void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed, int64_t panel,
