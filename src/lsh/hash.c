@@ -14,7 +14,11 @@ rf_hash_shape rf_hash_shape_of(const rf_lsh_config *lsh, int64_t d_head) {
 void rf_rotations_draw(const rf_hash_shape *shape, const rf_draw *draw, real *rotations) {
   const int64_t count = shape->d_head * shape->rounds * shape->columns;
 #pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; i++) rotations[i] = (real)rf_draw_normal(draw, (uint64_t)i);
+  for (int64_t first = 0; first < count; first += 4) {
+    double four[4];
+    rf_draw_normal4(draw, (uint64_t)first / 4, four);
+    for (int64_t i = 0; i < 4 && first + i < count; i++) rotations[first + i] = (real)four[i];
+  }
 }
 
 /* argmax over [x, -x], the first of equals, as argmax over the concatenation gives it. */

@@ -38,10 +38,14 @@ void rf_bias_gradient(int64_t rows, int64_t n, const real *dy, int64_t lddy, rea
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t first = tile * TILE_OUT, end = rf_min(first + TILE_OUT, n);
-    for (int64_t i = 0; i < rows; i++) {
-#pragma omp simd
-      for (int64_t j = first; j < end; j++) db[j] += dy[i * lddy + j];
-    }
+    real sum[TILE_OUT] = {0}; /* in registers, where a tile is full */
+    if (end - first == TILE_OUT)
+      for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < TILE_OUT; j++) sum[j] += dy[i * lddy + first + j];
+    else
+      for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = first; j < end; j++) sum[j - first] += dy[i * lddy + j];
+    for (int64_t j = first; j < end; j++) db[j] += sum[j - first];
   }
 }
 
