@@ -1,7 +1,7 @@
 /* The checkpoints of a run while it trains: RUN/checkpoints/step-NNNNNNNN, written beside the training.
  *
- *   training   step k | begin: check, copy | step k+1 | poll | step k+2 | poll: all ranks are done, commit | ...
- *   writer                                 | shard to disk, fsync ......|
+ *   training   step k | begin: check, copy | step k+1 | poll | step k+2 | poll: all are done | step k+3 | poll: saved
+ *   writers                                | shards to disk, fsync .....|                    | COMMIT, name |
  *
  * A write that fails ends nothing: it is said, older checkpoints stay as they are, and the next one is tried. What is
  * returned besides RF_OK is the failure of the mesh. */
@@ -24,11 +24,12 @@ typedef struct rf_saver_options {
   int64_t resumed_step; /* the checkpoint that this run started from, which stays; -1: none */
 } rf_saver_options;
 
-/* Called by all ranks. Removes what other attempts left half written. mesh, layout, state: lent, outlive the saver; the
- * state's values are read in begin (in finish too, where config.async is false or there was no memory for a copy). */
+/* Called by all ranks. Removes what other attempts left half written, where it has the lock. mesh, layout, state: lent,
+ * outlive the saver; the state's values are read in begin. Where config.async is false, or a rank has no memory for the
+ * copy, begin returns when all is written. */
 rf_status rf_saver_create(const rf_saver_options *options, struct rf_mesh *mesh, const rf_layout *layout,
                           const rf_state *state, rf_saver **saver);
-/* After finish, unless the mesh failed: then whatever is under way is left, and the next attempt cleans up. */
+/* After finish, unless the mesh failed: then the writer is stopped and what is under way left to the next attempt. */
 void rf_saver_destroy(rf_saver *saver);
 bool rf_saver_is_valid(const rf_saver *saver);
 size_t rf_saver_memory_used(const rf_saver *saver); /* the copy of the state */
@@ -36,7 +37,8 @@ size_t rf_saver_memory_used(const rf_saver *saver); /* the copy of the state */
 /* Saves the state as of header->step; where one is being written already, that one is finished first. Returns as soon
  * as the state may change. header->eval_loss decides which one is the best. A state that is not finite is not saved. */
 rf_status rf_saver_begin(rf_saver *saver, const rf_checkpoint_header *header);
-/* At the end of every step: commits and prunes once all ranks have written. One number a rank travels. */
+/* At the end of every step: goes on once all ranks have written, and again once rank 0 has given the name; removes what
+ * need not stay. One number a rank travels. */
 rf_status rf_saver_poll(rf_saver *saver);
 /* Waits for what is under way, and commits it. */
 rf_status rf_saver_finish(rf_saver *saver);

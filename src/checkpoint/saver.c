@@ -30,12 +30,20 @@ struct rf_saver {
 
 static bool is_first(const rf_saver *s) { return rf_mesh_rank(s->mesh) == 0; }
 
+static rf_status say_memory(const rf_saver *s) {
+  double most = (double)s->snapshot.bytes;
+  RF_TRY(rf_max_doubles(s->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &most));
+  rf_log_info("checkpoints are written from a copy of the state, %.1f MiB %s; checkpoint.async: false does without",
+              most / 1048576, rf_mesh_size(s->mesh) > 1 ? "on the rank with most" : "of memory");
+  return RF_OK;
+}
+
 /* Where one rank must write while all wait for it, the others need no copies. */
 static rf_status make_snapshot(rf_saver *s) {
   int64_t without = rf_snapshot_create(s->state, rf_mesh_rank(s->mesh), &s->snapshot) != RF_OK;
   RF_TRY(rf_sum_integers(s->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &without));
   s->aside = without == 0;
-  if (s->aside) return RF_OK;
+  if (s->aside) return say_memory(s);
   rf_snapshot_destroy(&s->snapshot);
   rf_log_warn("%lld of %d ranks have no memory for a copy of their part of the state: training waits while "
               "checkpoints are written, as with checkpoint.async: false",

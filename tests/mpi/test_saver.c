@@ -3,7 +3,7 @@
 #include "comm/survey.h"
 #include "mpi/ranks.h"
 
-enum { LONG = 1 << 19 };
+enum { LONG = 1 << 18 };
 
 /* The sanitizer's allocator would rather end the process than return NULL. */
 const char *__asan_default_options(void);
