@@ -5,6 +5,7 @@
 #include "train/bench_attention.h"
 #include "train/bench_checkpoint.h"
 #include "train/bench_exchange.h"
+#include "train/cluster.h"
 #include <string.h>
 
 enum {
@@ -46,13 +47,19 @@ static rf_status bench_checkpoint(const rf_arguments *arguments, const rf_config
   return rf_bench_checkpoint(config, &options);
 }
 
+static rf_status bench_cluster(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
+  (void)steps;
+  return rf_bench_cluster(config, rf_arguments_value(arguments, "output"));
+}
+
 static const struct {
   const char *name;
   rf_status (*run)(const rf_arguments *arguments, const rf_config *config, int64_t steps);
 } benches[] = {{"step", bench_step},
                {"attention", bench_attention},
                {"exchange", bench_exchange},
-               {"checkpoint", bench_checkpoint}};
+               {"checkpoint", bench_checkpoint},
+               {"cluster", bench_cluster}};
 
 static rf_status run(const rf_arguments *arguments) {
   const char *what = arguments->operand[0];
@@ -60,8 +67,8 @@ static rf_status run(const rf_arguments *arguments) {
   size_t i = 0;
   while (i < n && strcmp(what, benches[i].name) != 0) i++;
   if (i == n)
-    return rf_fail(RF_BAD_CONFIG, "reformer bench: found '%.64s'; allowed: step, attention, exchange, checkpoint",
-                   what);
+    return rf_fail(RF_BAD_CONFIG,
+                   "reformer bench: found '%.64s'; allowed: step, attention, exchange, checkpoint, cluster", what);
   rf_config config;
   int64_t steps = 0;
   RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, 0, &steps));
@@ -77,14 +84,15 @@ static const rf_option options[] = {
     {"skew", 'k', "N", "exchange: how uneven buckets are, 0 (even) to 20"},
     {"folder", 'f', "DIR", "checkpoint: where it is written (the present folder)"},
     {"json", 'j', "FILE", "write the figures as JSON too"},
+    {"output", 'o', "FILE", "cluster: write the constants there, for reformer plan --cluster FILE"},
     RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_bench = {
     .name = "bench",
     .operands = {"WHAT", "CONFIG", NULL},
-    .summary = "times training steps, attention, the exchange between ranks, or checkpoints",
+    .summary = "times training steps, attention, the exchange between ranks, checkpoints, or the machines",
     .description =
-        "WHAT is step, attention, exchange or checkpoint.\n"
+        "WHAT is step, attention, exchange, checkpoint or cluster.\n"
         "step: times training steps of the model of CONFIG: tokens a second, operations by kind, the share of\n"
         "the machine's peak (its own multiply-add loop on the same threads) that projections, feed-forward and\n"
         "attention reach, time by phase, bytes by purpose, and memory.\n"
@@ -93,7 +101,9 @@ const rf_command rf_command_bench = {
         "exchange: times the exchange of LSH attention over the sequence ranks: plan, rows a second, bytes,\n"
         "and the share of a sublayer's time in which messages were not hidden behind arithmetic.\n"
         "checkpoint: times writing the state of that model and its optimizer, and reading it, against plain\n"
-        "files of as many bytes with fsync, and how long training stands still against a memcpy of the state.",
+        "files of as many bytes with fsync, and how long training stands still against a memcpy of the state.\n"
+        "cluster: measures what reformer plan computes a step's time from, on these ranks and for this shape:\n"
+        "arithmetic, links within and between hosts, disk.",
     .options = options,
     .run = run,
 };

@@ -3,8 +3,8 @@
 #include "kernel/parallel.h"
 #include <math.h>
 
-/* Beyond so many ranks a sample of them stands for all. */
-enum { MOST_RANKS = 1024 };
+/* Beyond so many ranks a sample of them stands for all homes of rows: they are nearly alike. */
+enum { MOST_HOMES = 64 };
 
 /* A stretch of the row of all slots: chunks [first, end). */
 typedef struct stretch {
@@ -90,7 +90,8 @@ static int64_t record_bytes(const rf_exchange_shape *s, int bucket_bytes) {
 rf_exchange_expectation rf_exchange_expect(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes) {
   const geometry g = geometry_of(shape, ranks);
   rf_exchange_expectation e = {0};
-  const int step = (int)rf_ceil_div(ranks, MOST_RANKS);
+  const int step = (int)rf_ceil_div(ranks, MOST_HOMES);
+  const double share = (double)ranks / (double)rf_ceil_div(ranks, step);
   double own, halo;
   rows_between(&g, rank, rank, &e.own_home, &e.halo_home);
   for (int other = 0; other < ranks; other++) {
@@ -106,8 +107,8 @@ rf_exchange_expectation rf_exchange_expect(const rf_exchange_shape *shape, int r
     for (int owner = 0; owner < ranks; owner++) {
       if (owner == home) continue;
       rows_between(&g, home, owner, &own, &halo);
-      e.all_own += own * step;
-      e.all_halo += halo * step;
+      e.all_own += own * share;
+      e.all_halo += halo * share;
     }
   if (ranks == 1) return e;
   e.all_histogram = histogram_bytes(shape, ranks);

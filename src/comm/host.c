@@ -55,6 +55,19 @@ rf_status rf_host_ranks(int *ranks) {
   return RF_OK;
 }
 
+rf_status rf_host_of_ranks(int *host, int *hosts) {
+  place *places;
+  RF_TRY(gather_places(0, &places));
+  *hosts = 0;
+  for (int r = 0; r < rf_mpi_size(); r++) {
+    int first = 0;
+    while (first < r && strcmp(places[first].host, places[r].host) != 0) first++;
+    host[r] = first < r ? host[first] : (*hosts)++;
+  }
+  free(places);
+  return RF_OK;
+}
+
 /* "0-3" or "0-1,4" */
 static void append_cores(char *line, const cpu_set_t *cores) {
   const char *between = "";

@@ -62,10 +62,13 @@ static rf_status count_transients(measuring *m, rf_model_sizes *sizes) {
   for (int64_t i = 0; i < m->blocks.n_layers; i++) {
     const rf_sublayer *attention = &m->blocks.layers[i].attention, *forward = &m->blocks.layers[i].feed_forward;
     size_t before = rf_arena_memory_used(arena);
+    bool known = false;
+    for (int64_t k = 0; k < i; k++) known |= m->blocks.layers[k].attention.ops == attention->ops;
+    if (known) continue; /* layers of a kind are alike */
     RF_TRY(attention->ops->measure(attention, &m->call));
     if (rf_arena_memory_used(arena) > before) sizes->attention = rf_arena_memory_used(arena) - base;
     before = rf_arena_memory_used(arena);
-    if (i > 0) continue; /* all alike */
+    if (i > 0) continue;
     RF_TRY(forward->ops->measure(forward, &m->call));
     if (rf_arena_memory_used(arena) > before) sizes->feed_forward = rf_arena_memory_used(arena) - base;
   }

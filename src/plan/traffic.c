@@ -105,17 +105,21 @@ static rf_call call_of(const rf_config *config, rf_mesh *mesh) {
 static void add_attention(const rf_config *config, const rf_blocks *blocks, rf_mesh *mesh, rf_plan_traffic *t) {
   const rf_call call = call_of(config, mesh);
   const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
-  int64_t lsh = 0;
-  for (int64_t i = 0; i < blocks->n_layers; i++) {
-    const rf_sublayer *self = &blocks->layers[i].attention;
-    const rf_attention_traffic one = rf_attention_traffic_of(self, &call);
-    for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += times * one.bytes[p];
-    if (self->ops != &rf_lsh_attention_ops) continue;
+  for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++) {
+    const rf_sublayer *self = NULL;
+    double layers = 0;
+    for (int64_t i = 0; i < blocks->n_layers; i++) {
+      if (rf_layer_attention(&config->model, i) != (rf_attention_kind)kind) continue;
+      self = &blocks->layers[i].attention;
+      layers++;
+    }
+    if (!self) continue;
+    t->attention[kind] = rf_attention_traffic_of(self, &call);
+    for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += layers * times * t->attention[kind].bytes[p];
+    if (kind != RF_ATTENTION_LSH) continue;
     const rf_exchange_shape shape = rf_attention_exchange_shape(self, &call, 1);
-    t->rows_a_token += rf_attention_expect(self, &call, &shape).all_own / (double)call.length;
-    lsh++;
+    t->rows_a_token = rf_attention_expect(self, &call, &shape).all_own / (double)call.length;
   }
-  if (lsh > 0) t->rows_a_token /= (double)lsh;
 }
 
 rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, rf_plan_traffic *t) {
@@ -123,7 +127,7 @@ rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t 
   rf_mesh *mesh;
   *t = (rf_plan_traffic){0};
   if (sequence * data == 1) return RF_OK;
-  RF_TRY(rf_mesh_create_imagined(sequence, data, 0, &mesh));
+  RF_TRY(rf_mesh_create_imagined(sequence, data, (int)(sequence / 2), &mesh));
   const rf_status status = rf_blocks_create(config, &blocks);
   if (status == RF_OK) {
     add_blocks(config, &blocks, (int)(sequence * data), t);

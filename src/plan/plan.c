@@ -1,0 +1,202 @@
+#include "plan/plan.h"
+#include "kernel/parallel.h"
+#include "plan/growth.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+enum { MOST_MESHES = 64 };
+
+typedef struct plan {
+  const rf_config *config;
+  const rf_plan_options *options;
+  int64_t sequence, data;
+  rf_plan_memory memory;
+  rf_plan_traffic traffic;
+  rf_plan_time time;
+  int64_t longest; /* 0: not known, or none */
+  struct {
+    int64_t sequence, data;
+    double seconds;
+    bool fits;
+  } meshes[MOST_MESHES];
+  int n_meshes, fastest; /* -1: none */
+} plan;
+
+static double mib(double bytes) { return bytes / 1048576; }
+
+/* Every way to make the ranks a mesh that the batch divides over. */
+static rf_status try_meshes(plan *p) {
+  p->fastest = -1;
+  for (int64_t s = 1; s <= p->options->ranks && p->n_meshes < MOST_MESHES; s++) {
+    const int64_t d = p->options->ranks / s;
+    if (p->options->ranks % s != 0 || p->config->training.batch % (d * p->config->training.accumulate) != 0) continue;
+    rf_plan_memory memory;
+    rf_plan_time time;
+    const int i = p->n_meshes++;
+    RF_TRY(rf_plan_memory_most(p->config, s, d, &memory));
+    RF_TRY(rf_plan_time_of(p->config, s, d, p->options->cluster, &time));
+    p->meshes[i].sequence = s;
+    p->meshes[i].data = d;
+    p->meshes[i].seconds = time.total;
+    p->meshes[i].fits = p->options->memory <= 0 || (double)memory.total <= p->options->memory;
+    if (p->meshes[i].fits && (p->fastest < 0 || time.total < p->meshes[p->fastest].seconds)) p->fastest = i;
+  }
+  return RF_OK;
+}
+
+static rf_status compute(plan *p) {
+  RF_TRY(rf_mesh_fit(p->options->ranks, p->config->mesh.sequence, p->config->mesh.data, &p->data));
+  p->sequence = p->options->ranks / p->data;
+  RF_TRY(rf_plan_memory_most(p->config, p->sequence, p->data, &p->memory));
+  RF_TRY(rf_plan_traffic_of(p->config, p->sequence, p->data, &p->traffic));
+  if (p->options->memory > 0) RF_TRY(rf_plan_longest(p->config, p->sequence, p->data, p->options->memory, &p->longest));
+  if (!p->options->cluster) return RF_OK;
+  RF_TRY(rf_plan_time_of(p->config, p->sequence, p->data, p->options->cluster, &p->time));
+  return try_meshes(p);
+}
+
+/* --- memory --- */
+
+typedef struct part {
+  const char *name;
+  size_t bytes;
+} part;
+
+enum { PARTS = 15 };
+
+static int parts_of(const rf_plan_memory *m, part *parts) {
+  const part all[] = {{"parameters", m->store.parameters},
+                      {"gradients", m->store.gradients},
+                      {"slots", m->store.slots},
+                      {"optimizer", m->optimizer},
+                      {"streams", m->model.streams},
+                      {"saved", m->model.saved},
+                      {"activations", m->model.activations},
+                      {"attention", m->model.attention},
+                      {"feed_forward", m->model.feed_forward},
+                      {"head", m->model.head},
+                      {"plans", m->model.plans},
+                      {"messages", m->model.messages},
+                      {"sequences", m->sequences},
+                      {"checkpoint", m->checkpoint},
+                      {"process", m->process}};
+  for (int i = 0; i < PARTS; i++) parts[i] = all[i];
+  return PARTS;
+}
+
+static void print_memory(const plan *p) {
+  static const char *const what[PARTS] = {"shards of the parameters",
+                                          "shards of the gradients",
+                                          "full vectors of two blocks, parameters and gradients",
+                                          "optimizer's state",
+                                          "activations between layers, and their gradients",
+                                          "hash buckets, and what is kept for the backward pass",
+                                          "ordinary residuals: every sublayer's input",
+                                          "transients of waves *",
+                                          "transients *",
+                                          "transients of the head *",
+                                          "plans of exchanges",
+                                          "rows on their way",
+                                          "token ids and labels",
+                                          "copy that is written while training goes on",
+                                          "program, libraries, MPI"};
+  part parts[PARTS];
+  const int n = parts_of(&p->memory, parts);
+  printf("memory of the rank with most, MiB\n");
+  for (int i = 0; i < n; i++)
+    if (parts[i].bytes > 0) printf("  %-14s %12.1f  %s\n", parts[i].name, mib((double)parts[i].bytes), what[i]);
+  printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
+  if (p->options->memory <= 0) return;
+  printf("  %-14s %12.1f  %s\n", "may take", mib(p->options->memory),
+         (double)p->memory.total <= p->options->memory ? "it fits" : "it does NOT fit");
+  if (p->longest > 0)
+    printf("  the longest sequence that fits on %" PRId64 " x %" PRId64 " ranks has %" PRId64 " tokens\n", p->sequence,
+           p->data, p->longest);
+  else
+    printf("  no sequence fits on %" PRId64 " x %" PRId64 " ranks\n", p->sequence, p->data);
+}
+
+static void print_traffic(const plan *p) {
+  if (p->options->ranks == 1) return;
+  printf("bytes of a step, all ranks, MiB\n");
+  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++)
+    printf("  %-14s %12.3f\n", rf_traffic_name((rf_traffic)i), mib(p->traffic.bytes[i]));
+  if (p->traffic.rows_a_token > 0)
+    printf("  remote owners of a token and head: %.3f; at most %" PRId64 ", however many ranks\n",
+           p->traffic.rows_a_token, rf_min(p->config->lsh.n_hashes, p->sequence - 1));
+}
+
+static void print_time(const plan *p) {
+  const rf_plan_time *t = &p->time;
+  if (!p->options->cluster) {
+    printf("time: not known; measure the machine with reformer bench cluster -o FILE, and give --cluster FILE\n");
+    return;
+  }
+  printf("time of a step, ms of a rank (of it waiting)\n");
+  for (int i = 0; i < RF_PHASES; i++)
+    if (t->seconds[i] > 0)
+      printf("  %-14s %12.3f  (%.3f)\n", rf_phase_name((rf_phase)i), t->seconds[i] * 1e3, t->waited[i] * 1e3);
+  printf("  %-14s %12.3f  %.0f tokens/s; what limits it: %s\n", "in all", t->total * 1e3, t->tokens / t->total,
+         t->limit);
+  for (int i = 0; i < p->n_meshes; i++)
+    printf("  %5" PRId64 " x %-5" PRId64 " %14.3f%s%s\n", p->meshes[i].sequence, p->meshes[i].data,
+           p->meshes[i].seconds * 1e3, i == p->fastest ? "  fastest" : "",
+           p->meshes[i].fits ? "" : "  does not fit the memory");
+}
+
+/* --- JSON --- */
+
+static json_t *times_of(const double *seconds) {
+  json_t *object = json_object();
+  for (int i = 0; i < RF_PHASES; i++) json_object_set_new(object, rf_phase_name((rf_phase)i), json_real(seconds[i]));
+  return object;
+}
+
+static rf_status write_json(const plan *p, json_t *growth) {
+  part parts[PARTS];
+  const int n = parts_of(&p->memory, parts);
+  json_t *memory = json_object(), *bytes = json_object();
+  for (int i = 0; i < n; i++) json_object_set_new(memory, parts[i].name, json_integer((json_int_t)parts[i].bytes));
+  json_object_set_new(memory, "total", json_integer((json_int_t)p->memory.total));
+  json_object_set_new(
+      memory, "store",
+      json_integer((json_int_t)(p->memory.store.parameters + p->memory.store.gradients + p->memory.store.slots)));
+  json_object_set_new(memory, "scratch", json_integer((json_int_t)p->memory.model.scratch));
+  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++)
+    json_object_set_new(bytes, rf_traffic_name((rf_traffic)i), json_real(p->traffic.bytes[i]));
+  json_t *object =
+      json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:o}", "ranks", (json_int_t)p->options->ranks, "mesh_sequence",
+                (json_int_t)p->sequence, "mesh_data", (json_int_t)p->data, "longest_length", (json_int_t)p->longest,
+                "memory", memory, "bytes", bytes, "rows_per_token", p->traffic.rows_a_token, "growth", growth);
+  if (p->options->cluster) {
+    json_object_set_new(object, "step_seconds", json_real(p->time.total));
+    json_object_set_new(object, "tokens_per_second", json_real(p->time.tokens / p->time.total));
+    json_object_set_new(object, "limit", json_string(p->time.limit));
+    json_object_set_new(object, "phase_seconds", times_of(p->time.seconds));
+    json_object_set_new(object, "phase_wait_seconds", times_of(p->time.waited));
+    if (p->fastest >= 0)
+      json_object_set_new(object, "fastest_sequence", json_integer((json_int_t)p->meshes[p->fastest].sequence));
+  }
+  const int failed = !object || json_dump_file(object, p->options->json_path, JSON_INDENT(2)) != 0;
+  json_decref(object);
+  if (!failed) return RF_OK;
+  return rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", p->options->json_path);
+}
+
+rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options) {
+  plan p = {.config = config, .options = options};
+  rf_growth growth;
+  RF_TRY(compute(&p));
+  RF_TRY(rf_growth_compute(config, p.sequence, options->cluster, &growth));
+  printf("plan of %" PRId64 " ranks (%" PRId64 " share a sequence, %" PRId64 " groups), sequences of %" PRId64
+         " tokens, %" PRId64 " a step, %d threads a rank\n",
+         options->ranks, p.sequence, p.data, config->data.length, config->training.batch,
+         options->cluster ? options->cluster->threads : rf_threads());
+  print_memory(&p);
+  print_traffic(&p);
+  print_time(&p);
+  rf_growth_print(&growth);
+  return options->json_path ? write_json(&p, rf_growth_json(&growth)) : RF_OK;
+}

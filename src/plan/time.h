@@ -1,0 +1,25 @@
+/* Time of a training step from latencies, bandwidths and rates of arithmetic. */
+#ifndef RF_PLAN_TIME_H
+#define RF_PLAN_TIME_H
+
+#include "base/phase.h"
+#include "plan/traffic.h"
+#include "train/cluster.h"
+
+typedef struct rf_plan_time {
+  double seconds[RF_PHASES]; /* of a step, of a rank; waiting included */
+  double waited[RF_PHASES];
+  double total;
+  double tokens;     /* of a step, of all ranks */
+  double messages;   /* that a rank sends for attention's exchanges and plans */
+  const char *limit; /* what takes most: "arithmetic", "memory and sorting", "bandwidth", "latency" */
+} rf_plan_time;
+
+/* Arithmetic is evenly shared; a rank's messages leave one after the other at the link's latency and rate. Of an
+ * exchange, what does not fit behind cluster->overlap of the arithmetic of attention is waited for, and all of it where
+ * there is but one wave. Histograms and plans are waited for. Parameters of the next block and gradients of the last
+ * travel behind the arithmetic of one block. */
+rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_cluster *cluster,
+                          rf_plan_time *time);
+
+#endif

@@ -1,0 +1,85 @@
+#include "train/cluster.h"
+#include <jansson.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Every number of the file. */
+static const struct {
+  const char *name;
+  size_t offset;
+} numbers[] = {
+#define NUMBER(name, field)                                                                                            \
+  { name, offsetof(rf_cluster, field) }
+    NUMBER("peak_operations_per_second", peak),
+    NUMBER("projections_operations_per_second", projections),
+    NUMBER("output_operations_per_second", output),
+    NUMBER("feed_forward_operations_per_second", feed_forward),
+    NUMBER("head_operations_per_second", head),
+    NUMBER("lsh_operations_per_second", lsh),
+    NUMBER("local_operations_per_second", local),
+    NUMBER("full_operations_per_second", full),
+    NUMBER("hashing_operations_per_second", hashing),
+    NUMBER("plan_seconds_per_item", plan_item),
+    NUMBER("embedding_seconds_per_value", embedding_value),
+    NUMBER("other_seconds_per_value", other_value),
+    NUMBER("optimizer_seconds_per_parameter", parameter),
+    NUMBER("exchange_seconds_per_byte", move_byte),
+    NUMBER("overlap", overlap),
+    NUMBER("within_host_latency_seconds", within.latency),
+    NUMBER("within_host_bytes_per_second", within.rate),
+    NUMBER("between_hosts_latency_seconds", between.latency),
+    NUMBER("between_hosts_bytes_per_second", between.rate),
+    NUMBER("disk_bytes_per_second", disk),
+};
+
+static const struct {
+  const char *name;
+  size_t offset;
+} counts[] = {{"ranks", offsetof(rf_cluster, ranks)},
+              {"threads", offsetof(rf_cluster, threads)},
+              {"hosts", offsetof(rf_cluster, hosts)}};
+
+static double *number_at(rf_cluster *c, size_t i) { return (double *)(void *)((char *)c + numbers[i].offset); }
+static int *count_at(rf_cluster *c, size_t i) { return (int *)(void *)((char *)c + counts[i].offset); }
+
+rf_status rf_cluster_write(const rf_cluster *cluster, const char *path) {
+  rf_cluster c = *cluster;
+  json_t *object = json_object();
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    json_object_set_new(object, counts[i].name, json_integer(*count_at(&c, i)));
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    json_object_set_new(object, numbers[i].name, json_real(*number_at(&c, i)));
+  const int failed = !object || json_dump_file(object, path, JSON_INDENT(2)) != 0;
+  json_decref(object);
+  return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
+}
+
+static rf_status read_numbers(const json_t *object, const char *path, rf_cluster *c) {
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    const json_t *value = json_object_get(object, counts[i].name);
+    if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > 1 << 24)
+      return rf_fail(RF_BAD_CONFIG, "%s: %s: found no whole number from 1; measure it with reformer bench cluster",
+                     path, counts[i].name);
+    *count_at(c, i) = (int)json_integer_value(value);
+  }
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    const json_t *value = json_object_get(object, numbers[i].name);
+    if (!json_is_number(value) || json_number_value(value) < 0)
+      return rf_fail(RF_BAD_CONFIG, "%s: %s: found no number of at least 0; measure it with reformer bench cluster",
+                     path, numbers[i].name);
+    *number_at(c, i) = json_number_value(value);
+  }
+  return RF_OK;
+}
+
+rf_status rf_cluster_read(const char *path, rf_cluster *cluster) {
+  json_error_t error;
+  *cluster = (rf_cluster){0};
+  json_t *object = json_load_file(path, 0, &error);
+  if (!object)
+    return rf_fail(RF_BAD_CONFIG, "%s: line %d: %s; allowed: a file that reformer bench cluster wrote", path,
+                   error.line, error.text);
+  const rf_status status = read_numbers(object, path, cluster);
+  json_decref(object);
+  return status;
+}

@@ -1,0 +1,42 @@
+/* What a machine, or a cluster of them, does in a second, as measured for one shape of model: the constants that a plan
+ * of a step's time is made of. Kept in a JSON file. */
+#ifndef RF_TRAIN_CLUSTER_H
+#define RF_TRAIN_CLUSTER_H
+
+#include "reformer/config.h"
+#include "reformer/error.h"
+
+/* Between two ranks, with all ranks sending at once. */
+typedef struct rf_link {
+  double latency; /* seconds from a send to its arrival */
+  double rate;    /* bytes a second of one rank; 0: there are no such pairs */
+} rf_link;
+
+typedef struct rf_cluster {
+  int ranks, threads, hosts; /* that it was measured on */
+  /* Operations a second of one rank with its threads, all ranks at work (model/operations.h counts them; recomputation
+   * is work): */
+  double peak;
+  double projections, output, feed_forward, head;
+  double lsh, local, full; /* scores and values of each kind */
+  double hashing;
+  /* Seconds of one rank: */
+  double plan_item;        /* sorting a (token, head, round) into its slot, once */
+  double embedding_value;  /* a number of a token's row, forward and reverse */
+  double other_value;      /* the same of what has no phase */
+  double parameter;        /* optimizer, a parameter of a shard */
+  double move_byte;        /* packing and unpacking a byte that travels */
+  double overlap;          /* share of attention's arithmetic behind which messages travel */
+  rf_link within, between; /* hosts */
+  double disk;             /* bytes a second to stable storage, one rank */
+} rf_cluster;
+
+rf_status rf_cluster_write(const rf_cluster *cluster, const char *path);
+/* RF_BAD_CONFIG where the file is missing, is no JSON, or lacks a number. */
+rf_status rf_cluster_read(const char *path, rf_cluster *cluster);
+
+/* Measures them on all ranks of the world for the configuration's widths, heads and rounds, at a length of its own, and
+ * writes them to `path` (NULL: nowhere); prints them on standard output. Collective. */
+rf_status rf_bench_cluster(const rf_config *config, const char *path);
+
+#endif

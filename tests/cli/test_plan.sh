@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Planning a run without its ranks: memory, bytes, time, and what is wrong with what is given. PROGRAM SOURCE_DIR
+set -u
+PROGRAM=$1 source_dir=$2
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+. "$source_dir/tests/cli/check.sh"
+
+cat >tiny.yaml <<'YAML'
+model: {vocab_size: 128, d_model: 32, n_layers: 2, n_heads: 2, d_ff: 64, attention: [local, lsh], positions: none}
+lsh: {chunk: 32, n_hashes: 2}
+local: {chunk: 32}
+data: {kind: duplicate, length: 1024}
+training: {steps: 3, batch: 4}
+YAML
+
+# --- without constants: memory and bytes, for any number of ranks ---
+check 0 "plan of 1 ranks" "in all" "time: not known" -- plan tiny.yaml
+check 0 "plan of 64 ranks (16 share a sequence, 4 groups)" "remote owners" -- plan tiny.yaml --ranks 64 --set mesh.sequence=16
+check 0 "it does NOT fit" "no sequence fits" -- plan tiny.yaml --memory 1
+check 0 "it fits" "the longest sequence that fits on 1 x 1 ranks has" -- plan tiny.yaml --memory 500
+
+# --- with constants: time, limit, meshes ---
+check 0 "1 hosts" "disk" -- bench cluster tiny.yaml -o cluster.json
+check 0 "what limits it" "4 x 1" "fastest" -- plan tiny.yaml --ranks 4 --set mesh.sequence=4 --cluster cluster.json --json plan.json
+for key in step_seconds phase_seconds rows_per_token memory bytes growth efficiency; do
+  checks=$((checks + 1))
+  grep -q "\"$key\"" plan.json || { failures=$((failures + 1)); echo "FAILED: no $key in plan.json"; }
+done
+# A slower link makes a slower step.
+sed 's/\("within_host_bytes_per_second": \).*,/\1100000.0,/' cluster.json >slow.json
+"$PROGRAM" plan tiny.yaml --ranks 4 --set mesh.sequence=4 --cluster slow.json --json slow-plan.json >/dev/null
+checks=$((checks + 1))
+seconds() { sed -n 's/^  "step_seconds": \([^,]*\),*$/\1/p' "$1"; }
+awk -v a="$(seconds plan.json)" -v b="$(seconds slow-plan.json)" 'BEGIN { exit !(b > 2 * a && a > 0) }' ||
+  { failures=$((failures + 1)); echo "FAILED: a slow link does not show: $(seconds plan.json), $(seconds slow-plan.json)"; }
+
+# --- what is wrong ---
+check 2 "mesh.sequence: found 3, which does not divide the 4 ranks" -- plan tiny.yaml --ranks 4 --set mesh.sequence=3
+check 2 "training.batch: found 4" "a multiple of 8" -- plan tiny.yaml --ranks 8
+check 2 "missing.json" "reformer bench cluster" -- plan tiny.yaml --cluster missing.json
+echo '{"ranks": 1}' >short.json
+check 2 "short.json: threads: found no whole number" -- plan tiny.yaml --cluster short.json
+check 2 "--ranks: found '0'" -- plan tiny.yaml --ranks 0
+finish
