@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Kills runs by SIGKILL, again and again, and compares them with one that was never killed:
+#
+#   tests/fault/kill.sh PROGRAM KILLS RANKS SEED
+#
+# PROGRAM trains on RANKS ranks. A random rank, all of them, or the launcher with all of them are killed: half of the
+# times while a checkpoint is written, else at any time, start and end included. After each kill nothing may hang or be
+# left running, the newest checkpoint must verify, and the same command line must go on from exactly that one, having
+# lost one interval of checkpoints and the steps run during a write at most. A run that has come to its end must equal
+# the one never killed: loss, gradient norm, learning rate and evaluations of every step and all numbers of the last
+# state, to the bit, and leave nothing behind. Then another one begins, until there were KILLS kills; every fourth run
+# has checkpoint.async: false. Prints a table; exit status 0 only where all of this was so.
+set -eu
+program=$(realpath "$1")
+script=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/kill.py
+shift
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+cd "$work"
+OMP_NUM_THREADS=1 python3 "$script" "$program" "$@"
