@@ -30,10 +30,11 @@ typedef struct bench {
   rf_model *model;
   rf_optimizer *optimizer;
   rf_state state;
-  char folder[RF_MAX_PATH], plain[RF_MAX_PATH]; /* this bench's; this rank's plain file */
-  char *copy;                                   /* [bytes] */
-  int64_t bytes, all_bytes;                     /* that this rank saves; that all do */
-  double *times[TIMES + 1];                     /* [repeats] seconds, of the slowest rank; the last: room */
+  char folder[RF_MAX_PATH], plain[RF_MAX_PATH];   /* this bench's; this rank's plain file */
+  char waiting[RF_MAX_PATH], beside[RF_MAX_PATH]; /* folders of checkpoints */
+  char *copy;                                     /* [bytes] */
+  int64_t bytes, all_bytes;                       /* that this rank saves; that all do */
+  double *times[TIMES + 1];                       /* [repeats] seconds, of the slowest rank; the last: room */
 } bench;
 
 /* --- one measurement of each kind ------------------------------------------------------------- */
@@ -42,10 +43,10 @@ static bool is_saved(const bench *b, int i) { return rf_shard_holds(&b->state.ar
 
 static int64_t bytes_of(const bench *b, int i) { return b->state.arrays[i].count * (int64_t)sizeof(real); }
 
-/* As slow as the slowest rank. */
+/* As slow as the slowest rank. Turn 0 counts for nothing: it touches memory for the first time. */
 static rf_status note(const bench *b, int what, int64_t turn, double seconds) {
   RF_TRY(rf_max_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &seconds));
-  b->times[what][turn] = seconds;
+  if (turn > 0) b->times[what][turn - 1] = seconds;
   return RF_OK;
 }
 
@@ -83,11 +84,22 @@ static rf_status write_plain(const bench *b, int64_t turn) {
   return note(b, PLAIN_WRITE, turn, seconds);
 }
 
-static rf_status open_saver(const bench *b, bool async, rf_saver **saver) {
-  const rf_saver_options options = {
-      .folder = b->folder, .config = {.every = 1, .keep = 1, .async = async}, .resumed_step = -1};
-  return rf_agree(b->mesh,
-                  rf_saver_create(&options, b->mesh, rf_store_layout(rf_model_store(b->model)), &b->state, saver));
+static rf_status path_of(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
+  char name[32];
+  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
+  return rf_path_join(folder, name, path);
+}
+
+/* Each kind of writing starts by removing what it wrote before: so each finds as much memory freed for the file
+ * system's cache as the others, which on a virtual machine decides how fast it writes. */
+static rf_status open_saver(const bench *b, const char *folder, int64_t turn, bool async, rf_saver **saver) {
+  const rf_saver_options options = {.folder = folder, .config = {.every = 1, .async = async}, .resumed_step = -1};
+  char before[RF_MAX_PATH];
+  RF_TRY(rf_agree(b->mesh,
+                  rf_saver_create(&options, b->mesh, rf_store_layout(rf_model_store(b->model)), &b->state, saver)));
+  RF_TRY(path_of(folder, turn - 1, before));
+  if (turn > 0 && rf_mesh_rank(b->mesh) == 0) rf_folder_remove(before);
+  return RF_OK;
 }
 
 static rf_status begin(const bench *b, rf_saver *saver, int64_t step) {
@@ -107,9 +119,9 @@ static rf_status check_saved(rf_saver *saver) {
 static rf_status save_waiting(const bench *b, int64_t turn) {
   rf_saver *saver;
   double start;
-  RF_TRY(open_saver(b, false, &saver));
+  RF_TRY(open_saver(b, b->waiting, turn, false, &saver));
   rf_status status = line_up(b, &start);
-  if (status == RF_OK) status = begin(b, saver, 2 * turn + 1);
+  if (status == RF_OK) status = begin(b, saver, turn);
   if (status == RF_OK) status = note(b, WRITE, turn, rf_clock_seconds() - start);
   if (status == RF_OK) status = check_saved(saver);
   rf_saver_destroy(saver);
@@ -148,10 +160,10 @@ static rf_status poll(rf_saver *saver, int64_t step) {
 static rf_status save_beside(const bench *b, int64_t turn) {
   rf_saver *saver;
   double start;
-  RF_TRY(open_saver(b, true, &saver));
+  RF_TRY(open_saver(b, b->beside, turn, true, &saver));
   rf_status status = line_up(b, &start);
-  if (status == RF_OK) status = begin(b, saver, 2 * turn + 2);
-  if (status == RF_OK) status = poll(saver, 2 * turn + 2);
+  if (status == RF_OK) status = begin(b, saver, turn);
+  if (status == RF_OK) status = poll(saver, turn);
   const rf_saver_report report = rf_saver_report_of(saver);
   if (status == RF_OK) status = note(b, STALL, turn, report.stall_seconds);
   if (status == RF_OK) status = note(b, BESIDE, turn, report.write_seconds);
@@ -200,10 +212,9 @@ static rf_status load(const bench *b, const char *folder) {
 }
 
 static rf_status read_back(const bench *b, int64_t turn) {
-  char name[32], folder[RF_MAX_PATH];
+  char folder[RF_MAX_PATH];
   double start;
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)(2 * turn + 2));
-  RF_TRY(rf_path_join(b->folder, name, folder));
+  RF_TRY(path_of(b->beside, turn, folder));
   RF_TRY(rf_agree(b->mesh, forget_shard(b, folder)));
   RF_TRY(line_up(b, &start));
   const rf_status status = load(b, folder);
@@ -215,7 +226,7 @@ static rf_status read_back(const bench *b, int64_t turn) {
 /* --- all of them ------------------------------------------------------------------------------ */
 
 static rf_status measure(const bench *b) {
-  for (int64_t turn = 0; turn < b->options->repeats; turn++) {
+  for (int64_t turn = 0; turn <= b->options->repeats; turn++) {
     if (turn % 2 == 0) RF_TRY(write_plain(b, turn));
     RF_TRY(save_waiting(b, turn));
     if (turn % 2 != 0) RF_TRY(write_plain(b, turn)); /* neither is always the first */
@@ -238,7 +249,9 @@ static rf_status make_folder(bench *b) {
   if (status == RF_OK) memcpy(b->folder, path, sizeof path);
   RF_TRY(rf_agree(b->mesh, status));
   (void)snprintf(name, sizeof name, "plain-%05d", rf_mesh_rank(b->mesh));
-  return rf_path_join(b->folder, name, b->plain);
+  RF_TRY(rf_path_join(b->folder, name, b->plain));
+  RF_TRY(rf_path_join(b->folder, "waiting", b->waiting));
+  return rf_path_join(b->folder, "beside", b->beside);
 }
 
 static rf_status set_up(bench *b) {
@@ -258,15 +271,17 @@ static rf_status set_up(bench *b) {
   return RF_OK;
 }
 
-static void tear_down(bench *b) {
+static void remove_last(const bench *b, const char *folder) {
   char path[RF_MAX_PATH];
+  if (path_of(folder, b->options->repeats, path) == RF_OK) rf_folder_remove(path);
+  rf_folder_remove(folder);
+}
+
+static void tear_down(bench *b) {
   if (b->plain[0] != '\0') (void)unlink(b->plain);
-  if (b->folder[0] != '\0' && rf_agree(b->mesh, RF_OK) == RF_OK && rf_mesh_rank(b->mesh) == 0) {
-    for (int64_t step = 1; step <= 2 * b->options->repeats; step++) {
-      char name[32];
-      (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
-      if (rf_path_join(b->folder, name, path) == RF_OK) rf_folder_remove(path);
-    }
+  if (b->beside[0] != '\0' && rf_agree(b->mesh, RF_OK) == RF_OK && rf_mesh_rank(b->mesh) == 0) {
+    remove_last(b, b->waiting);
+    remove_last(b, b->beside);
     rf_folder_remove(b->folder);
   }
   for (int t = 0; t <= TIMES; t++) free(b->times[t]);
