@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RF_CHECKPOINT_VERSION = 1 };
+enum { RF_CHECKPOINT_VERSION = 1, RF_MAX_MACHINE = 256 };
 
 /* The arrays that make up a state: parameters, and the optimizer's moments where there is one. Their values are
  * lent. Free with rf_state_destroy. */
@@ -37,6 +37,7 @@ typedef struct rf_checkpoint_header {
   uint64_t seed;
   int64_t mesh_sequence, mesh_data; /* ranks that share a sequence, data-parallel groups */
   double eval_loss;                 /* of an evaluation at this very step; NaN: there was none */
+  char machine[RF_MAX_MACHINE];     /* program and processor that computed the state; "": not known */
 } rf_checkpoint_header;
 
 /* Writes a checkpoint as `folder`, whose parent folder is made where it is missing. It is written beside it as

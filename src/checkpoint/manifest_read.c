@@ -56,6 +56,22 @@ static rf_status read_eval_loss(const reader *r, double *loss) {
   return fine ? RF_OK : refuse(r, "eval_loss");
 }
 
+/* Not all manifests have it. */
+static rf_status read_machine(const reader *r, char machine[RF_MAX_MACHINE]) {
+  rf_h5 h = {0};
+  const htri_t there = H5Aexists(r->file, "machine");
+  if (there == 0) return RF_OK;
+  const hid_t text = there > 0 ? rf_h5_keep(&h, H5Aopen(r->file, "machine", H5P_DEFAULT)) : -1;
+  const hid_t type = text >= 0 ? rf_h5_keep(&h, H5Aget_type(text)) : -1;
+  const hid_t space = text >= 0 ? rf_h5_keep(&h, H5Aget_space(text)) : -1;
+  bool fine = type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+              H5Sget_simple_extent_npoints(space) == 1 && H5Tget_size(type) <= RF_MAX_MACHINE;
+  fine = fine && H5Aread(text, type, machine) >= 0;
+  machine[RF_MAX_MACHINE - 1] = '\0';
+  fine = rf_h5_close(&h) && fine;
+  return fine ? RF_OK : refuse(r, "machine");
+}
+
 /* Free *text. */
 static rf_status read_config(const reader *r, char **text) {
   rf_h5 h = {0};
@@ -218,6 +234,7 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
   RF_TRY(read_int(r, "real_bytes", 4, 8, &real_bytes));
   if (real_bytes != 4 && real_bytes != 8) return refuse(r, "real_bytes");
   RF_TRY(read_eval_loss(r, &m->header.eval_loss));
+  RF_TRY(read_machine(r, m->header.machine));
   m->ranks = (int)ranks;
   m->real_bytes = (int)real_bytes;
   const rf_status status = read_config(r, &config);

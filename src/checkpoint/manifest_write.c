@@ -90,6 +90,7 @@ static rf_status fill(hid_t file, const rf_checkpoint_header *header, int ranks,
   RF_TRY(write_int(file, "mesh_data", header->mesh_data));
   RF_TRY(write_int(file, "real_bytes", sizeof(real)));
   RF_TRY(write_number(file, "eval_loss", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &header->eval_loss));
+  if (header->machine[0] != '\0') RF_TRY(write_text(file, "machine", header->machine, true));
   RF_TRY(write_text(file, "config", header->config, false));
   RF_TRY(write_layout(file, layout));
   RF_TRY(write_table(file, "segments", rf_segment_columns, sizeof *segments, n_segments, segments));

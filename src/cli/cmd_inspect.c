@@ -24,6 +24,7 @@ static void print_text(const char *folder, const rf_checkpoint_info *info) {
          (unsigned long long)info->header.seed, info->ranks, info->ranks > 1 ? "s" : "",
          (long long)info->header.mesh_sequence, (long long)info->header.mesh_data);
   if (!isnan(info->header.eval_loss)) printf("validation loss %.6g\n", info->header.eval_loss);
+  if (info->header.machine[0] != '\0') printf("computed by %s\n", info->header.machine);
   printf("holds:");
   for (int k = 0; k < info->n_kinds; k++) printf(" %s", info->kinds[k]);
   printf("\n\n");
@@ -55,13 +56,14 @@ static rf_status print_json(const rf_checkpoint_info *info) {
   char seed[32]; /* does not fit a JSON integer */
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)info->header.seed);
   for (int k = 0; k < info->n_kinds; k++) json_array_append_new(kinds, json_string(info->kinds[k]));
-  json_t *all = json_pack("{s:i, s:s, s:I, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:s}", "version",
-                          info->version, "attempt", info->attempt, "step", (json_int_t)info->header.step, "eval_loss",
-                          isnan(info->header.eval_loss) ? json_null() : json_real(info->header.eval_loss), "seed", seed,
-                          "precision", precision(info), "ranks", info->ranks, "mesh_sequence",
-                          (json_int_t)info->header.mesh_sequence, "mesh_data", (json_int_t)info->header.mesh_data,
-                          "bytes", (json_int_t)info->bytes, "parameters", (json_int_t)count_parameters(info->layout),
-                          "holds", kinds, "tensors", list_tensors(info->layout), "config", info->header.config);
+  json_t *all =
+      json_pack("{s:i, s:s, s:I, s:s, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:s}", "version", info->version,
+                "attempt", info->attempt, "step", (json_int_t)info->header.step, "machine", info->header.machine,
+                "eval_loss", isnan(info->header.eval_loss) ? json_null() : json_real(info->header.eval_loss), "seed",
+                seed, "precision", precision(info), "ranks", info->ranks, "mesh_sequence",
+                (json_int_t)info->header.mesh_sequence, "mesh_data", (json_int_t)info->header.mesh_data, "bytes",
+                (json_int_t)info->bytes, "parameters", (json_int_t)count_parameters(info->layout), "holds", kinds,
+                "tensors", list_tensors(info->layout), "config", info->header.config);
   char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
   json_decref(all);
   if (!text) return rf_fail(RF_FAILED, "inspect: out of memory, or a configuration that is no UTF-8");

@@ -88,6 +88,7 @@ static rf_status train(job *j, const char *text) {
   const rf_train_options options = {.run_folder = j->folder.path,
                                     .lock = j->folder.lock,
                                     .config_text = text,
+                                    .machine = j->machine,
                                     .step = j->start.step,
                                     .resumed_here = j->start.from_here};
   RF_TRY(rf_train_run(&options, &j->start.trainer, &end));

@@ -33,6 +33,9 @@ static void say_origin(const rf_train_request *request, const char *path, const 
     rf_log_info("it was written by %d ranks (%lld x %lld), this is %d (%d x %d): the same batches, other rounding",
                 info->ranks, (long long)info->header.mesh_sequence, (long long)info->header.mesh_data, ranks, sequence,
                 rf_mesh_data_size(mesh));
+  if (info->header.machine[0] != '\0' && strcmp(info->header.machine, request->machine) != 0)
+    rf_log_warn("it was computed by %s, this is %s: last bits may differ from here on", info->header.machine,
+                request->machine);
 }
 
 /* The trainer of an open checkpoint. Where finding->status is not RF_OK there is none. */

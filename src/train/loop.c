@@ -14,6 +14,7 @@
 #include "train/stop.h"
 #include "train/watchdog.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,12 +77,13 @@ static void tell_checkpoint(run *r, rf_metrics_record *record) {
 
 /* After the evaluation, whose loss tells which checkpoint is the best; NaN: there was none at this step. */
 static rf_status save(run *r, int64_t step, double eval_loss) {
-  const rf_checkpoint_header header = {.config = r->options->config_text,
-                                       .step = step,
-                                       .seed = r->trainer->config.training.seed,
-                                       .mesh_sequence = rf_mesh_sequence_size(r->mesh),
-                                       .mesh_data = rf_mesh_data_size(r->mesh),
-                                       .eval_loss = eval_loss};
+  rf_checkpoint_header header = {.config = r->options->config_text,
+                                 .step = step,
+                                 .seed = r->trainer->config.training.seed,
+                                 .mesh_sequence = rf_mesh_sequence_size(r->mesh),
+                                 .mesh_data = rf_mesh_data_size(r->mesh),
+                                 .eval_loss = eval_loss};
+  (void)snprintf(header.machine, sizeof header.machine, "%s", r->options->machine);
   rf_watchdog_rest(r->watchdog);
   if (r->metrics) rf_metrics_sync(r->metrics);
   RF_TRY(rf_saver_begin(r->saver, &header));

@@ -9,6 +9,7 @@ typedef struct rf_train_options {
   const char *run_folder;  /* exists, writable */
   rf_lock *lock;           /* of it, on rank 0; lent */
   const char *config_text; /* YAML of the configuration, for checkpoints */
+  const char *machine;     /* of rf_machine_describe, for them too */
   int64_t step;            /* steps that are done: the trainer holds the state after that many */
   bool resumed_here;       /* from a checkpoint of this very folder */
 } rf_train_options;

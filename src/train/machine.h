@@ -4,8 +4,7 @@
 #define RF_TRAIN_MACHINE_H
 
 #include "comm/mesh.h"
-
-enum { RF_MAX_MACHINE = 256 };
+#include "reformer/checkpoint.h"
 
 /* "program 00b1946ac92492d2 (float), AMD EPYC 9R14, OpenBLAS 0.3.21 Zen" into machine, RF_MAX_MACHINE bytes: rank 0's,
  * on all ranks, which call this. *same: all ranks have the same. */

@@ -28,15 +28,16 @@ expect() { # expect WHAT WANTED FOUND
 # What must be the same to the bit, a line a step.
 figures() { sed 's/.*\("step":[0-9]*\),\("loss":[^,]*\),.*\("learning_rate":[^,]*\),\("grad_norm":[^,]*\),.*/\1 \2 \3 \4/' "$1/metrics.jsonl"; }
 
-# same_run WHAT RUN RUN: losses, gradient norms and rates of every step, and the state after step 20. The numbers of a
+# same_run WHAT RUN RUN: losses, gradient norms and rates of every step, and the state after the last. The numbers of a
 # shard begin at 64 KiB; before them are HDF5's own tables.
 same_run() {
-  local file
-  expect "$1: lines" 20 "$(wc -l <"$3/metrics.jsonl")"
+  local file last
+  last=$(cd "$2/checkpoints" && printf '%s\n' step-???????? | tail -n 1)
+  expect "$1: lines" $((10#${last#step-})) "$(wc -l <"$3/metrics.jsonl")"
   expect "$1: figures" "$(figures "$2")" "$(figures "$3")"
-  for file in "$2"/checkpoints/step-00000020/shard-*; do
+  for file in "$2/checkpoints/$last"/shard-*; do
     checks=$((checks + 1))
-    cmp -i 65536 "$file" "$3/checkpoints/step-00000020/${file##*/}" || fail "$1: ${file##*/} after step 20"
+    cmp -i 65536 "$file" "$3/checkpoints/$last/${file##*/}" || fail "$1: ${file##*/} of $last"
   done
 }
 
@@ -48,4 +49,10 @@ wait_for() { # wait_for TEXT FILE: until it is there
   done
   fail "'$1' does not come in $2"
   cat "$2"
+}
+
+flip() { # flip FILE OFFSET: one bit
+  local byte
+  byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+  printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }

@@ -32,11 +32,6 @@ same_run "a run cut back to step 7" whole torn
 
 # --- damage: the next older one, saying what was damaged; none left: refused ---
 shard=whole/checkpoints/step-00000020/shard-00000-of-00001.h5
-flip() { # flip FILE OFFSET: one bit
-  local byte
-  byte=$(od -An -tu1 -j "$2" -N 1 "$1")
-  printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
 rm -rf damaged
 cp -r whole damaged
 flip damaged/checkpoints/step-00000020/shard-00000-of-00001.h5 $(($(stat -c %s $shard) / 2))
