@@ -41,7 +41,7 @@ static void test_every_key_reads_its_value(void **state) {
                          "  positions: {kind: axial, shape: [8, 4, 8], dims: [32, 16, 48]}\n"
                          "lsh: {n_buckets: [4, 6], rotations: some/file.h5, attend_across_buckets: false}\n"
                          "data: {kind: tokens, path: 'a b', token_bytes: 4, length: 256, split: [0.8, 0.1, 0.1]}\n"
-                         "training: {seed: 18446744073709551615}\n"
+                         "training: {seed: 18446744073709551615, memory_limit: 1536MiB}\n"
                          "optimizer: {kind: adafactor, decay_exponent: -0.7, scale_parameter: true}\n",
                          NULL, &config),
                    RF_OK);
@@ -64,6 +64,7 @@ static void test_every_key_reads_its_value(void **state) {
   assert_int_equal(config.data.token_bytes, 4);
   assert_true(config.data.split[0] == 0.8);
   assert_true(config.training.seed == UINT64_MAX);
+  assert_int_equal(config.training.memory_limit, (int64_t)1536 << 20);
   assert_true(config.optimizer.decay_exponent == -0.7);
   assert_true(config.optimizer.beta1 == 0);
   assert_true(config.optimizer.scale_parameter);
@@ -86,6 +87,7 @@ static void test_defaults_make_a_whole_configuration(void **state) {
   assert_true(config.optimizer.beta1 == 0.9);
   assert_false(config.optimizer.scale_parameter);
   assert_int_equal(config.mesh.data, 0);
+  assert_int_equal(config.training.memory_limit, 0);
 }
 
 static void test_a_resolved_configuration_reads_back_as_itself(void **state) {
@@ -98,8 +100,11 @@ static void test_a_resolved_configuration_reads_back_as_itself(void **state) {
       "output: {sample_prompt: ' two  spaces '}\n",
       "data: {kind: tokens, path: '123', length: 4000}\n"
       "lsh: {n_buckets: auto, rotations: 'x y.h5'}\n"
-      "optimizer: {eps: 3.3333333333333334e-9, lr: 0.1}\n",
-      "data: duplicate\nmodel: {positions: learned}\noptimizer: {kind: adafactor, scale_parameter: true}\n"};
+      "optimizer: {eps: 3.3333333333333334e-9, lr: 0.1}\n"
+      "training: {memory_limit: 3221225472}\n",
+      "data: duplicate\nmodel: {positions: learned}\noptimizer: {kind: adafactor, scale_parameter: true}\n"
+      "training: {memory_limit: auto}\n",
+      "data: duplicate\ntraining: {memory_limit: 1000001}\n"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     rf_config config, again;
     char *text = NULL;
@@ -184,6 +189,10 @@ static void test_a_wrong_type_names_place_value_and_what_is_allowed(void **state
   REFUSED("data: {split: [0.5, 0.5]}\n", NULL, "a list of 2", "a list of 3 numbers");
   REFUSED("data: {split: 0.5}\n", NULL, "'0.5'", "a list of 3 numbers");
   REFUSED("lsh: {rotations: file.txt}\n", NULL, "'file.txt'", "per_head, shared, or a file whose name ends in .h5");
+  REFUSED("training: {memory_limit: 4GB}\n", NULL, "'4GB'", "bytes, as 4GiB, 512MiB or 0, or auto");
+  REFUSED("training: {memory_limit: 4 GiB}\n", NULL, "'4 GiB'", "bytes, as 4GiB");
+  REFUSED("training: {memory_limit: -1}\n", NULL, "'-1'", "bytes, as 4GiB");
+  REFUSED("training: {memory_limit: 8388608TiB}\n", NULL, "'8388608TiB'", "bytes, as 4GiB");
   REFUSED("training: {seed: -1}\n", NULL, "'-1'", "18446744073709551615");
   REFUSED(minimal, "training.steps=many", "--set training.steps", "'many'", "whole number");
   REFUSED(minimal, "training.steps=", "--set training.steps", "found nothing");
