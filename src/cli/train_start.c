@@ -4,23 +4,24 @@
 #include "cli/config_resume.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
+#include "plan/check.h"
 #include "train/resume.h"
 #include "train/run_folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The model, as its configuration wants it, before a step. */
+/* The model, as its configuration wants it, before a step. By all ranks; all learn of a failure. */
 static rf_status build(const rf_train_request *request, rf_train_start *start) {
-  RF_TRY(rf_config_check_training(request->origin.file, &start->config));
-  return rf_trainer_create(&start->config, request->mesh, &start->trainer);
+  RF_TRY(rf_agree(request->mesh, rf_config_check_training(request->origin.file, &start->config)));
+  RF_TRY(rf_agree(request->mesh, rf_plan_check_memory(&start->config, request->mesh)));
+  return rf_agree(request->mesh, rf_trainer_create(&start->config, request->mesh, &start->trainer));
 }
 
 static rf_status begin_anew(const rf_train_request *request, rf_train_start *start) {
   start->config = request->given;
-  rf_status status = rf_config_settle(&start->config, &request->origin);
-  if (status == RF_OK) status = build(request, start);
-  return rf_agree(request->mesh, status);
+  RF_TRY(rf_agree(request->mesh, rf_config_settle(&start->config, &request->origin)));
+  return build(request, start);
 }
 
 /* --- from one checkpoint ---------------------------------------------------------------------------- */
@@ -42,10 +43,9 @@ static void say_origin(const rf_train_request *request, const char *path, const 
 static rf_status load(const rf_train_request *request, const char *path, rf_checkpoint *checkpoint,
                       rf_train_start *start, rf_finding *finding) {
   const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
-  rf_status status = rf_config_resume(&request->given, &request->origin, path, info, &start->config);
-  if (status == RF_OK) status = build(request, start);
-  RF_TRY(rf_agree(request->mesh, status));
-  status =
+  RF_TRY(rf_agree(request->mesh, rf_config_resume(&request->given, &request->origin, path, info, &start->config)));
+  RF_TRY(build(request, start));
+  const rf_status status =
       rf_agree(request->mesh, rf_context(rf_resume_load(checkpoint, &start->trainer, finding), "checkpoint %s", path));
   if (status == RF_OK && finding->status == RF_OK) {
     start->step = info->header.step;

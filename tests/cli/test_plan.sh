@@ -42,4 +42,10 @@ check 2 "missing.json" "reformer bench cluster" -- plan tiny.yaml --cluster miss
 echo '{"ranks": 1}' >short.json
 check 2 "short.json: threads: found no whole number" -- plan tiny.yaml --cluster short.json
 check 2 "--ranks: found '0'" -- plan tiny.yaml --ranks 0
+
+# --- train makes the same check before any work ---
+check 2 "data.length: found 67108864" "the longest that fits on these ranks has" -- \
+  train tiny.yaml --run never --set data.length=67108864 --set training.batch=1024
+checks=$((checks + 1))
+[ ! -e never ] || { failures=$((failures + 1)); echo "FAILED: a run that does not fit left a folder behind"; }
 finish
