@@ -93,6 +93,9 @@ static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
     (void)snprintf(text, sizeof text, "reformer %s: %s is missing", command->name, command->operands[taken]);
     return refuse(command, text);
   }
+  const char *last = taken > 0 ? command->operands[taken - 1] : "";
+  const bool takes_more = strstr(last, "...") != NULL;
+  for (; takes_more && taken < argc && taken < RF_MAX_OPERANDS; taken++) arguments->operand[taken] = argv[taken];
   if (argc <= taken) return RF_OK;
   (void)snprintf(text, sizeof text, "reformer %s: found '%.64s' where nothing more belongs", command->name,
                  argv[taken]);

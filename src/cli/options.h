@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RF_MAX_OPTIONS = 16, RF_MAX_OPERANDS = 4, RF_MAX_SETS = 256 };
+enum { RF_MAX_OPTIONS = 16, RF_MAX_OPERANDS = 16, RF_MAX_SETS = 256 };
 
 typedef struct rf_option {
   const char *name;     /* without the dashes; NULL ends a table */
@@ -20,7 +20,8 @@ typedef struct rf_arguments rf_arguments;
 
 typedef struct rf_command {
   const char *name;
-  const char *operands[RF_MAX_OPERANDS + 1]; /* names, NULL at the end; all must be given, but those in [brackets] */
+  const char *operands[RF_MAX_OPERANDS + 1]; /* names, NULL at the end; all must be given, but those in
+                                                [brackets]; the last takes all that follow where it ends in ... */
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;

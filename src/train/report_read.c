@@ -1,0 +1,149 @@
+#include "base/log.h"
+#include "reformer/config.h"
+#include "train/report.h"
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static rf_status add_point(rf_points *p, double x, double y) {
+  if (!isfinite(y)) return RF_OK;
+  if ((p->n & (p->n + 1)) == 0 || p->n == 0) { /* 1, 3, 7, ...: room for twice as many */
+    const size_t room = 2 * ((size_t)p->n + 1) + 1;
+    double *larger_x = realloc(p->x, room * sizeof *p->x);
+    if (larger_x) p->x = larger_x;
+    double *larger_y = realloc(p->y, room * sizeof *p->y);
+    if (larger_y) p->y = larger_y;
+    if (!larger_x || !larger_y) return rf_fail(RF_FAILED, "out of memory: points of a curve");
+  }
+  p->x[p->n] = x;
+  p->y[p->n++] = y;
+  return RF_OK;
+}
+
+static double number_of(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static double bytes_of(const json_t *object) {
+  const char *key;
+  json_t *value, *bytes = json_object_get(object, "bytes");
+  double sum = 0;
+  json_object_foreach(bytes, key, value) sum += json_number_value(value);
+  return sum;
+}
+
+/* The last evaluation's. */
+static rf_status take_positions(const json_t *object, rf_points *p) {
+  const char *key;
+  json_t *value, *positions = json_object_get(object, "eval_loss_by_position");
+  if (!positions) return RF_OK;
+  p->n = 0;
+  json_object_foreach(positions, key, value) {
+    RF_TRY(add_point(p, strtod(key, NULL) + 1, json_is_number(value) ? json_number_value(value) : NAN));
+  }
+  return RF_OK;
+}
+
+static rf_status take_line(const json_t *object, rf_reported_run *run) {
+  static const struct {
+    rf_curve curve;
+    const char *key;
+    double factor;
+  } keys[] = {{RF_CURVE_LOSS, "loss", 1},
+              {RF_CURVE_EVAL_LOSS, "eval_loss", 1},
+              {RF_CURVE_SPEED, "tokens_per_second", 1},
+              {RF_CURVE_MEMORY, "peak_rss_bytes", 1.0 / 1048576},
+              {RF_CURVE_GRAD_NORM, "grad_norm", 1},
+              {RF_CURVE_LEARNING_RATE, "learning_rate", 1}};
+  const double step = number_of(object, "step"), since = step - (double)run->last_step;
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    RF_TRY(add_point(&run->curve[keys[i].curve], step, keys[i].factor * number_of(object, keys[i].key)));
+  if (since > 0) RF_TRY(add_point(&run->curve[RF_CURVE_BYTES], step, bytes_of(object) / since / 1048576));
+  run->last_step = (int64_t)step;
+  run->steps++;
+  return take_positions(object, &run->curve[RF_CURVE_POSITION]);
+}
+
+/* A line that ends in no newline may be torn. */
+static rf_status read_line(const char *path, int number, const char *line, bool ended, rf_reported_run *run) {
+  json_error_t error;
+  json_t *object = json_loads(line, 0, &error);
+  rf_status status = RF_OK;
+  if (object && json_is_number(json_object_get(object, "step")))
+    status = take_line(object, run);
+  else if (!ended)
+    rf_log_warn("%s: line %d is torn and passed over", path, number);
+  else
+    status = rf_fail(RF_BAD_DATA, "%s: line %d: found no object with a step; allowed: what a run writes there", path,
+                     number);
+  json_decref(object);
+  return status;
+}
+
+static rf_status read_metrics(const char *folder, rf_reported_run *run) {
+  char path[RF_MAX_PATH], *line = NULL;
+  size_t room = 0;
+  ssize_t length;
+  rf_status status = RF_OK;
+  snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
+  FILE *file = fopen(path, "re");
+  if (!file) return rf_fail(RF_BAD_DATA, "%s: cannot be opened: %s; give the folder of a run", path, strerror(errno));
+  for (int number = 1; status == RF_OK && (length = getline(&line, &room, file)) > 0; number++)
+    status = read_line(path, number, line, line[length - 1] == '\n', run);
+  free(line);
+  (void)fclose(file);
+  if (status == RF_OK && run->steps == 0)
+    status = rf_fail(RF_BAD_DATA, "%s: found no line; the run has logged no step yet", path);
+  return status;
+}
+
+/* Our own writer's YAML: a section a line, its keys two blanks in, one a line. */
+static rf_status read_config(const char *folder, rf_reported_run *run) {
+  char path[RF_MAX_PATH], section[64] = "", *line = NULL;
+  size_t room = 0;
+  rf_status status = RF_OK;
+  snprintf(path, sizeof path, "%s/config.yaml", folder);
+  FILE *file = fopen(path, "re");
+  if (!file) {
+    rf_log_warn("%s: cannot be opened: %s; the report goes without it", path, strerror(errno));
+    return RF_OK;
+  }
+  while (status == RF_OK && getline(&line, &room, file) > 0) {
+    line[strcspn(line, "\n")] = '\0';
+    if (line[0] == '#' || line[0] == '\0') continue;
+    if (line[0] != ' ') {
+      snprintf(section, sizeof section, "%.*s", (int)strcspn(line, ":"), line);
+      continue;
+    }
+    char **keys = realloc(run->keys, ((size_t)run->n_keys + 1) * sizeof *keys);
+    if (keys) run->keys = keys;
+    if (!keys || asprintf(&run->keys[run->n_keys], "%s.%s", section, line + strspn(line, " ")) < 0)
+      status = rf_fail(RF_FAILED, "out of memory: keys of %s", path);
+    else
+      run->n_keys++;
+  }
+  free(line);
+  (void)fclose(file);
+  return status;
+}
+
+rf_status rf_report_read(const char *folder, rf_reported_run *run) {
+  *run = (rf_reported_run){.folder = folder};
+  RF_TRY(read_metrics(folder, run));
+  return read_config(folder, run);
+}
+
+void rf_reported_run_destroy(rf_reported_run *run) {
+  for (int c = 0; c < RF_CURVES; c++) {
+    free(run->curve[c].x);
+    free(run->curve[c].y);
+  }
+  for (int k = 0; k < run->n_keys; k++) free(run->keys[k]);
+  free(run->keys);
+  *run = (rf_reported_run){0};
+}
