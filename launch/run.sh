@@ -351,6 +351,8 @@ for ((start = 0; ; start++)); do
   sleep "$pause" &
   wait $!
   pause=$((pause * 2 < 60 ? pause * 2 : 60))
+  # A step of the start that died may still hold the processors of a node that does not answer.
+  [ $in_slurm = 0 ] || export SLURM_OVERLAP=1
   had_lost=$lost_hosts
   until look_around; do
     [ $((SECONDS - died)) -lt 120 ] || { say "no host has answered for 120 s" && finish "$status"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Slurm over virtual hosts: jobs with srun and with mpirun inside, a job that is told to stop and one that is
-# preempted, which come back and end as if nothing had been, and a sweep as a job array. PROGRAM SOURCE_DIR
+# preempted, which come back and end as if nothing had been, one that loses a node, and a sweep. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
 work=$(mktemp -d) && cd "$work" || exit 1
@@ -89,6 +89,15 @@ expect "rows" "1,1,1e-3,,,done,4 2,2,,,,done,4 3,,,[local],5,done,5 " "$(sed 1d 
 expect "losses" "" "$(sed 1d table.csv | cut -d, -f8 | grep -v '^4\.[0-9]*$')"
 expect "status of a line that is not there" 2 \
   "$(SLURM_ARRAY_TASK_ID=4 SLURM_ARRAY_JOB_ID=1 SLURM_SUBMIT_DIR=$work bash "$source_dir/launch/sweep.sbatch" config.yaml list 2>/dev/null; echo $?)"
+
+# --- a node whose link is cut: the run goes on in the same job, on the nodes that are left ---
+sed 's/--run mpirun/--run cut/' mpirun.sbatch >cut.sbatch
+job=$(submit cut --nodes=3 --ntasks-per-node=1 --exclusive --no-kill cut.sbatch)
+wait_for_step cut 13
+"$hosts" cut h1
+wait_for_end "$job" cut
+expect_text "no answer from h1; starting again .* on 2 ranks (mesh.sequence=2)" cut.log
+losses_agree one cut 1e-3
 
 "$slurm" down
 finish
