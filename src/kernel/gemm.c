@@ -23,7 +23,6 @@ const char *rf_gemm_library(void) { return "libxsmm"; }
 
 enum {
   ROWS = 128,                /* that a call takes at most: few shapes, little code */
-  DEPTH = 512,               /* likewise of the sum: what is read of b stays in the second-level cache */
   NARROW = RF_GEMM_PANEL / 2 /* columns below which libxsmm sums in another order when rows are few */
 };
 
@@ -50,7 +49,8 @@ static void call(int64_t m, int64_t n, int64_t k, const sides *s, bool add, real
 
 /* A panel of columns that is not full. */
 static void narrow_panel(int64_t m, int64_t columns, int64_t k, sides s, bool add, real *c, int64_t ldc) {
-  real b[DEPTH * RF_GEMM_PANEL] __attribute__((aligned(64))), whole[ROWS * RF_GEMM_PANEL] __attribute__((aligned(64)));
+  real b[RF_GEMM_DEPTH * RF_GEMM_PANEL] __attribute__((aligned(64))),
+      whole[ROWS * RF_GEMM_PANEL] __attribute__((aligned(64)));
   const int64_t width = columns <= NARROW ? NARROW : RF_GEMM_PANEL;
   if (!s.readable) {
     for (int64_t i = 0; i < k; i++) {
@@ -69,10 +69,10 @@ static void narrow_panel(int64_t m, int64_t columns, int64_t k, sides s, bool ad
 static void multiply(int64_t m, int64_t n, int64_t k, const sides *s, int64_t panel, bool add, real *c, int64_t ldc) {
   if (k == 0 && !add)
     for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof(real));
-  for (int64_t l = 0; l < k; l += DEPTH)
+  for (int64_t l = 0; l < k; l += RF_GEMM_DEPTH)
     for (int64_t i = 0; i < m; i += ROWS)
       for (int64_t j = 0; j < n; j += RF_GEMM_PANEL) {
-        const int64_t rows = m - i < ROWS ? m - i : ROWS, depth = k - l < DEPTH ? k - l : DEPTH;
+        const int64_t rows = m - i < ROWS ? m - i : ROWS, depth = k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH;
         const int64_t columns = n - j < RF_GEMM_PANEL ? n - j : RF_GEMM_PANEL;
         sides part = *s;
         part.a += s->a_transposed ? l * s->lda + i : i * s->lda + l;
@@ -118,8 +118,11 @@ void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, con
 
 void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {
-  rf_cblas(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, add, c,
-                 (int)ldc);
+  if (k == 0) rf_gemm_nn(m, n, 0, a, lda, b, ldb, add, c, ldc);
+  for (int64_t l = 0; l < k; l += RF_GEMM_DEPTH)
+    rf_cblas(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n,
+                   (int)(k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH), 1, a + l * lda, (int)lda, b + l * ldb,
+                   (int)ldb, add || l > 0, c, (int)ldc);
 }
 
 /* OpenBLAS has panels of its own: here one as wide as the padded matrix, so that b is at least not transposed. */

@@ -25,6 +25,10 @@ void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, con
  */
 enum { RF_GEMM_PANEL = 64 };
 
+/* A sum over k is made in pieces of so many: what is read of b meanwhile stays in the second-level cache, and a product
+ * that is made in several calls of whole pieces, each adding to the last, has the same bits. */
+enum { RF_GEMM_DEPTH = 512 };
+
 /* Reals that a packed b takes. */
 static inline int64_t rf_packed_size(int64_t k, int64_t n) {
   return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL * k;

@@ -157,10 +157,10 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const bool drop = dropping(w);
   real *dropped = NULL, *weight;
-  if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(RF_SUPERBLOCK * s.d), sizeof(real), &dropped));
+  if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_superblock() * s.d), sizeof(real), &dropped));
   RF_TRY(rf_weight_pack_backward(w->call->scratch, s.d, w->width, params + s.at.output + s.head_cols, s.all, &weight));
-  for (int64_t block = 0; block < w->rows; block += RF_SUPERBLOCK) {
-    const int64_t rows = rf_min(RF_SUPERBLOCK, w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+  for (int64_t block = 0; block < w->rows; block += rf_superblock()) {
+    const int64_t rows = rf_min(rf_superblock(), w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
     const real *upstream = dy + (s.row0 + block) * s.d;
 #pragma omp parallel for schedule(static)
     for (int64_t tile = 0; tile < tiles; tile++) {
@@ -200,7 +200,7 @@ static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
 
 /* A super-block of rows: xn kept for the weight gradients, dx accumulated tile by tile. */
 typedef struct project_scratch {
-  real *xn;                  /* [RF_SUPERBLOCK, d] */
+  real *xn;                  /* [rf_superblock(), d] */
   real *dxn;                 /* [threads][RF_TILE, d] */
   real *norm_part;           /* [tiles of the super-block][2 d] gradients of scale and bias */
   real *query, *value, *key; /* the weights packed */
@@ -230,9 +230,9 @@ static rf_status take_project_scratch(const rf_wave *w, const dims *s, const rea
   RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.query, d, &buffers->query));
   RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.value, d, &buffers->value));
   if (!w->shared_qk) RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.key, d, &buffers->key));
-  RF_TRY(rf_arena_take(arena, (size_t)(RF_SUPERBLOCK * d), sizeof(real), &buffers->xn));
+  RF_TRY(rf_arena_take(arena, (size_t)(rf_superblock() * d), sizeof(real), &buffers->xn));
   RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * d), sizeof(real), &buffers->dxn));
-  return rf_arena_take(arena, (size_t)(RF_SUPERBLOCK / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);
+  return rf_arena_take(arena, (size_t)(rf_superblock() / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);
 }
 
 rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *x, real *dx, real *dparams) {
@@ -240,8 +240,8 @@ rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   project_scratch buffers;
   RF_TRY(take_project_scratch(w, &s, params, &buffers));
-  for (int64_t block = 0; block < w->rows; block += RF_SUPERBLOCK) {
-    const int64_t rows = rf_min(RF_SUPERBLOCK, w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+  for (int64_t block = 0; block < w->rows; block += rf_superblock()) {
+    const int64_t rows = rf_min(rf_superblock(), w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)
     for (int64_t tile = 0; tile < tiles; tile++) project_tile_vjp(w, &s, params, x, dx, block, tile, rows, &buffers);
     const struct {
@@ -271,7 +271,7 @@ rf_status rf_wave_project_measure(const rf_wave *w) {
   RF_TRY(take_project_scratch(w, &s, &nothing, &buffers));
   rf_arena_release(w->call->scratch, mark);
   if (!dropping(w)) return RF_OK;
-  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(RF_SUPERBLOCK * s.d), sizeof(real), &dropped));
+  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_superblock() * s.d), sizeof(real), &dropped));
   rf_arena_release(w->call->scratch, mark);
   return RF_OK;
 }

@@ -147,8 +147,8 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
 
 /* A super-block of rows in the reverse pass: kept until the weight gradients have used it. */
 typedef struct super {
-  real *xn, *dy;    /* [RF_SUPERBLOCK, d]; dy after its dropout */
-  real *h, *dpre;   /* [RF_SUPERBLOCK, d_ff] */
+  real *xn, *dy;    /* [rf_superblock(), d]; dy after its dropout */
+  real *h, *dpre;   /* [rf_superblock(), d_ff] */
   real *pre, *part; /* [threads][RF_TILE, d_ff], [threads][RF_TILE, d] */
   real *norm_part;  /* [tiles][2 d] */
   const real *kept; /* [rows, d_ff] of the call, kept by the forward pass; NULL: computed again */
@@ -162,13 +162,13 @@ static rf_status take_super(const job *j, const void *saved, super *s) {
     real **pointer;
     int64_t count;
   } parts[] = {
-      {&s->xn, RF_SUPERBLOCK * j->d},
-      {&s->dy, RF_SUPERBLOCK * j->d},
-      {&s->h, RF_SUPERBLOCK * j->d_ff},
-      {&s->dpre, RF_SUPERBLOCK * j->d_ff},
+      {&s->xn, rf_superblock() * j->d},
+      {&s->dy, rf_superblock() * j->d},
+      {&s->h, rf_superblock() * j->d_ff},
+      {&s->dpre, rf_superblock() * j->d_ff},
       {&s->pre, threads * RF_TILE * j->d_ff},
       {&s->part, threads * RF_TILE * j->d},
-      {&s->norm_part, RF_SUPERBLOCK / RF_TILE * 2 * j->d},
+      {&s->norm_part, rf_superblock() / RF_TILE * 2 * j->d},
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
@@ -211,8 +211,8 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
   RF_TRY(take_super(&j, saved, &s));
   const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
   RF_TRY(pack_weights(&j, true));
-  for (int64_t block = 0; block < j.rows; block += RF_SUPERBLOCK) {
-    const int64_t rows = rf_min(RF_SUPERBLOCK, j.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+  for (int64_t block = 0; block < j.rows; block += rf_superblock()) {
+    const int64_t rows = rf_min(rf_superblock(), j.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)
     for (int64_t tile = 0; tile < tiles; tile++)
       tile_vjp(&j, &s, x, dy, y, dx, block, tile, rf_min(RF_TILE, rows - tile * RF_TILE));

@@ -9,8 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Most logits that exist at a time. */
+/* Most logits, and rows of them, that exist at a time. */
 #define MOST_LOGITS ((int64_t)1 << 24)
+enum { MOST_ROWS = 2048 };
 
 typedef struct shape {
   int64_t d, width, vocab;
@@ -62,7 +63,7 @@ static rf_status pack_weight(const shape *s, const rf_head_input *in, bool rever
 }
 
 static int64_t superblock_rows(const shape *s) {
-  return rf_max(2 * RF_TILE, rf_min(RF_SUPERBLOCK, MOST_LOGITS / s->vocab / RF_TILE * RF_TILE));
+  return rf_max(2 * RF_TILE, rf_min(MOST_ROWS, MOST_LOGITS / s->vocab / RF_TILE * RF_TILE));
 }
 
 static rf_status take_buffers(const shape *s, int64_t rows, rf_arena *arena, buffers *b) {

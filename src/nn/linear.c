@@ -1,5 +1,4 @@
 #include "nn/linear.h"
-#include "kernel/parallel.h"
 
 enum { TILE_OUT = 64, TILE_IN = 256 };
 
@@ -33,19 +32,25 @@ void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, i
   }
 }
 
+/* db[n] += the sums of n <= TILE_OUT columns, held in registers where the tile is full. */
+static void sum_columns(int64_t rows, int64_t n, const real *restrict dy, int64_t lddy, real *restrict db) {
+  real sum[TILE_OUT] = {0};
+  if (n == TILE_OUT)
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < TILE_OUT; j++) sum[j] += dy[i * lddy + j];
+  else
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < n; j++) sum[j] += dy[i * lddy + j];
+  for (int64_t j = 0; j < n; j++) db[j] += sum[j];
+}
+
 void rf_bias_gradient(int64_t rows, int64_t n, const real *dy, int64_t lddy, real *db) {
   const int64_t tiles = rf_ceil_div(n, TILE_OUT);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t first = tile * TILE_OUT, end = rf_min(first + TILE_OUT, n);
-    real sum[TILE_OUT] = {0}; /* in registers, where a tile is full */
-    if (end - first == TILE_OUT)
-      for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < TILE_OUT; j++) sum[j] += dy[i * lddy + first + j];
-    else
-      for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = first; j < end; j++) sum[j - first] += dy[i * lddy + j];
-    for (int64_t j = first; j < end; j++) db[j] += sum[j - first];
+    for (int64_t row = 0; row < rows; row += RF_ROWS_OF_SUM)
+      sum_columns(rf_min(RF_ROWS_OF_SUM, rows - row), end - first, dy + row * lddy + first, lddy, db + first);
   }
 }
 

@@ -5,11 +5,18 @@
 #define RF_NN_LINEAR_H
 
 #include "kernel/gemm.h"
+#include "kernel/parallel.h"
 #include "reformer/arena.h"
 
-/* Rows of a super-block: activations of so many tokens are kept for the weight gradients, a few MiB that stay in cache.
- */
-enum { RF_SUPERBLOCK = 2048 };
+/* Sums over rows are made in pieces of so many, so that their bits do not depend on how rows come in super-blocks. */
+enum { RF_ROWS_OF_SUM = RF_GEMM_DEPTH };
+
+/* Rows of a super-block: activations of so many tokens are kept for the weight gradients. A few MiB that stay in cache,
+ * and a tile for each thread at least. */
+static inline int64_t rf_superblock(void) {
+  const int64_t least = 1024, tiles = (int64_t)rf_threads() * RF_TILE;
+  return rf_max(least, rf_ceil_div(tiles, RF_ROWS_OF_SUM) * RF_ROWS_OF_SUM);
+}
 
 /* A weight w[out, in] (row stride ldw) packed for rf_gemm_packed: _forward for x[.., in] (factor w)^T, _backward for
  * dy[.., out] w. Taken from the arena; by all threads. */

@@ -25,6 +25,28 @@ static void test_weight_and_bias_gradients_equal_plain_loops(void **state) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
+/* Super-blocks grow with the threads; gradients must not. */
+static void test_gradients_have_the_same_bits_in_any_whole_pieces_of_rows(void **state) {
+  (void)state;
+  enum { PIECE = RF_ROWS_OF_SUM, ALL = 2 * PIECE + 77, N_OUT = 69, N_IN = 70 };
+  dice d = {.seed = 603};
+  real *dy = dice_reals(&d, ALL * N_OUT, 1), *x = dice_reals(&d, ALL * N_IN, 1);
+  real *dw = NEW(real, N_OUT * N_IN), *db = NEW(real, N_OUT), *dw_parts = NEW(real, N_OUT * N_IN);
+  real *db_parts = NEW(real, N_OUT);
+  rf_weight_gradient(ALL, N_OUT, N_IN, dy, N_OUT, x, N_IN, dw, N_IN);
+  rf_bias_gradient(ALL, N_OUT, dy, N_OUT, db);
+  for (int64_t row = 0; row < ALL; row += PIECE) {
+    const int64_t rows = ALL - row < PIECE ? ALL - row : PIECE;
+    rf_weight_gradient(rows, N_OUT, N_IN, dy + row * N_OUT, N_OUT, x + row * N_IN, N_IN, dw_parts, N_IN);
+    rf_bias_gradient(rows, N_OUT, dy + row * N_OUT, N_OUT, db_parts);
+  }
+  assert_same_bits("dw", N_OUT * N_IN, dw_parts, dw);
+  assert_same_bits("db", N_OUT, db_parts, db);
+  assert_true(rf_superblock() % PIECE == 0 && rf_superblock() >= rf_threads() * RF_TILE);
+  real *all[] = {dy, x, dw, db, dw_parts, db_parts};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
 static void test_parts_of_tiles_are_summed_in_order(void **state) {
   (void)state;
   enum { TILES = 9, N = 37, LD = 40 };
@@ -41,6 +63,7 @@ static void test_parts_of_tiles_are_summed_in_order(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_weight_and_bias_gradients_equal_plain_loops),
+      cmocka_unit_test(test_gradients_have_the_same_bits_in_any_whole_pieces_of_rows),
       cmocka_unit_test(test_parts_of_tiles_are_summed_in_order),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
