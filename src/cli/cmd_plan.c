@@ -3,8 +3,25 @@
 #include "cli/config_file.h"
 #include "comm/mesh.h"
 #include "plan/plan.h"
+#include <math.h>
+#include <stdlib.h>
 
 enum { MOST_RANKS = 1 << 20, MOST_MEBIBYTES = 1 << 30 };
+#define USUAL_LATENCY 20e-6 /* of Ethernet, where no hosts were measured */
+
+/* Another network than the constants were measured over: what a host's link carries, shared by its ranks, less the
+ * headers of TCP over Ethernet. */
+static rf_status set_link(const rf_arguments *arguments, rf_cluster *cluster) {
+  const char *text = rf_arguments_value(arguments, "gbits");
+  char *end = NULL;
+  if (!text) return RF_OK;
+  const double gbits = strtod(text, &end), ranks_a_host = ceil((double)cluster->ranks / cluster->hosts);
+  if (end == text || *end != '\0' || !(gbits > 0 && gbits <= 1e6))
+    return rf_fail(RF_BAD_CONFIG, "--gbits: found '%.64s'; allowed: a number above 0 and at most 1000000", text);
+  cluster->between.rate = gbits * 1e9 / 8 * 0.94 / ranks_a_host;
+  if (cluster->between.latency <= 0) cluster->between.latency = USUAL_LATENCY;
+  return RF_OK;
+}
 
 static rf_status run(const rf_arguments *arguments) {
   rf_config config;
@@ -16,6 +33,7 @@ static rf_status run(const rf_arguments *arguments) {
   RF_TRY(rf_config_load(arguments->operand[0], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_config_check_training(arguments->operand[0], &config));
   if (file) RF_TRY(rf_cluster_read(file, &cluster));
+  if (file) RF_TRY(set_link(arguments, &cluster));
   if (ranks == 0) ranks = config.mesh.sequence * (config.mesh.data > 0 ? config.mesh.data : 1);
   const rf_plan_options options = {.ranks = ranks,
                                    .cluster = file ? &cluster : NULL,
@@ -28,6 +46,7 @@ static const rf_option options[] = {
     RF_OPTION_SET,
     {"ranks", 'n', "N", "for so many ranks (those of mesh.sequence x mesh.data)"},
     {"cluster", 'c', "FILE", "constants that reformer bench cluster -o FILE measured; without, no times"},
+    {"gbits", 'g', "X", "a link of so many Gbit/s from each host in place of the measured one"},
     {"memory", 'm', "MIB", "what a rank may take: tells whether it fits, and the longest sequence that does"},
     {"json", 'j', "FILE", "write the figures as JSON too"},
     RF_OPTIONS_ALWAYS};
