@@ -52,6 +52,10 @@ rf_status rf_file_write(int file, const char *path, int64_t offset, const void *
   return RF_OK;
 }
 
+void rf_file_write_back(int file, int64_t offset, int64_t bytes) {
+  (void)sync_file_range(file, offset, bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes) {
   for (char *to = data; bytes > 0;) {
     const ssize_t done = pread(file, to, (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE), offset);

