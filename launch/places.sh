@@ -44,8 +44,8 @@ read_allocation() {
   mapfile -t hosts < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
   [ ${#hosts[@]} -gt 0 ] || die 1 "scontrol does not name the nodes of this job"
   mapfile -t cores < <(unfold "$SLURM_JOB_CPUS_PER_NODE")
-  # The number of ranks is said by --ntasks and the like; without, there is a task for each node.
-  [ -z "${SLURM_TASKS_PER_NODE-}" ] || mapfile -t slots < <(unfold "$SLURM_TASKS_PER_NODE")
+  # Where no number of tasks was asked for, Slurm may name one for each processor.
+  [ -z "${SLURM_NTASKS-}" ] || mapfile -t slots < <(unfold "$SLURM_TASKS_PER_NODE")
   for i in "${!hosts[@]}"; do
     slots[i]=${slots[i]:-0} domains[i]=1
     cores[i]=$((${cores[i]:-1} / threads_per_core > 0 ? ${cores[i]:-1} / threads_per_core : 1))

@@ -6,6 +6,7 @@ export RF_CLUSTER=test$$ OMP_NUM_THREADS=1
 hosts=$source_dir/cluster/hosts.sh slurm=$source_dir/cluster/slurm.sh run=$source_dir/launch/run.sh
 
 skip() {
+  rm -rf "$work"
   echo "skipped: $*"
   exit 77
 }
