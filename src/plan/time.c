@@ -138,7 +138,6 @@ static rf_status fill(stage *s) {
   const int64_t padded = rf_padded_length(config, config->data.length);
   rf_plan_traffic traffic;
   rf_blocks blocks;
-  double behind = 0;
   RF_TRY(rf_plan_traffic_of(config, s->sequence, s->data, &traffic));
   RF_TRY(rf_blocks_create(config, &blocks));
   const double parameters = reals_of(&blocks);
@@ -152,7 +151,8 @@ static rf_status fill(stage *s) {
   spend(s, RF_PHASE_EMBEDDING, s->tokens * (double)m->d_model * s->c->embedding_value);
   spend(s, RF_PHASE_OTHER, s->tokens * (double)m->d_model * s->c->other_value);
   spend(s, RF_PHASE_OPTIMIZER, parameters / s->ranks * s->c->parameter);
-  for (int p = 0; p < RF_PHASES; p++) behind += s->t->seconds[p] - s->t->waited[p];
+  /* while attention runs, the links are its rows' */
+  const double behind = s->t->seconds[RF_PHASE_FEED_FORWARD] + s->t->seconds[RF_PHASE_HEAD];
   add_store(s, &traffic, behind);
   for (int p = 0; p < RF_PHASES; p++) s->t->total += s->t->seconds[p];
   s->t->tokens = (double)(config->training.batch * config->data.length);

@@ -57,7 +57,7 @@ point here "$work/here.json" host --set data.length=8192 --set "mesh.sequence=$r
 
 if [ "$(id -u)" = 0 ] && [ -z "${RF_NO_HOSTS-}" ]; then
   for gbits in 1 0.25 2.5; do
-    "$source_dir/cluster/hosts.sh" up "$ranks" --rate "$(awk -v g=$gbits 'BEGIN { print 1000 * g }')mbit" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+    "$source_dir/cluster/hosts.sh" up "$ranks" --slots 1 --rate "$(awk -v g=$gbits 'BEGIN { print 1000 * g }')mbit" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
     hosts_up=yes
     [ -f "$work/across.json" ] || constants across "$work/across.json"
     for length in 2048 8192; do point across "$work/across.json" $gbits --set data.length=$length --set "mesh.sequence=$ranks"; done
