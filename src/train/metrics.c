@@ -127,8 +127,8 @@ static bool append(rf_metrics *metrics, char *line) {
   const size_t length = strlen(line);
   char *more = realloc(metrics->waiting, metrics->n_waiting + length + 1);
   if (more) {
-    memcpy(more + metrics->n_waiting, line, length);
-    more[metrics->n_waiting + length] = '\n';
+    memcpy(more + metrics->n_waiting, line, length + 1);
+    more[metrics->n_waiting + length] = '\n'; /* in the place of its end */
     metrics->waiting = more;
     metrics->n_waiting += length + 1;
   }

@@ -68,6 +68,12 @@ check 0 "the state after step 20 is loaded" "data.length: 40 from" -- train othe
   --run short --resume part/checkpoints/step-00000020 $optimizer -s training.steps=21 -s data.length=40 -s lsh.n_buckets=auto
 expect "buckets of a model at another length" "n_buckets: [8]" "$(grep -o 'n_buckets: .*' short/config.yaml)"
 
+# --- another program than the one that wrote the checkpoint says so, and is that of the next one ---
+cp "$PROGRAM" other_program && echo >>other_program
+PROGRAM=./other_program check 0 "warning: it was computed by program" "last bits may differ" \
+  -- train tiny.yaml --run short --resume auto $optimizer -s training.steps=22
+check 0 "computed by program" -- inspect short/checkpoints/step-00000022
+
 # --- --resume ---
 check 2 "run folder part: holds a run already" "--resume auto" -- train tiny.yaml --run part --resume never
 check 2 "--resume: found an empty text" -- train tiny.yaml --run part --resume ""
