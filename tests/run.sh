@@ -44,9 +44,10 @@ check_format() {
 check_tidy() {
   echo "=== clang-tidy"
   # The debug build's commands: assertions are compiled in, and tell the analyser what holds. The
-  # compiler's own omp.h serves where clang's is not installed.
-  local omp_folder
-  omp_folder=$(dirname "$(gcc -print-file-name=include/omp.h)")
+  # compiler's own omp.h serves where clang's is not installed, alone in a folder: clang's stdatomic.h
+  # would take the compiler's next, which clang does not read.
+  local omp_folder=$PWD/build/omp
+  mkdir -p "$omp_folder" && ln -sf "$(gcc -print-file-name=include/omp.h)" "$omp_folder/omp.h"
   run-clang-tidy -quiet -j2 -p build/debug -extra-arg=-idirafter"$omp_folder" \
     -extra-arg=-Wno-unknown-warning-option "^$PWD/src/" >build/clang-tidy.log 2>&1
   local status=$?
