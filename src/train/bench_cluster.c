@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Lengths of what is timed on every rank by itself: long enough for a share of the machine that does not grow with it
- * any more. */
-enum { STEP_LENGTH = 4096, ATTENTION_LENGTH = 4096, STEPS = 3, REPEATS = 3, ROUND_TRIPS = 200, LARGE_TRIPS = 8 };
+/* Tokens of what is timed on every rank by itself: enough for a speed that does not grow with them any more; fewer
+ * where the configuration has fewer. */
+enum { MOST_LENGTH = 4096, STEPS = 3, REPEATS = 3, ROUND_TRIPS = 200, LARGE_TRIPS = 8 };
 #define LARGE ((int64_t)4 << 20)
 #define DISK_BYTES ((size_t)64 << 20)
 
@@ -26,9 +26,14 @@ typedef struct places {
 
 /* --- arithmetic: every rank for itself, all at once --- */
 
+static int64_t length_of(const rf_config *config) {
+  const int64_t least = 8 * rf_max(config->lsh.chunk, config->local.chunk);
+  return rf_min(MOST_LENGTH, rf_max(least, config->data.length));
+}
+
 static rf_config alone_config(const rf_config *config, int ranks) {
   rf_config own = *config;
-  own.data = (rf_data_config){.kind = RF_DATA_DUPLICATE, .length = STEP_LENGTH, .split = {1, 0, 0}};
+  own.data = (rf_data_config){.kind = RF_DATA_DUPLICATE, .length = length_of(config), .split = {1, 0, 0}};
   own.model.vocab_size = own.model.vocab_size < 128 ? 128 : own.model.vocab_size;
   own.model.positions = (rf_positions_config){.kind = RF_POSITIONS_NONE};
   own.model.n_layers = own.model.n_layers < 4 ? own.model.n_layers : 4;
@@ -37,7 +42,7 @@ static rf_config alone_config(const rf_config *config, int ranks) {
   own.training.accumulate = 1;
   own.mesh.sequence = 1;
   own.mesh.data = ranks;
-  rf_resolve_buckets(&own.lsh, rf_padded_length(&own, STEP_LENGTH));
+  rf_resolve_buckets(&own.lsh, rf_padded_length(&own, own.data.length));
   return own;
 }
 
@@ -47,7 +52,7 @@ static double rate(double operations, double seconds) { return seconds > 0 ? ope
 static rf_status time_step(const rf_config *config, rf_mesh *mesh, rf_cluster *c) {
   const rf_config own = alone_config(config, rf_mesh_size(mesh));
   const rf_model_config *m = &own.model;
-  const double tokens = STEP_LENGTH, d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
+  const double tokens = (double)own.data.length, d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
   rf_step_figures f;
   double in = 0, out = 0, forward = 0;
   RF_TRY(rf_step_figures_measure(&own, mesh, STEPS, &f));
@@ -76,7 +81,7 @@ static rf_status time_attention(const rf_config *config, rf_mesh *mesh, rf_clust
     one.model.n_attention = 1;
     one.model.n_layers = 1;
     one.model.attention[0] = kinds[i];
-    const int64_t length = rf_padded_length(&one, ATTENTION_LENGTH);
+    const int64_t length = rf_padded_length(&one, length_of(config));
     rf_attention_figures f = {
         .kind = kinds[i], .length = length, .rounds = kinds[i] == RF_ATTENTION_LSH ? config->lsh.n_hashes : 0};
     RF_TRY(rf_attention_figures_measure(config, mesh, REPEATS, &f));
@@ -183,7 +188,7 @@ static rf_status time_exchange(const rf_config *config, rf_cluster *c) {
   one.model.attention[0] = RF_ATTENTION_LSH;
   rf_attention_figures f = {.kind = RF_ATTENTION_LSH,
                             .rounds = config->lsh.n_hashes,
-                            .length = rf_padded_length(&one, (int64_t)ATTENTION_LENGTH * c->ranks)};
+                            .length = rf_padded_length(&one, length_of(config) * c->ranks)};
   RF_TRY(rf_attention_figures_measure(config, mesh, REPEATS, &f));
   const double bytes = (double)(f.bytes[RF_TRAFFIC_ROWS] + f.bytes[RF_TRAFFIC_HALO]) / c->ranks;
   if (bytes > 0) c->move_byte = (f.seconds[RF_PHASE_EXCHANGE] - f.waited[RF_PHASE_EXCHANGE]) / bytes;

@@ -10,7 +10,7 @@ cat >tiny.yaml <<'YAML'
 model: {vocab_size: 128, d_model: 32, n_layers: 2, n_heads: 2, d_ff: 64, attention: [local, lsh], positions: none}
 lsh: {chunk: 32, n_hashes: 2}
 local: {chunk: 32}
-data: {kind: duplicate, length: 1024}
+data: {kind: duplicate, length: 256}
 training: {steps: 3, batch: 4}
 YAML
 
