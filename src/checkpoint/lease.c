@@ -1,4 +1,5 @@
 #include "checkpoint/lease.h"
+#include "base/clock.h"
 #include "checkpoint/files.h"
 #include "reformer/config.h"
 #include <errno.h>
@@ -115,9 +116,11 @@ static rf_status take_over(const rf_lease *l, const found *stale, bool *taken) {
   return RF_OK;
 }
 
-/* Waits for the present owner to show that it lives, or to grow stale. */
+/* Waits for the present owner to show that it lives, or to grow stale: by the file system's clock, or, where that was
+ * set back meanwhile, by how long it was watched. */
 static rf_status ask(const rf_lease *l, bool *taken) {
   found first = {0}, owner;
+  const double since = rf_clock_seconds();
   for (;;) {
     bool there;
     double age = 0;
@@ -128,6 +131,7 @@ static rf_status ask(const rf_lease *l, bool *taken) {
     const bool same = strcmp(owner.attempt, first.attempt) == 0;
     const bool renewed = owner.renewed.tv_sec != first.renewed.tv_sec || owner.renewed.tv_nsec != first.renewed.tv_nsec;
     if (first.path[0] != '\0' && (!same || renewed)) return rf_owner_refuse(l->path, owner.text);
+    if (rf_clock_seconds() - since > l->times.stale) return take_over(l, &owner, taken);
     if (first.path[0] == '\0') first = owner;
     rest(l->times.look);
   }
@@ -212,9 +216,11 @@ rf_status rf_lease_take(const char *path, const char *attempt, const rf_lease_ti
 }
 
 void rf_lease_release(rf_lease *lease) {
-  char text[RF_MAX_OWNER];
+  struct stat own, named;
   stop_heart(lease);
-  if (rf_owner_read(lease->path, text) == RF_OK && strcmp(text, lease->text) == 0) (void)unlink(lease->path);
+  const bool same = fstat(lease->file, &own) == 0 && stat(lease->path, &named) == 0 && own.st_ino == named.st_ino &&
+                    own.st_dev == named.st_dev;
+  if (same) (void)unlink(lease->path);
   (void)close(lease->file);
   free(lease);
 }

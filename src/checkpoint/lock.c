@@ -159,7 +159,7 @@ void rf_lock_release(rf_lock *lock) {
   if (!lock) return;
   if (lock->lease)
     rf_lease_release(lock->lease);
-  else if (rf_lock_check(lock) == RF_OK)
+  else if (is_still_the_file(lock))
     (void)unlink(lock->path); /* while it is locked: whoever waits for it sees that it is not the file any more */
   close_file(lock);
   free(lock);

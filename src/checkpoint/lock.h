@@ -19,6 +19,7 @@ rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock);
 /* The lock is still this job's; else RF_FAILED, which names the new owner. Before every rename. */
 rf_status rf_lock_check(const rf_lock *lock);
 const char *rf_lock_attempt(const rf_lock *lock); /* 16 hexadecimal digits, drawn when it was taken */
-void rf_lock_release(rf_lock *lock);              /* NULL is fine */
+/* NULL is fine. Sets no message: what went wrong before is still to be told. */
+void rf_lock_release(rf_lock *lock);
 
 #endif

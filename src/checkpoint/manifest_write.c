@@ -111,10 +111,18 @@ static rf_status make_file(rf_memory_file *memory, const rf_checkpoint_header *h
   return status;
 }
 
+/* More than HDF5 will write: rows and pieces of views are some hundred bytes each, a view has some blocks of its own.
+ */
+static int64_t most_bytes(const rf_checkpoint_header *header, const rf_layout *layout, int64_t n_segments) {
+  int64_t tensors = 0;
+  for (int b = 0; b < layout->n_blocks; b++) tensors += layout->blocks[b].n_tensors;
+  return (1 << 20) + (int64_t)strlen(header->config) + 1024 * n_segments + 16384 * tensors;
+}
+
 rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const rf_layout *layout, int64_t n_segments,
                            const rf_segment *segments, rf_memory_file *memory) {
   rf_status status;
-  RF_TRY(rf_memory_file_create(RF_MANIFEST_NAME, 0, memory));
+  RF_TRY(rf_memory_file_create(RF_MANIFEST_NAME, 0, most_bytes(header, layout, n_segments), memory));
   H5E_BEGIN_TRY { status = make_file(memory, header, ranks, layout, n_segments, segments); }
   H5E_END_TRY
   if (status != RF_OK) rf_memory_file_close(memory);

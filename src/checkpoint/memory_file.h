@@ -15,8 +15,9 @@ typedef struct rf_memory_file {
   char path[48]; /* until it is hidden */
 } rf_memory_file;
 
-/* name: for messages. RF_FAILED where there can be no file of so many bytes. */
-rf_status rf_memory_file_create(const char *name, int64_t bytes, rf_memory_file *memory);
+/* name: for messages. size: bytes that it may become long; written: of those that are written, at most. RF_FAILED where
+ * there can be no such file. */
+rf_status rf_memory_file_create(const char *name, int64_t size, int64_t written, rf_memory_file *memory);
 /* Takes its name away, as soon as HDF5 has opened it: so it is gone when the process is, however that ends. */
 void rf_memory_file_hide(rf_memory_file *memory);
 rf_status rf_memory_file_size(const rf_memory_file *memory, int64_t *size);

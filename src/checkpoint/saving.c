@@ -31,7 +31,9 @@ static rf_status set_names(rf_saving *s) {
 
 /* --- what one rank does ------------------------------------------------------------------------- */
 
+/* Whoever has lost the lock makes nothing, least of all a run's folder that was moved away. */
 static rf_status make_folder(rf_saving *s) {
+  if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
   RF_TRY(rf_folder_make_parents(s->folder));
   RF_TRY(rf_folder_make(s->temporary));
   s->made = true;

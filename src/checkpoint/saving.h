@@ -30,7 +30,7 @@ typedef struct rf_saving_order {
   const rf_checkpoint_header *header; /* lent until idle */
   const rf_layout *layout;            /* lent until idle */
   const rf_state *state;              /* its numbers, lent until idle */
-  const rf_lock *lock;                /* rank 0's, must hold when the name is given; NULL: anybody may */
+  const rf_lock *lock;                /* rank 0's, must hold at begin and when the name is given; NULL: anybody may */
   bool aside;                         /* the writers have threads of their own */
 } rf_saving_order;
 

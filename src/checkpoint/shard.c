@@ -71,10 +71,13 @@ static rf_status make_layout(rf_memory_file *memory, const char *path, const rf_
   return status;
 }
 
-/* More than HDF5 will ask for: the numbers, each array at its place, and its own part. */
+/* More than HDF5 will write: its own part. */
+static int64_t most_written(const rf_shard_file *shard) { return 16 * META_BLOCK + shard->n * (int64_t)ALIGNMENT; }
+
+/* More than HDF5 will ask for: the numbers too, each array at its place. */
 static int64_t most_bytes(const rf_shard_file *shard) {
-  int64_t bytes = 16 * META_BLOCK;
-  for (int i = 0; i < shard->n; i++) bytes += shard->extents[i].bytes + 2 * ALIGNMENT;
+  int64_t bytes = most_written(shard);
+  for (int i = 0; i < shard->n; i++) bytes += shard->extents[i].bytes + ALIGNMENT;
   return bytes;
 }
 
@@ -102,7 +105,7 @@ static rf_status lay_out_shard(const rf_layout *layout, const rf_state *state, i
   shard->extents = calloc((size_t)state->n_arrays + 1, sizeof *shard->extents);
   if (!shard->segments || !shard->extents) return rf_fail(RF_FAILED, "%s: out of memory", shard->path);
   list_arrays(state, rank, shard);
-  RF_TRY(rf_memory_file_create(shard->record.name, most_bytes(shard), &shard->layout));
+  RF_TRY(rf_memory_file_create(shard->record.name, most_bytes(shard), most_written(shard), &shard->layout));
   H5E_BEGIN_TRY { status = make_layout(&shard->layout, shard->path, layout, shard->n, shard->segments); }
   H5E_END_TRY
   RF_TRY(status);

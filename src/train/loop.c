@@ -225,5 +225,5 @@ rf_status rf_train_run(const rf_train_options *options, rf_trainer *trainer, rf_
   rf_saver_destroy(r.saver);
   rf_state_destroy(&r.state);
   const rf_status closed = rf_metrics_close(r.metrics);
-  return status == RF_OK ? rf_agree(r.mesh, closed) : status;
+  return rf_agree(r.mesh, status == RF_OK ? closed : status); /* the first failure's message is told again */
 }

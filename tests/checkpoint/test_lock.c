@@ -1,7 +1,9 @@
 /* One job at a time writes into a run's folder, and a dead one keeps nobody out. */
 #include "checkpoint/lease.h"
 #include "checkpoint/small_state.h"
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* Leases that are quick to grow stale. File times are told in ticks of some milliseconds. */
@@ -158,6 +160,24 @@ static void test_who_dies_while_taking_over_keeps_nobody_out(void **state) {
   folder_remove(folder);
 }
 
+/* As where the clock was an hour fast when the owner died. */
+static void test_a_lease_from_the_future_grows_stale_while_it_is_watched(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char path[512];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  kill_owner(start_owner(folder, RF_LOCK_LEASE));
+  struct stat about;
+  assert_int_equal(stat(path, &about), 0);
+  const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = about.st_mtim.tv_sec + 3600}};
+  assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+  rf_lock *lock;
+  assert_ok(take(folder, RF_LOCK_LEASE, &lock));
+  assert_ok(rf_lock_check(lock));
+  rf_lock_release(lock);
+  folder_remove(folder);
+}
+
 /* As where locks are not seen by other hosts, or a lease was not renewed for a while. */
 static void take_by_force(const char *folder) {
   char text[RF_MAX_OWNER];
@@ -229,6 +249,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
     cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
     cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
+    cmocka_unit_test(test_a_lease_from_the_future_grows_stale_while_it_is_watched),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_learns_of_it),
     cmocka_unit_test(test_a_job_whose_lock_was_removed_learns_of_it),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_gives_no_name),

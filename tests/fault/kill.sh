@@ -16,4 +16,5 @@ script=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/kill.py
 shift
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 cd "$work"
+export OMPI_MCA_btl_vader_backing_directory=$work # what killed ranks leave there
 OMP_NUM_THREADS=1 python3 "$script" "$program" "$@"
