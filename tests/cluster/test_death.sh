@@ -52,24 +52,16 @@ dies() {
   [ "$failures" = 0 ] || grep -v '^step' "$1.log"
 }
 
-"$hosts" up 3 --rate 50mbit || exit 1
+"$hosts" up 3 --rate 30mbit || exit 1
 
+# The first rank's host: it holds the run's lock too, which is free when that host has noticed as well.
 launch cut --hosts h0:1,h1:1,h2:1 -- --set mesh.sequence=3
 wait_for_step cut 15
-"$hosts" cut h1
+"$hosts" cut h0
 dies cut 20
-expect_text "no answer from h1" cut.log
+expect_text "no answer from h0" cut.log
 expect_text "on 2 ranks (mesh.sequence=2)" cut.log
 losses_agree one cut 1e-3
-"$hosts" mend h1
-
-# The first rank's host: it holds the run's lock, which is free when that host has noticed too.
-launch first --hosts h0:1,h1:1 -- --set mesh.sequence=2
-wait_for_step first 15
-"$hosts" cut h0
-dies first 20
-expect_text "on 1 rank (mesh.sequence=1)" first.log
-losses_agree one first 1e-3
 "$hosts" mend h0
 expect "processes that a cut host has kept" "" "$("$hosts" exec h0 pgrep -l reformer)"
 
