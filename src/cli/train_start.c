@@ -11,9 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Data that is not there is told before memory that is not. */
+static rf_status check_data(const rf_config *config) {
+  rf_dataset *dataset = NULL;
+  RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset));
+  rf_dataset_destroy(dataset);
+  return RF_OK;
+}
+
 /* The model, as its configuration wants it, before a step. By all ranks; all learn of a failure. */
 static rf_status build(const rf_train_request *request, rf_train_start *start) {
   RF_TRY(rf_agree(request->mesh, rf_config_check_training(request->origin.file, &start->config)));
+  RF_TRY(rf_agree(request->mesh, check_data(&start->config)));
   RF_TRY(rf_agree(request->mesh, rf_plan_check_memory(&start->config, request->mesh)));
   return rf_agree(request->mesh, rf_trainer_create(&start->config, request->mesh, &start->trainer));
 }
