@@ -140,6 +140,11 @@ static void print_time(const plan *p) {
       printf("  %-14s %12.3f  (%.3f)\n", rf_phase_name((rf_phase)i), t->seconds[i] * 1e3, t->waited[i] * 1e3);
   printf("  %-14s %12.3f  %.0f tokens/s; what limits it: %s\n", "in all", t->total * 1e3, t->tokens / t->total,
          t->limit);
+  const double state = (double)(p->memory.store.parameters + p->memory.optimizer);
+  if (p->options->cluster->disk > 0)
+    printf("  a checkpoint of %.1f MiB a rank is written in %.3f s%s\n", mib(state), state / p->options->cluster->disk,
+           p->config->checkpoint.async ? ", while training goes on" : "");
+  printf("  meshes of so many ranks, ms of a step\n");
   for (int i = 0; i < p->n_meshes; i++)
     printf("  %5" PRId64 " x %-5" PRId64 " %14.3f%s%s\n", p->meshes[i].sequence, p->meshes[i].data,
            p->meshes[i].seconds * 1e3, i == p->fastest ? "  fastest" : "",
