@@ -4,9 +4,11 @@
 #include "comm/host.h"
 #include "kernel/parallel.h"
 #include "kernel/peak.h"
+#include "reformer/arena.h"
 #include "train/attention_figures.h"
 #include "train/cluster.h"
 #include "train/step_figures.h"
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,7 +126,7 @@ static rf_status time_shift(rf_mesh *mesh, int to, int from, int64_t bytes, int 
 /* The rank `step` places on (or back) among those that share this rank's host, or those that hold its place on their
  * hosts; the rank itself where there is no other. */
 static int partner(const places *p, bool same_host, int step) {
-  int index = 0, n = 0, mine = 0, *ring = malloc((size_t)p->ranks * sizeof *ring), found = p->rank;
+  int index = 0, n = 0, mine = 0, *ring = malloc((size_t)p->ranks * sizeof *ring);
   if (!ring) return p->rank;
   for (int r = 0; r < p->rank; r++) index += p->host[r] == p->host[p->rank];
   for (int r = 0; r < p->ranks; r++) {
@@ -134,7 +136,8 @@ static int partner(const places *p, bool same_host, int step) {
     if (r == p->rank) mine = n;
     ring[n++] = r;
   }
-  found = ring[(mine + step + n) % n];
+  assert(n > 0); /* itself at least */
+  const int found = ring[(mine + step + n) % n];
   free(ring);
   return found;
 }
@@ -143,20 +146,19 @@ static rf_status time_link(rf_mesh *mesh, const places *p, bool same_host, rf_li
   const int to = partner(p, same_host, 1), from = partner(p, same_host, -1);
   const bool none = to == p->rank;
   double small, large, pairs = !none;
-  char *out = calloc(1, (size_t)LARGE), *in = calloc(1, (size_t)LARGE);
-  rf_status status = out && in ? RF_OK : rf_fail(RF_FAILED, "out of memory: messages of %lld bytes", (long long)LARGE);
-  status = rf_agree(mesh, status);
-  if (status == RF_OK) status = rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &pairs);
+  char *out, *in;
+  rf_arena *arena;
+  RF_TRY(rf_arena_create("bench messages", 0, &arena));
+  RF_TRY(rf_arena_take_zero(arena, (size_t)LARGE, 1, &out));
+  RF_TRY(rf_arena_take_zero(arena, (size_t)LARGE, 1, &in));
+  rf_status status = rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &pairs);
   if (status == RF_OK && pairs > 0) {
     const int to_whom = none ? -1 : to, from_whom = none ? -1 : from;
     status = time_shift(mesh, to_whom, from_whom, 8, ROUND_TRIPS, out, in, &small);
     if (status == RF_OK) status = time_shift(mesh, to_whom, from_whom, LARGE, LARGE_TRIPS, out, in, &large);
     if (status == RF_OK) *link = (rf_link){small, (double)LARGE / (large > small ? large - small : large)};
   }
-  if (status == RF_OK || rf_mesh_size(mesh) == 1) { /* else messages may be under way */
-    free(out);
-    free(in);
-  }
+  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_arena_destroy(arena); /* else messages may be under way */
   return status;
 }
 

@@ -63,16 +63,23 @@ static double at_y(range r, double v) {
   return HEIGHT - BOTTOM - (v - r.low) / (r.high - r.low) * (HEIGHT - TOP - BOTTOM);
 }
 
+/* Steps between the first multiple of `step` in a range and the last. */
+static int ticks_in(range r, double step) { return (int)(floor(r.high / step + 1e-9) - ceil(r.low / step)); }
+
 static void draw_axes(FILE *file, const chart *c, range x, range y) {
   fprintf(file, "<text x='%d' y='16' class='title'>%s</text>\n", LEFT, c->title);
   const double step_y = tick_of(y), step_x = c->logarithmic_x ? ceil((x.high - x.low) / 8) : tick_of(x);
-  for (double v = ceil(y.low / step_y) * step_y; v <= y.high + 1e-9 * step_y; v += step_y)
+  for (int i = 0; i <= ticks_in(y, step_y); i++) {
+    const double v = (ceil(y.low / step_y) + i) * step_y;
     fprintf(file,
             "<line x1='%d' x2='%d' y1='%.1f' y2='%.1f' class='grid'/><text x='%d' y='%.1f' class='y'>%.6g</text>\n",
-            LEFT, WIDTH - RIGHT, at_y(y, v), at_y(y, v), LEFT - 6, at_y(y, v) + 4, fabs(v) < 1e-9 * step_y ? 0 : v);
-  for (double v = ceil(x.low / step_x) * step_x; v <= x.high + 1e-9 * step_x; v += step_x)
+            LEFT, WIDTH - RIGHT, at_y(y, v), at_y(y, v), LEFT - 6, at_y(y, v) + 4, v);
+  }
+  for (int i = 0; i <= ticks_in(x, step_x); i++) {
+    const double v = (ceil(x.low / step_x) + i) * step_x;
     fprintf(file, "<text x='%.1f' y='%d' class='x'>%.8g</text>\n", at_x(x, v), HEIGHT - BOTTOM + 16,
             c->logarithmic_x ? exp2(v) - 1 : v);
+  }
   fprintf(file, "<text x='%d' y='%d' class='x'>%s</text>\n", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, c->x_name);
 }
 
