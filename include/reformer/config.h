@@ -25,6 +25,8 @@ typedef enum rf_position_kind {
   RF_POSITIONS_ROTARY,
   RF_POSITIONS_NONE
 } rf_position_kind;
+/* What a number of a dense product with a weight is: a real, or a bfloat16 where sums stay float. */
+typedef enum rf_precision { RF_PRECISION_FULL, RF_PRECISION_BF16 } rf_precision;
 typedef enum rf_residual { RF_RESIDUAL_REVERSIBLE, RF_RESIDUAL_ORDINARY } rf_residual;
 
 typedef struct rf_positions_config {
@@ -37,6 +39,7 @@ typedef struct rf_positions_config {
 typedef struct rf_model_config {
   int64_t vocab_size, d_model, n_layers, n_heads, d_head, d_ff;
   rf_activation activation;
+  rf_precision precision; /* of the products with weights; see kernel/gemm_narrow.h */
   int n_attention;
   rf_attention_kind attention[RF_MAX_PATTERN]; /* repeated over the layers */
   bool causal;

@@ -24,14 +24,18 @@ static bool is_under(const char *path, const char *const *sections) {
   return false;
 }
 
-static const char *const of_the_checkpoint[] = {"model.", "lsh.", "local.", "full.", NULL};
+/* Keys that say what the parameters mean. */
+static bool is_of_the_checkpoint(const char *path) {
+  static const char *const sections[] = {"model.", "lsh.", "local.", "full.", NULL};
+  return is_under(path, sections) && strcmp(path, "model.precision") != 0;
+}
 
 static rf_status check_given(const rf_config *given, const rf_origin *origin, const char *checkpoint,
                              const rf_config *saved) {
   for (int i = 0; i < rf_key_count(); i++) {
     const rf_key *key = rf_key_at(i);
     char found[MAX_VALUE], kept[MAX_VALUE], place[RF_MAX_PLACE];
-    if (origin->line[i] == 0 || !is_under(key->path, of_the_checkpoint)) continue;
+    if (origin->line[i] == 0 || !is_of_the_checkpoint(key->path)) continue;
     (void)write_value(key, given, found);
     (void)write_value(key, saved, kept);
     if (strcmp(found, kept) == 0 || strcmp(found, "auto") == 0) continue;
@@ -58,7 +62,7 @@ static rf_status check_optimizer(const rf_config *given, const rf_origin *origin
 
 /* Whether a key has a say in the numbers of the steps to come. */
 static bool changes_numbers(const char *path, const rf_config *config) {
-  static const char *const sections[] = {"data.", "training.", "optimizer.", "mesh.wire", NULL};
+  static const char *const sections[] = {"data.", "training.", "optimizer.", "mesh.wire", "model.precision", NULL};
   static const char *const others[] = {"training.steps",        "training.eval_every",  "training.eval_batches",
                                        "training.step_timeout", "training.max_minutes", NULL};
   const rf_schedule_kind schedule = config->optimizer.schedule;
@@ -92,6 +96,7 @@ rf_status rf_config_resume(const rf_config *given, const rf_origin *origin, cons
   if (info->header.step > 0) RF_TRY(check_optimizer(given, origin, checkpoint, &saved));
   *config = *given;
   config->model = saved.model;
+  config->model.precision = given->model.precision;
   config->lsh = saved.lsh;
   config->local = saved.local;
   config->full = saved.full;

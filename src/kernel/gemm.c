@@ -1,4 +1,5 @@
 #include "kernel/gemm.h"
+#include "kernel/gemm_narrow.h"
 #include "kernel/transpose.h"
 #include <cblas.h>
 #include <string.h>
@@ -94,8 +95,8 @@ void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, con
   multiply(m, n, k, &(sides){a, b, lda, ldb, true, false}, RF_GEMM_PANEL, add, c, ldc);
 }
 
-void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add, real *c,
-                    int64_t ldc) {
+static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
+                            real *c, int64_t ldc) {
   multiply(m, n, k, &(sides){a, packed, lda, RF_GEMM_PANEL, false, true}, k * RF_GEMM_PANEL, add, c, ldc);
 }
 
@@ -126,10 +127,10 @@ void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, con
 }
 
 /* OpenBLAS has panels of its own: here one as wide as the padded matrix, so that b is at least not transposed. */
-static int64_t padded(int64_t n) { return rf_packed_size(1, n); }
+static int64_t padded(int64_t n) { return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL; }
 
-void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add, real *c,
-                    int64_t ldc) {
+static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
+                            real *c, int64_t ldc) {
   rf_gemm_nn(m, n, k, a, lda, packed, padded(n), add, c, ldc);
 }
 
@@ -157,11 +158,35 @@ static void pack_transposed(int64_t k, int64_t columns, real factor, const real 
   }
 }
 
+const char *rf_precision_obstacle(rf_precision precision) {
+  return precision == RF_PRECISION_BF16 ? rf_narrow_obstacle() : NULL;
+}
+
+size_t rf_packed_bytes(rf_precision precision, int64_t k, int64_t n) {
+  if (precision == RF_PRECISION_BF16) return rf_narrow_packed_bytes(k, n);
+  return (size_t)((n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL * k) * sizeof(real);
+}
+
+void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const rf_packed *packed, bool add,
+                    real *c, int64_t ldc) {
+#ifdef RF_XSMM
+  if (packed->precision == RF_PRECISION_BF16) {
+    rf_narrow_gemm(m, n, k, a, lda, packed->data, add, c, ldc);
+    return;
+  }
+#endif
+  multiply_packed(m, n, k, a, lda, packed->data, add, c, ldc);
+}
+
 void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed, int64_t panel,
-                   real *packed) {
+                   const rf_packed *packed) {
+  if (packed->precision == RF_PRECISION_BF16) {
+    rf_narrow_pack_panel(k, n, factor, b, ldb, transposed, panel, packed->data);
+    return;
+  }
   const int64_t first = panel * RF_GEMM_PANEL, columns = n - first < RF_GEMM_PANEL ? n - first : RF_GEMM_PANEL;
   int64_t ld;
-  real *restrict to = place_of_panel(k, n, panel, packed, &ld);
+  real *restrict to = place_of_panel(k, n, panel, packed->data, &ld);
   if (transposed) {
     pack_transposed(k, columns, factor, b + first * ldb, ldb, to, ld);
     return;

@@ -6,8 +6,10 @@
 #ifndef RF_KERNEL_GEMM_H
 #define RF_KERNEL_GEMM_H
 
+#include "reformer/config.h"
 #include "reformer/real.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* c[m, n] = a[m, k] b[k, n], or += where `add`. ld: reals from one stored row to the next. */
@@ -22,25 +24,31 @@ void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, con
  * zeros:
  *
  *     |  panel 0  |  panel 1  | .. |   ->   panel 0 [k, RF_GEMM_PANEL], panel 1 [k, RF_GEMM_PANEL], ..
- */
+ *
+ * It is packed as reals, or in bfloat16 in the order of kernel/gemm_narrow.h; the products take it as they find it. */
 enum { RF_GEMM_PANEL = 64 };
 
 /* A sum over k is made in pieces of so many: what is read of b meanwhile stays in the second-level cache, and a product
  * that is made in several calls of whole pieces, each adding to the last, has the same bits. */
 enum { RF_GEMM_DEPTH = 512 };
 
-/* Reals that a packed b takes. */
-static inline int64_t rf_packed_size(int64_t k, int64_t n) {
-  return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL * k;
-}
+typedef struct rf_packed {
+  rf_precision precision;
+  void *data; /* rf_packed_bytes, aligned to 64; whose it is, the caller knows */
+} rf_packed;
+
+/* What hinders products of that precision in this program on this processor, as half a sentence; NULL: nothing. */
+const char *rf_precision_obstacle(rf_precision precision);
+
+size_t rf_packed_bytes(rf_precision precision, int64_t k, int64_t n);
 
 /* Packs factor * b, panel by panel, each into its own place. transposed: b is stored as [n, k]. */
 void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed, int64_t panel,
-                   real *packed);
+                   const rf_packed *packed);
 
-/* As rf_gemm_nn, with b packed. */
-void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add, real *c,
-                    int64_t ldc);
+/* As rf_gemm_nn, with b packed. In bfloat16 a is rounded too; sums, c and what it held before are float. */
+void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const rf_packed *packed, bool add,
+                    real *c, int64_t ldc);
 
 /* The library behind the products: "libxsmm" or "OpenBLAS". */
 const char *rf_gemm_library(void);

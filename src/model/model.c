@@ -1,6 +1,7 @@
 #include "reformer/model.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
+#include "kernel/gemm.h"
 #include "model/rotations_file.h"
 #include "model/stack.h"
 #include "nn/embedding.h"
@@ -17,7 +18,14 @@ struct rf_model {
   rf_layer_keep *keep; /* [n_layers] */
 };
 
+static rf_status check_precision(const rf_config *config) {
+  const char *obstacle = rf_precision_obstacle(config->model.precision);
+  if (!obstacle) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "model.precision: found bf16, but %s; allowed here: full", obstacle);
+}
+
 static rf_status build(rf_model *model) {
+  RF_TRY(check_precision(&model->config));
   RF_TRY(rf_blocks_create(&model->config, &model->blocks));
   model->keep = calloc((size_t)model->blocks.n_layers, sizeof *model->keep);
   if (!model->keep) return rf_fail(RF_FAILED, "out of memory: table of %lld layers", (long long)model->blocks.n_layers);
@@ -71,6 +79,7 @@ bool rf_model_is_valid(const rf_model *model) {
 
 const rf_config *rf_model_config_of(const rf_model *model) { return &model->config; }
 rf_status rf_model_set_config(rf_model *model, const rf_config *config) {
+  RF_TRY(check_precision(config));
   RF_TRY(rf_blocks_check_rotations(&model->blocks, &config->lsh));
   model->config = *config;
   return RF_OK;

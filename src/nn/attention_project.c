@@ -22,11 +22,12 @@ typedef struct dims {
   rf_attention_tensors at;
   int64_t head_rows; /* offset of the wave's heads in a [H * d_head, d] weight */
   int64_t head_cols; /* ... and in a row of the [d, H * d_head] weight */
+  rf_precision precision;
 } dims;
 
 static dims dims_of(const rf_wave *w) {
   const rf_model_config *model = &w->self->config->model;
-  dims s = {.d = model->d_model, .dh = model->d_head, .tokens = w->call->tokens};
+  dims s = {.d = model->d_model, .dh = model->d_head, .tokens = w->call->tokens, .precision = model->precision};
   s.all = model->n_heads * model->d_head;
   s.row0 = w->first_sequence * s.tokens;
   s.at = rf_attention_tensors_of(model, w->shared_qk);
@@ -58,12 +59,16 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
   const dims s = dims_of(w);
   const real eps = (real)w->self->config->model.norm_eps;
   const rf_mark mark = rf_arena_mark(w->call->scratch);
-  real *normed, *query, *value, *key = NULL;
+  real *normed;
+  rf_packed query, value, key;
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &normed));
-  RF_TRY(rf_weight_pack_forward(w->call->scratch, w->width, s.d, 1, params + s.at.query + s.head_rows, s.d, &query));
-  RF_TRY(rf_weight_pack_forward(w->call->scratch, w->width, s.d, 1, params + s.at.value + s.head_rows, s.d, &value));
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, w->width, s.d, 1, params + s.at.query + s.head_rows, s.d,
+                                &query));
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, w->width, s.d, 1, params + s.at.value + s.head_rows, s.d,
+                                &value));
   if (!w->shared_qk)
-    RF_TRY(rf_weight_pack_forward(w->call->scratch, w->width, s.d, 1, params + s.at.key + s.head_rows, s.d, &key));
+    RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, w->width, s.d, 1, params + s.at.key + s.head_rows, s.d,
+                                  &key));
   const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -71,9 +76,9 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
     rf_wave_progress(w);
     real *xn = normed + rf_thread() * RF_TILE * s.d;
     rf_norm(n, s.d, x + (s.row0 + row) * s.d, s.d, params + s.at.norm_scale, params + s.at.norm_bias, eps, xn, s.d);
-    rf_gemm_packed(n, w->width, s.d, xn, s.d, query, false, w->home.q + row * w->width, w->width);
-    rf_gemm_packed(n, w->width, s.d, xn, s.d, value, false, w->home.v + row * w->width, w->width);
-    if (!w->shared_qk) rf_gemm_packed(n, w->width, s.d, xn, s.d, key, false, w->home.k + row * w->width, w->width);
+    rf_gemm_packed(n, w->width, s.d, xn, s.d, &query, false, w->home.q + row * w->width, w->width);
+    rf_gemm_packed(n, w->width, s.d, xn, s.d, &value, false, w->home.v + row * w->width, w->width);
+    if (!w->shared_qk) rf_gemm_packed(n, w->width, s.d, xn, s.d, &key, false, w->home.k + row * w->width, w->width);
     if (rotary(w)) {
       rotate_rows(w, row, n, 1, w->home.q);
       if (!w->shared_qk) rotate_rows(w, row, n, 1, w->home.k);
@@ -112,10 +117,11 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
   const dims s = dims_of(w);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const bool drop = dropping(w);
-  real *dropped = NULL, *weight;
+  real *dropped = NULL;
+  rf_packed weight;
   if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &dropped));
-  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.d, w->width, sign, params + s.at.output + s.head_cols, s.all,
-                                &weight));
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, s.d, w->width, sign, params + s.at.output + s.head_cols,
+                                s.all, &weight));
   const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -126,11 +132,11 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
     const real *o = w->home.o + row * w->width;
     real *out = y + (s.row0 + row) * s.d;
     if (!drop) {
-      rf_gemm_packed(n, s.d, w->width, o, w->width, weight, true, out, s.d);
+      rf_gemm_packed(n, s.d, w->width, o, w->width, &weight, true, out, s.d);
       continue;
     }
     real *part = dropped + rf_thread() * RF_TILE * s.d;
-    rf_gemm_packed(n, s.d, w->width, o, w->width, weight, false, part, s.d);
+    rf_gemm_packed(n, s.d, w->width, o, w->width, &weight, false, part, s.d);
     drop_rows(w, s.row0 + row, n, part);
 #pragma omp simd
     for (int64_t i = 0; i < n * s.d; i++) out[i] += part[i];
@@ -156,9 +162,11 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
   const dims s = dims_of(w);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const bool drop = dropping(w);
-  real *dropped = NULL, *weight;
+  real *dropped = NULL;
+  rf_packed weight;
   if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_superblock() * s.d), sizeof(real), &dropped));
-  RF_TRY(rf_weight_pack_backward(w->call->scratch, s.d, w->width, params + s.at.output + s.head_cols, s.all, &weight));
+  RF_TRY(rf_weight_pack_backward(w->call->scratch, s.precision, s.d, w->width, params + s.at.output + s.head_cols,
+                                 s.all, &weight));
   for (int64_t block = 0; block < w->rows; block += rf_superblock()) {
     const int64_t rows = rf_min(rf_superblock(), w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
     const real *upstream = dy + (s.row0 + block) * s.d;
@@ -174,7 +182,7 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
         drop_rows(w, s.row0 + block + row, n, copy);
         from = copy;
       }
-      rf_gemm_packed(n, w->width, s.d, from, s.d, weight, false, w->home.d_o + (block + row) * w->width, w->width);
+      rf_gemm_packed(n, w->width, s.d, from, s.d, &weight, false, w->home.d_o + (block + row) * w->width, w->width);
       output_delta(w, block + row, n);
     }
     rf_weight_gradient(rows, s.d, w->width, drop ? dropped : upstream, s.d, w->home.o + block * w->width, w->width,
@@ -200,10 +208,10 @@ static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
 
 /* A super-block of rows: xn kept for the weight gradients, dx accumulated tile by tile. */
 typedef struct project_scratch {
-  real *xn;                  /* [rf_superblock(), d] */
-  real *dxn;                 /* [threads][RF_TILE, d] */
-  real *norm_part;           /* [tiles of the super-block][2 d] gradients of scale and bias */
-  real *query, *value, *key; /* the weights packed */
+  real *xn;                    /* [rf_superblock(), d] */
+  real *dxn;                   /* [threads][RF_TILE, d] */
+  real *norm_part;             /* [tiles of the super-block][2 d] gradients of scale and bias */
+  rf_packed query, value, key; /* the weights packed */
 } project_scratch;
 
 static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params, const real *x, real *dx,
@@ -216,9 +224,9 @@ static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params
   rf_wave_progress(w);
   unscale_rows(w, block + row, n);
   rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->d);
-  rf_gemm_packed(n, s->d, w->width, w->home.dq + wave_at, w->width, buffers->query, false, dxn, s->d);
-  rf_gemm_packed(n, s->d, w->width, w->home.dv + wave_at, w->width, buffers->value, true, dxn, s->d);
-  if (!w->shared_qk) rf_gemm_packed(n, s->d, w->width, w->home.dk + wave_at, w->width, buffers->key, true, dxn, s->d);
+  rf_gemm_packed(n, s->d, w->width, w->home.dq + wave_at, w->width, &buffers->query, false, dxn, s->d);
+  rf_gemm_packed(n, s->d, w->width, w->home.dv + wave_at, w->width, &buffers->value, true, dxn, s->d);
+  if (!w->shared_qk) rf_gemm_packed(n, s->d, w->width, w->home.dk + wave_at, w->width, &buffers->key, true, dxn, s->d);
   for (int64_t j = 0; j < 2 * s->d; j++) part[j] = 0;
   rf_norm_vjp(n, s->d, x + at, s->d, params + s->at.norm_scale, eps, dxn, s->d, dx + at, s->d, part, part + s->d);
 }
@@ -227,9 +235,10 @@ static rf_status take_project_scratch(const rf_wave *w, const dims *s, const rea
   rf_arena *arena = w->call->scratch;
   const int64_t d = s->d;
   params += s->head_rows;
-  RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.query, d, &buffers->query));
-  RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.value, d, &buffers->value));
-  if (!w->shared_qk) RF_TRY(rf_weight_pack_backward(arena, w->width, d, params + s->at.key, d, &buffers->key));
+  RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.query, d, &buffers->query));
+  RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.value, d, &buffers->value));
+  if (!w->shared_qk)
+    RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.key, d, &buffers->key));
   RF_TRY(rf_arena_take(arena, (size_t)(rf_superblock() * d), sizeof(real), &buffers->xn));
   RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * d), sizeof(real), &buffers->dxn));
   return rf_arena_take(arena, (size_t)(rf_superblock() / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);

@@ -51,9 +51,9 @@ typedef struct job {
   tensors at;
   int64_t d, d_ff, rows;
   real eps;
-  double dropout;                /* 0 outside training */
-  real *inner, *outer;           /* the weights packed */
-  real *inner_back, *outer_back; /* ... for the reverse */
+  double dropout;                   /* 0 outside training */
+  rf_packed inner, outer;           /* the weights packed */
+  rf_packed inner_back, outer_back; /* ... for the reverse */
 } job;
 
 static job job_of(const rf_sublayer *self, const rf_call *call, const real *params) {
@@ -71,12 +71,13 @@ static job job_of(const rf_sublayer *self, const rf_call *call, const real *para
 
 static rf_status pack_weights(job *j, bool reverse) {
   rf_arena *arena = j->call->scratch;
+  const rf_precision precision = j->self->config->model.precision;
   const real *inner = j->params + j->at.inner, *outer = j->params + j->at.outer;
-  RF_TRY(rf_weight_pack_forward(arena, j->d_ff, j->d, 1, inner, j->d, &j->inner));
-  RF_TRY(rf_weight_pack_forward(arena, j->d, j->d_ff, 1, outer, j->d_ff, &j->outer));
+  RF_TRY(rf_weight_pack_forward(arena, precision, j->d_ff, j->d, 1, inner, j->d, &j->inner));
+  RF_TRY(rf_weight_pack_forward(arena, precision, j->d, j->d_ff, 1, outer, j->d_ff, &j->outer));
   if (!reverse) return RF_OK;
-  RF_TRY(rf_weight_pack_backward(arena, j->d_ff, j->d, inner, j->d, &j->inner_back));
-  return rf_weight_pack_backward(arena, j->d, j->d_ff, outer, j->d_ff, &j->outer_back);
+  RF_TRY(rf_weight_pack_backward(arena, precision, j->d_ff, j->d, inner, j->d, &j->inner_back));
+  return rf_weight_pack_backward(arena, precision, j->d, j->d_ff, outer, j->d_ff, &j->outer_back);
 }
 
 /* Dropout of rows [row, row + n) of the call, sequence by sequence. */
@@ -105,14 +106,14 @@ static void norm(const job *j, const real *x, int64_t row, int64_t n, real *xn) 
 /* xn [n, d] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
 static void inner(const job *j, const real *x, int64_t row, int64_t n, real *xn, real *pre) {
   norm(j, x, row, n, xn);
-  rf_gemm_packed(n, j->d_ff, j->d, xn, j->d, j->inner, false, pre, j->d_ff);
+  rf_gemm_packed(n, j->d_ff, j->d, xn, j->d, &j->inner, false, pre, j->d_ff);
   add_bias(n, j->d_ff, j->params + j->at.inner_bias, pre);
   drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre);
 }
 
 /* y[rows] += sign dropout(h W2^T + b2). part: [n, d] scratch. */
 static void outer(const job *j, const real *h, int64_t row, int64_t n, real sign, real *part, real *y) {
-  rf_gemm_packed(n, j->d, j->d_ff, h, j->d_ff, j->outer, false, part, j->d);
+  rf_gemm_packed(n, j->d, j->d_ff, h, j->d_ff, &j->outer, false, part, j->d);
   add_bias(n, j->d, j->params + j->at.outer_bias, part);
   drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, part);
   real *restrict out = y + row * j->d;
@@ -194,10 +195,10 @@ static void tile_vjp(const job *j, const super *s, const real *x, const real *dy
 
   memcpy(own_dy, dy + row * j->d, (size_t)(n * j->d) * sizeof(real));
   drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, own_dy);
-  rf_gemm_packed(n, j->d_ff, j->d, own_dy, j->d, j->outer_back, false, dpre, j->d_ff);
+  rf_gemm_packed(n, j->d_ff, j->d, own_dy, j->d, &j->outer_back, false, dpre, j->d_ff);
   rf_activate_vjp(activation, n * j->d_ff, pre, dpre);
   drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, dpre);
-  rf_gemm_packed(n, j->d, j->d_ff, dpre, j->d_ff, j->inner_back, false, part, j->d);
+  rf_gemm_packed(n, j->d, j->d_ff, dpre, j->d_ff, &j->inner_back, false, part, j->d);
   memset(norm_part, 0, (size_t)(2 * j->d) * sizeof(real));
   rf_norm_vjp(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->eps, part, j->d, dx + row * j->d, j->d,
               norm_part, norm_part + j->d);

@@ -17,11 +17,12 @@ typedef struct shape {
   int64_t d, width, vocab;
   int64_t norm_bias, weight, bias; /* offsets in the block; norm.scale is first */
   bool reversible, tied;
+  rf_precision precision;
 } shape;
 
 static shape shape_of(const rf_config *config) {
   const rf_model_config *m = &config->model;
-  shape s = {.d = m->d_model, .vocab = m->vocab_size, .tied = m->tied_embedding};
+  shape s = {.d = m->d_model, .vocab = m->vocab_size, .tied = m->tied_embedding, .precision = m->precision};
   s.reversible = m->residual == RF_RESIDUAL_REVERSIBLE;
   s.width = s.reversible && !s.tied ? 2 * s.d : s.d;
   s.norm_bias = rf_aligned(s.width);
@@ -52,14 +53,15 @@ typedef struct buffers {
 
 /* The weight [vocab, width], packed for the logits and for their reverse. */
 typedef struct packed_weight {
-  real *forward, *backward;
+  rf_packed forward, backward;
 } packed_weight;
 
 static rf_status pack_weight(const shape *s, const rf_head_input *in, bool reverse, rf_arena *arena,
                              packed_weight *packed) {
   const real *weight = s->tied ? in->tied : in->params + s->weight;
-  RF_TRY(rf_weight_pack_forward(arena, s->vocab, s->width, 1, weight, s->width, &packed->forward));
-  return reverse ? rf_weight_pack_backward(arena, s->vocab, s->width, weight, s->width, &packed->backward) : RF_OK;
+  RF_TRY(rf_weight_pack_forward(arena, s->precision, s->vocab, s->width, 1, weight, s->width, &packed->forward));
+  return reverse ? rf_weight_pack_backward(arena, s->precision, s->vocab, s->width, weight, s->width, &packed->backward)
+                 : RF_OK;
 }
 
 static int64_t superblock_rows(const shape *s) {
@@ -134,7 +136,7 @@ static void tile_logits(const rf_config *config, const rf_call *call, const shap
   rf_norm(n, s->width, joined, s->width, in->params, in->params + s->norm_bias, (real)config->model.norm_eps, normed,
           s->width);
   drop(config, call, row, n, s->width, normed);
-  rf_gemm_packed(n, s->vocab, s->width, normed, s->width, weight->forward, false, logits, s->vocab);
+  rf_gemm_packed(n, s->vocab, s->width, normed, s->width, &weight->forward, false, logits, s->vocab);
   for (int64_t i = 0; i < n; i++) {
 #pragma omp simd
     for (int64_t j = 0; j < s->vocab; j++) logits[i * s->vocab + j] += bias[j];
@@ -187,7 +189,7 @@ static void add_loss(const rf_loss *part, rf_loss *loss) {
 static void tile_vjp(const rf_config *config, const rf_call *call, const shape *s, const rf_head_input *in,
                      const packed_weight *weight, const rf_head_gradient *g, int64_t row, int64_t n,
                      const real *dlogits, const real *joined, real *dnormed, real *djoined, real *norm_part) {
-  rf_gemm_packed(n, s->width, s->vocab, dlogits, s->vocab, weight->backward, false, dnormed, s->width);
+  rf_gemm_packed(n, s->width, s->vocab, dlogits, s->vocab, &weight->backward, false, dnormed, s->width);
   drop(config, call, row, n, s->width, dnormed);
   memset(norm_part, 0, (size_t)(2 * s->width) * sizeof(real));
   memset(djoined, 0, (size_t)(n * s->width) * sizeof(real));

@@ -2,23 +2,25 @@
 
 enum { TILE_OUT = 64, TILE_IN = 256 };
 
-static rf_status pack(rf_arena *arena, int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed,
-                      real **packed) {
-  RF_TRY(rf_arena_take(arena, (size_t)rf_packed_size(k, n), sizeof(real), packed));
+static rf_status pack(rf_arena *arena, rf_precision precision, int64_t k, int64_t n, real factor, const real *b,
+                      int64_t ldb, bool transposed, rf_packed *packed) {
+  packed->precision = precision;
+  RF_TRY(rf_arena_take(arena, rf_packed_bytes(precision, k, n), 1, &packed->data));
   if (rf_arena_counts(arena)) return RF_OK;
 #pragma omp parallel for schedule(static)
   for (int64_t panel = 0; panel < rf_ceil_div(n, RF_GEMM_PANEL); panel++)
-    rf_pack_panel(k, n, factor, b, ldb, transposed, panel, *packed);
+    rf_pack_panel(k, n, factor, b, ldb, transposed, panel, packed);
   return RF_OK;
 }
 
-rf_status rf_weight_pack_forward(rf_arena *arena, int64_t out, int64_t in, real factor, const real *w, int64_t ldw,
-                                 real **packed) {
-  return pack(arena, in, out, factor, w, ldw, true, packed);
+rf_status rf_weight_pack_forward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, real factor,
+                                 const real *w, int64_t ldw, rf_packed *packed) {
+  return pack(arena, precision, in, out, factor, w, ldw, true, packed);
 }
 
-rf_status rf_weight_pack_backward(rf_arena *arena, int64_t out, int64_t in, const real *w, int64_t ldw, real **packed) {
-  return pack(arena, out, in, 1, w, ldw, false, packed);
+rf_status rf_weight_pack_backward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, const real *w,
+                                  int64_t ldw, rf_packed *packed) {
+  return pack(arena, precision, out, in, 1, w, ldw, false, packed);
 }
 
 void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,

@@ -18,11 +18,12 @@ static inline int64_t rf_superblock(void) {
   return rf_max(least, rf_ceil_div(tiles, RF_ROWS_OF_SUM) * RF_ROWS_OF_SUM);
 }
 
-/* A weight w[out, in] (row stride ldw) packed for rf_gemm_packed: _forward for x[.., in] (factor w)^T, _backward for
- * dy[.., out] w. Taken from the arena; by all threads. */
-rf_status rf_weight_pack_forward(rf_arena *arena, int64_t out, int64_t in, real factor, const real *w, int64_t ldw,
-                                 real **packed);
-rf_status rf_weight_pack_backward(rf_arena *arena, int64_t out, int64_t in, const real *w, int64_t ldw, real **packed);
+/* A weight w[out, in] (row stride ldw) packed for rf_gemm_packed, in the precision its products shall have: _forward
+ * for x[.., in] (factor w)^T, _backward for dy[.., out] w. Taken from the arena; by all threads. */
+rf_status rf_weight_pack_forward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, real factor,
+                                 const real *w, int64_t ldw, rf_packed *packed);
+rf_status rf_weight_pack_backward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, const real *w,
+                                  int64_t ldw, rf_packed *packed);
 
 /* dw[out, in] (row stride ldw) += dy[rows, out]^T x[rows, in]. Runs its own parallel region. */
 void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,

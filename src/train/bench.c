@@ -12,6 +12,7 @@
 typedef struct report {
   rf_step_figures step;
   double peak; /* operations a second, of all cores used */
+  rf_precision precision;
 } report;
 
 static double counted(const report *r) { return r->step.work.dense + r->step.work.attention; }
@@ -49,7 +50,8 @@ static void print(const report *r) {
   printf("%-28s %12.1f\n", "GFLOP/s", rate_of(r) * 1e-9);
   printf("%-28s %12.1f  (%d ranks, %d threads each, " RF_REAL_NAME ")\n", "GFLOP/s, measured peak", r->peak * 1e-9,
          f->ranks, f->threads);
-  printf("%-28s %11.1f%%\n", "share of peak", 100 * rate_of(r) / r->peak);
+  printf("%-28s %11.1f%%%s\n", "share of peak", 100 * rate_of(r) / r->peak,
+         r->precision == RF_PRECISION_BF16 ? "  (of the peak in " RF_REAL_NAME ": products in bf16 may pass it)" : "");
   printf("%-28s %12.1f  (parameters and gradients %.1f, moments %.1f, activations and transients %.1f)\n",
          f->ranks == 1 ? "peak resident MiB" : "peak resident MiB, most", f->resident / 1048576, f->store / 1048576,
          f->optimizer / 1048576, f->scratch / 1048576);
@@ -101,6 +103,7 @@ static rf_status write_json(const report *r, const char *path) {
                              "store_bytes", (json_int_t)f->store, "optimizer_bytes", (json_int_t)f->optimizer,
                              "scratch_bytes", (json_int_t)f->scratch, "sequences_bytes", (json_int_t)f->sequences);
   json_object_update(object, memory);
+  json_object_set_new(object, "precision", json_string(r->precision == RF_PRECISION_BF16 ? "bf16" : "full"));
   json_object_set_new(object, "kept", kept_of(&f->keeping));
   json_object_set_new(object, "phase_seconds", phases_of(f->seconds));
   json_object_set_new(object, "phase_wait_seconds", phases_of(f->waited));
@@ -112,7 +115,7 @@ static rf_status write_json(const report *r, const char *path) {
 }
 
 static rf_status run(const rf_config *config, rf_mesh *mesh, int64_t steps, const char *json_path) {
-  report r = {.peak = rf_peak_rate(0.1)};
+  report r = {.peak = rf_peak_rate(0.1), .precision = config->model.precision};
   RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &r.peak));
   RF_TRY(rf_step_figures_measure(config, mesh, steps, &r.step));
   if (rf_mesh_rank(mesh) != 0) return RF_OK;

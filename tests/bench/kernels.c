@@ -33,7 +33,8 @@ static const shape shapes[] = {
 };
 
 typedef struct matrices {
-  real *a, *b, *packed, *c;
+  real *a, *b, *c;
+  rf_packed packed, narrow; /* b in both precisions */
 } matrices;
 
 static double processor_seconds(void) {
@@ -45,7 +46,11 @@ static double processor_seconds(void) {
 static void multiply(const shape *s, const matrices *x) {
   if (s->kind == NN) rf_gemm_nn(s->m, s->n, s->k, x->a, s->lda, x->b, s->ldb, false, x->c, s->n);
   if (s->kind == TN) rf_gemm_tn(s->m, s->n, s->k, x->a, s->lda, x->b, s->ldb, true, x->c, s->n);
-  if (s->kind == PACKED) rf_gemm_packed(s->m, s->n, s->k, x->a, s->lda, x->packed, false, x->c, s->n);
+  if (s->kind == PACKED) rf_gemm_packed(s->m, s->n, s->k, x->a, s->lda, &x->packed, false, x->c, s->n);
+}
+
+static void multiply_narrow(const shape *s, const matrices *x) {
+  rf_gemm_packed(s->m, s->n, s->k, x->a, s->lda, &x->narrow, false, x->c, s->n);
 }
 
 /* The weight [n, k] of a packed product is read transposed, as it is stored. */
@@ -84,21 +89,33 @@ static real *numbers(int64_t n) {
   return x;
 }
 
+static rf_packed pack(const shape *s, rf_precision precision, const real *b) {
+  const int64_t bytes = (int64_t)rf_packed_bytes(precision, s->k, s->n);
+  const rf_packed packed = {precision, numbers((bytes + (int64_t)sizeof(real) - 1) / (int64_t)sizeof(real))};
+  for (int64_t j = 0; packed.data && s->kind == PACKED && j < s->n; j += RF_GEMM_PANEL)
+    rf_pack_panel(s->k, s->n, 1, b, s->ldb, true, j / RF_GEMM_PANEL, &packed);
+  return packed;
+}
+
 static int measure(const shape *s) {
   const int64_t rows_a = s->kind == TN ? s->k : s->m, rows_b = s->kind == PACKED ? s->n : s->k;
-  const matrices x = {numbers(rows_a * s->lda), numbers(rows_b * s->ldb), numbers(rf_packed_size(s->k, s->n)),
-                      numbers(s->m * s->n)};
-  const int there = x.a && x.b && x.packed && x.c;
+  matrices x = {numbers(rows_a * s->lda), numbers(rows_b * s->ldb), numbers(s->m * s->n), {0}, {0}};
+  if (x.b) {
+    x.packed = pack(s, RF_PRECISION_FULL, x.b);
+    x.narrow = pack(s, RF_PRECISION_BF16, x.b);
+  }
+  const int there = x.a && x.b && x.c && x.packed.data && x.narrow.data;
   if (there) {
-    for (int64_t j = 0; s->kind == PACKED && j < s->n; j += RF_GEMM_PANEL)
-      rf_pack_panel(s->k, s->n, 1, x.b, s->ldb, true, j / RF_GEMM_PANEL, x.packed);
     const char *const kinds[] = {"nn", "tn", "packed"};
-    printf("%-30s %-7s %5d x %5d x %5d %8.1f %8.1f\n", s->what, kinds[s->kind], (int)s->m, (int)s->n, (int)s->k,
+    printf("%-30s %-7s %5d x %5d x %5d %8.1f %8.1f", s->what, kinds[s->kind], (int)s->m, (int)s->n, (int)s->k,
            rate(s, &x, multiply), rate(s, &x, multiply_by_openblas));
+    if (s->kind == PACKED && !rf_precision_obstacle(RF_PRECISION_BF16)) printf(" %8.1f", rate(s, &x, multiply_narrow));
+    printf("\n");
   }
   free(x.a);
   free(x.b);
-  free(x.packed);
+  free(x.packed.data);
+  free(x.narrow.data);
   free(x.c);
   return there;
 }
@@ -107,7 +124,8 @@ int main(void) {
   openblas_set_num_threads(1);
   omp_set_num_threads(1);
   printf("peak of one thread, " RF_REAL_NAME ": %.1f GFLOP/s\n", rf_peak_rate(0.05) * 1e-9);
-  printf("%-30s %-7s %5s   %5s   %5s %8s %8s\n", "product", "", "m", "n", "k", rf_gemm_library(), "OpenBLAS");
+  printf("%-30s %-7s %5s   %5s   %5s %8s %8s %8s\n", "product", "", "m", "n", "k", rf_gemm_library(), "OpenBLAS",
+         "in bf16");
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
     if (!measure(&shapes[i])) return EXIT_FAILURE;
   return EXIT_SUCCESS;

@@ -42,6 +42,14 @@ YAML
 check 2 "--set lsh.n_hash: unknown key" "lsh.n_hashes" -- train good.yaml --set lsh.n_hash=2
 check 2 "--set lsh.n_hashes" "key.path=value" -- train good.yaml --set lsh.n_hashes
 
+# --- products in bfloat16: with a library and a processor that have them, and in float ---
+if "$PROGRAM" train good.yaml --run run-narrow -s model.precision=bf16 >narrow.txt 2>&1; then
+  check 0 "model.precision: full from step 3 on, bf16 up to there" \
+    -- train good.yaml --run run-narrow -s model.precision=full -s training.steps=3
+else
+  check_config 2 "model.precision: found bf16, but this" "allowed here: full" -- -s model.precision=bf16 <good.yaml
+fi
+
 # --- types ---
 check_config 2 "bad.yaml:2: model.n_layers: found 'six'" "a whole number from 1 to 1022" -- <<'YAML'
 model:

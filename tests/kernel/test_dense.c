@@ -12,25 +12,25 @@ static double rounding(int64_t n) { return 4 * sqrt((double)n + 16) * (double)RF
 
 typedef void (*product)(int64_t, int64_t, int64_t, const real *, int64_t, const real *, int64_t, bool, real *, int64_t);
 
-static real *pack(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed) {
-  real *packed = NEW(real, rf_packed_size(k, n) + 1);
+static rf_packed pack(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed) {
+  const rf_packed packed = {RF_PRECISION_FULL, NEW(char, rf_packed_bytes(RF_PRECISION_FULL, k, n) + 1)};
   for (int64_t j = 0; j < n; j += RF_GEMM_PANEL)
-    rf_pack_panel(k, n, factor, b, ldb, transposed, j / RF_GEMM_PANEL, packed);
+    rf_pack_panel(k, n, factor, b, ldb, transposed, j / RF_GEMM_PANEL, &packed);
   return packed;
 }
 
 static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
                             bool add, real *c, int64_t ldc) {
-  real *packed = pack(k, n, 1, b, ldb, false);
-  rf_gemm_packed(m, n, k, a, lda, packed, add, c, ldc);
-  free(packed);
+  const rf_packed packed = pack(k, n, 1, b, ldb, false);
+  rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
+  free(packed.data);
 }
 
 static void multiply_packed_transposed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
                                        int64_t ldb, bool add, real *c, int64_t ldc) {
-  real *packed = pack(k, n, 1, b, ldb, true);
-  rf_gemm_packed(m, n, k, a, lda, packed, add, c, ldc);
-  free(packed);
+  const rf_packed packed = pack(k, n, 1, b, ldb, true);
+  rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
+  free(packed.data);
 }
 
 typedef struct product_case {
@@ -96,9 +96,10 @@ static void test_packing_multiplies_by_the_factor(void **state) {
   real *b = dice_reals(&d, K * N, 1), *minus = NEW(real, K * N);
   for (int i = 0; i < K * N; i++) minus[i] = -b[i];
   for (int transposed = 0; transposed <= 1; transposed++) {
-    real *packed = pack(K, N, -1, b, transposed ? K : N, transposed);
-    real *expected = pack(K, N, 1, minus, transposed ? K : N, transposed);
-    for (int64_t i = 0; i < rf_packed_size(K, N); i++) assert_true(packed[i] == expected[i]); /* -0 == 0 */
+    real *packed = pack(K, N, -1, b, transposed ? K : N, transposed).data;
+    real *expected = pack(K, N, 1, minus, transposed ? K : N, transposed).data;
+    const size_t reals = rf_packed_bytes(RF_PRECISION_FULL, K, N) / sizeof(real);
+    for (size_t i = 0; i < reals; i++) assert_true(packed[i] == expected[i]); /* -0 == 0 */
     free(packed);
     free(expected);
   }
@@ -115,17 +116,18 @@ static void test_a_row_of_a_product_does_not_depend_on_its_neighbours(void **sta
   for (size_t x = 0; x < sizeof columns / sizeof *columns; x++) {
     const int64_t n = columns[x];
     dice d = {.seed = 3 + x};
-    real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * n, 1), *packed = pack(K, n, 1, b, n, false);
+    real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * n, 1);
+    const rf_packed packed = pack(K, n, 1, b, n, false);
     real *start = dice_reals(&d, M * n, 1), *whole = NEW(real, M * n), *part = NEW(real, M * n);
     memcpy(whole, start, sizeof(real) * (size_t)(M * n));
     rf_gemm_nn(M, n, K, a, K, b, n, true, whole, n);
     for (int64_t rows = 1; rows <= M; rows += rows < 20 ? 1 : 37) {
       memcpy(part, start, sizeof(real) * (size_t)(M * n));
       for (int64_t i = 0; i < M; i += rows)
-        rf_gemm_packed(i + rows <= M ? rows : M - i, n, K, a + i * K, K, packed, true, part + i * n, n);
+        rf_gemm_packed(i + rows <= M ? rows : M - i, n, K, a + i * K, K, &packed, true, part + i * n, n);
       assert_same_bits("rows", M * n, part, whole);
     }
-    real *all[] = {a, b, packed, start, whole, part};
+    real *all[] = {a, b, packed.data, start, whole, part};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
   }
 }
