@@ -97,9 +97,9 @@ static void add_store(stage *s, const rf_plan_traffic *traffic, double behind) {
   const double scatter = traffic->handed_back * (s->ranks - 1) * latency_of(s, ranks);
   const double gather_wire = wire_seconds(s, parameters, ranks), scatter_wire = wire_seconds(s, gradients, ranks);
   const double edge = 1.0 / fmax(1, traffic->fetches); /* the first of all waits for itself */
-  wait(s, RF_PHASE_PARAMETERS, fmax(edge * gather_wire, gather_wire - behind / 2), edge * gather);
-  wait(s, RF_PHASE_GRADIENTS, fmax(edge * scatter_wire, scatter_wire - behind / 2),
-       fmax(edge * scatter, scatter - behind / 2));
+  const double hidden = s->c->overlap * behind;
+  wait(s, RF_PHASE_PARAMETERS, fmax(edge * gather_wire, gather_wire - hidden), edge * gather);
+  wait(s, RF_PHASE_GRADIENTS, fmax(edge * scatter_wire, scatter_wire - hidden), fmax(edge * scatter, scatter - hidden));
 }
 
 static void name_limit(stage *s) {

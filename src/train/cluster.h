@@ -26,7 +26,7 @@ typedef struct rf_cluster {
   double other_value;      /* the same of what has no phase */
   double parameter;        /* optimizer, a parameter of a shard */
   double move_byte;        /* packing and unpacking a byte that travels */
-  double overlap;          /* share of attention's arithmetic behind which messages travel */
+  double overlap;          /* share of arithmetic behind which messages travel */
   rf_link within, between; /* hosts */
   double disk;             /* bytes a second to stable storage, one rank */
 } rf_cluster;
