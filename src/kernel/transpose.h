@@ -24,6 +24,18 @@ typedef int64_t rf_lane_numbers __attribute__((vector_size(RF_VECTOR_BYTES)));
 typedef int32_t rf_lane_numbers __attribute__((vector_size(RF_VECTOR_BYTES)));
 #endif
 
+/* Lane l of the result is lane number[l] of both together, low before high. */
+static inline __attribute__((always_inline)) rf_vector rf_pick_lanes(rf_vector low, rf_vector high,
+                                                                     rf_lane_numbers number) {
+#ifdef __clang__ /* which shuffles by constants only, and finds them once loops are unrolled */
+  rf_vector picked = low;
+  for (int i = 0; i < RF_LANES; i++) picked[i] = number[i] < RF_LANES ? low[number[i]] : high[number[i] - RF_LANES];
+  return picked;
+#else
+  return __builtin_shuffle(low, high, number);
+#endif
+}
+
 /* out[j * ld_out + i] = from[i][j] * factor[i] for i, j < RF_LANES. Quarters change places, then quarters of quarters:
  *
  *     a b        a c
@@ -46,8 +58,8 @@ static inline __attribute__((always_inline)) void rf_transpose_block(const real 
     for (int i = 0; i < RF_LANES; i++) {
       if (i & half) continue;
       const rf_vector low = row[i], high = row[i + half];
-      row[i] = __builtin_shuffle(low, high, first);
-      row[i + half] = __builtin_shuffle(low, high, second);
+      row[i] = rf_pick_lanes(low, high, first);
+      row[i + half] = rf_pick_lanes(low, high, second);
     }
   }
 #pragma GCC unroll 16
