@@ -1,6 +1,7 @@
 #include "checkpoint/snapshot.h"
 #include "checkpoint/shard.h"
 #include "kernel/copy.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ static size_t place_of(const rf_state_array *array) {
 /* To each array its place; the copies are touched by the threads that will fill them. */
 static void place_arrays(rf_snapshot *s) {
   char *next = s->memory;
+  assert(s->state.arrays);
   for (int i = 0; i < s->state.n_arrays; i++) {
     rf_state_array *a = &s->state.arrays[i];
     a->values = (real *)(void *)next;

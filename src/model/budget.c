@@ -19,9 +19,10 @@ int64_t rf_budget_choose(int64_t n, const rf_budget_item *items, int64_t bytes, 
   for (;;) {
     int64_t best = -1;
     for (int64_t i = 0; i < n; i++) {
-      if (kept[i] || items[i].gain <= 0 || items[i].bytes > bytes - spent) continue;
-      if (items[i].after >= 0 && !kept[items[i].after]) continue;
-      if (best < 0 || is_better(&items[i], &items[best])) best = i;
+      const rf_budget_item *item = &items[i];
+      if (kept[i] || item->gain <= 0 || item->bytes > bytes - spent) continue;
+      if (item->after >= 0 && !kept[item->after]) continue;
+      if (best < 0 || is_better(item, &items[best])) best = i;
     }
     if (best < 0) return spent;
     kept[best] = true;
@@ -117,7 +118,7 @@ static void report(const rf_blocks *blocks, const rf_call *call, const bool *kep
 rf_status rf_budget_plan(const rf_blocks *blocks, const rf_call *call, int64_t bytes, rf_layer_keep *keep,
                          rf_keeping *keeping) {
   const int64_t n = blocks->n_layers * RF_KEEPS;
-  rf_budget_item *items = malloc((size_t)n * sizeof *items);
+  rf_budget_item *items = calloc((size_t)n, sizeof *items);
   bool *kept = malloc((size_t)n * sizeof *kept);
   *keeping = (rf_keeping){0};
   if (items && kept) {
