@@ -87,7 +87,7 @@ static rf_status try_newest(const rf_train_request *request, const char *folder,
     RF_TRY(try_checkpoint(request, path, start, &finding));
     start->from_here = true;
     if (finding.status == RF_OK) return RF_OK;
-    rf_log_warn("checkpoint %s is damaged and passed over: %s", path, finding.message);
+    rf_log_warn("checkpoint %s cannot be used and is passed over: %s", path, finding.message);
   }
   return rf_fail(RF_BAD_DATA,
                  "run folder %s: none of its %lld checkpoints can be used (the oldest: %s); put a good one back, or "

@@ -1,8 +1,8 @@
 #include "plan/plan.h"
 #include "kernel/parallel.h"
 #include "plan/growth.h"
+#include "train/json_file.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -184,10 +184,7 @@ static rf_status write_json(const plan *p, json_t *growth) {
     if (p->fastest >= 0)
       json_object_set_new(object, "fastest_sequence", json_integer((json_int_t)p->meshes[p->fastest].sequence));
   }
-  const int failed = !object || json_dump_file(object, p->options->json_path, JSON_INDENT(2)) != 0;
-  json_decref(object);
-  if (!failed) return RF_OK;
-  return rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", p->options->json_path);
+  return rf_json_file_write(object, p->options->json_path);
 }
 
 rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options) {
@@ -203,5 +200,5 @@ rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options)
   print_traffic(&p);
   print_time(&p);
   rf_growth_print(&growth);
-  return options->json_path ? write_json(&p, rf_growth_json(&growth)) : RF_OK;
+  return write_json(&p, rf_growth_json(&growth));
 }

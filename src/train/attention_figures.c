@@ -1,5 +1,6 @@
 #include "train/attention_figures.h"
 #include "base/clock.h"
+#include "base/median.h"
 #include "comm/collective.h"
 #include "kernel/parallel.h"
 #include "nn/sublayer.h"
@@ -22,16 +23,17 @@ const char *rf_attention_kind_name(rf_attention_kind kind) {
   return names[kind];
 }
 
-static rf_config config_of(const rf_config *config, const rf_attention_figures *f) {
+rf_config rf_attention_alone(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length) {
   rf_config own = *config;
   own.model.n_attention = 1;
-  own.model.attention[0] = f->kind;
+  own.model.attention[0] = kind;
   own.model.n_layers = 1;
   own.lsh.rotations = own.lsh.rotations == RF_ROTATIONS_SHARED ? RF_ROTATIONS_SHARED : RF_ROTATIONS_PER_HEAD;
-  if (f->kind != RF_ATTENTION_LSH) return own;
-  own.lsh.n_hashes = f->rounds;
+  *length = rf_padded_length(&own, *length);
+  if (kind != RF_ATTENTION_LSH) return own;
+  own.lsh.n_hashes = rounds;
   own.lsh.n_factors = 0;
-  rf_resolve_buckets(&own.lsh, f->length);
+  rf_resolve_buckets(&own.lsh, *length);
   return own;
 }
 
@@ -98,16 +100,6 @@ static rf_status run_once(bench *b, double *forward, double *reverse) {
   return RF_OK;
 }
 
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *seconds, int64_t n) {
-  qsort(seconds, (size_t)n, sizeof *seconds, by_size);
-  return seconds[n / 2];
-}
-
 static rf_status reduce(const bench *b, int64_t repeats, rf_attention_figures *f) {
   rf_phases *phases = rf_mesh_phases(b->mesh);
   double most[] = {f->forward, f->reverse,
@@ -142,18 +134,21 @@ static rf_status measure(bench *b, int64_t repeats, rf_attention_figures *f) {
   rf_traffic_reset(b->mesh);
   rf_phases_reset(rf_mesh_phases(b->mesh));
   for (int64_t i = 0; i < repeats; i++) RF_TRY(run_once(b, &forward[i], &reverse[i]));
-  f->forward = median(forward, repeats);
-  f->reverse = median(reverse, repeats);
+  f->forward = rf_median(repeats, forward);
+  f->reverse = rf_median(repeats, reverse);
   return reduce(b, repeats, f);
 }
 
-rf_status rf_attention_figures_measure(const rf_config *config, rf_mesh *mesh, int64_t repeats,
+rf_status rf_attention_figures_measure(const rf_config *config, rf_mesh *mesh, int64_t length, int64_t repeats,
                                        rf_attention_figures *f) {
-  bench b = {.config = config_of(config, f), .mesh = mesh};
+  bench b = {.config = *config, .mesh = mesh};
   const rf_model_config *m = &config->model;
-  const rf_operations layer = rf_operations_of_layer(&b.config, 0, f->length);
+  const rf_operations layer = rf_operations_of_layer(config, 0, length);
   const double feed_forward = 2 * 2 * (double)m->d_model * (double)m->d_ff;
-  f->operations = 4 * (double)f->length * (layer.dense - feed_forward + layer.attention);
+  *f = (rf_attention_figures){.kind = m->attention[0],
+                              .rounds = m->attention[0] == RF_ATTENTION_LSH ? config->lsh.n_hashes : 0,
+                              .length = length,
+                              .operations = 4 * (double)length * (layer.dense - feed_forward + layer.attention)};
   const rf_status status = measure(&b, repeats, f);
   /* after a failure on several ranks, messages may be under way into these arenas */
   if (status == RF_OK || rf_mesh_size(mesh) == 1) destroy(&b);

@@ -21,10 +21,14 @@ typedef struct rf_attention_figures {
 
 const char *rf_attention_kind_name(rf_attention_kind kind);
 
-/* Times forward and reverse of one attention sublayer of the configuration's shape over one random sequence of
- * figures->length tokens, shared by the mesh's sequence ranks, `repeats` times after one that touches memory. Given in
- * figures: kind, length, and for lsh rounds; buckets are those of `auto`. Called by all ranks; all get the same. */
-rf_status rf_attention_figures_measure(const rf_config *config, rf_mesh *mesh, int64_t repeats,
+/* The configuration with one layer of that attention, for sequences of *length tokens, which are padded as it needs.
+ * lsh: of so many rounds, with the buckets of `auto`. */
+rf_config rf_attention_alone(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length);
+
+/* Times forward and reverse of the first attention sublayer of the configuration over one random sequence of `length`
+ * tokens (padded), shared by the mesh's sequence ranks, `repeats` times after one that touches memory. Called by all
+ * ranks; all get the same. */
+rf_status rf_attention_figures_measure(const rf_config *config, rf_mesh *mesh, int64_t length, int64_t repeats,
                                        rf_attention_figures *figures);
 
 #endif

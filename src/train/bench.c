@@ -5,8 +5,8 @@
 #include "reformer/real.h"
 #include "train/memory.h"
 #include "train/step_figures.h"
+#include "train/json_file.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
 typedef struct report {
@@ -108,10 +108,8 @@ static rf_status write_json(const report *r, const char *path) {
   json_object_set_new(object, "phase_seconds", phases_of(f->seconds));
   json_object_set_new(object, "phase_wait_seconds", phases_of(f->waited));
   json_object_set_new(object, "bytes", bytes_of(f));
-  const int failed = !object || !memory || json_dump_file(object, path, JSON_INDENT(2)) != 0;
   json_decref(memory);
-  json_decref(object);
-  return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
+  return rf_json_file_write(object, path);
 }
 
 static rf_status run(const rf_config *config, rf_mesh *mesh, int64_t steps, const char *json_path) {

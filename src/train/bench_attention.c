@@ -5,8 +5,8 @@
 #include "kernel/peak.h"
 #include "reformer/real.h"
 #include "train/attention_figures.h"
+#include "train/json_file.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -106,9 +106,7 @@ static rf_status write_json(const table *t, int ranks, const char *path) {
   json_t *object =
       json_pack("{s:i, s:i, s:s, s:f, s:o, s:o}", "ranks", ranks, "threads", rf_threads(), "real", RF_REAL_NAME,
                 "peak_operations_per_second", t->peak, "rows", rows, "lsh_faster_than_full_from", crossovers);
-  const int failed = !object || json_dump_file(object, path, JSON_INDENT(2)) != 0;
-  json_decref(object);
-  return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
+  return rf_json_file_write(object, path);
 }
 
 static rf_status fill(const rf_config *config, rf_mesh *mesh, const rf_bench_attention_options *options, table *t) {
@@ -118,13 +116,10 @@ static rf_status fill(const rf_config *config, rf_mesh *mesh, const rf_bench_att
   for (int64_t length = SHORTEST; length <= options->longest && t->lengths < LENGTHS; length *= 2) {
     const int i = t->lengths++;
     for (int k = 0; k < KINDS; k++) {
-      rf_config one = *config;
-      one.model.n_attention = 1;
-      one.model.attention[0] = kinds[k].kind;
-      t->length[i] = rf_padded_length(&one, length);
+      t->length[i] = length;
+      const rf_config one = rf_attention_alone(config, kinds[k].kind, kinds[k].rounds, &t->length[i]);
       if (slow[k]) continue;
-      t->of[i][k] = (rf_attention_figures){.kind = kinds[k].kind, .rounds = kinds[k].rounds, .length = t->length[i]};
-      RF_TRY(rf_attention_figures_measure(config, mesh, options->repeats, &t->of[i][k]));
+      RF_TRY(rf_attention_figures_measure(&one, mesh, t->length[i], options->repeats, &t->of[i][k]));
       /* the slowest rank's time, so that all ranks decide alike */
       slow[k] = seconds_of(&t->of[i][k]) * (double)(options->repeats + 1) > LONGEST_SECONDS;
     }
@@ -137,7 +132,7 @@ static rf_status run(const rf_config *config, rf_mesh *mesh, const rf_bench_atte
   RF_TRY(fill(config, mesh, options, &t));
   if (rf_mesh_rank(mesh) != 0) return RF_OK;
   print(&t, rf_mesh_size(mesh));
-  return options->json_path ? write_json(&t, rf_mesh_size(mesh), options->json_path) : RF_OK;
+  return write_json(&t, rf_mesh_size(mesh), options->json_path);
 }
 
 rf_status rf_bench_attention(const rf_config *config, const rf_bench_attention_options *options) {

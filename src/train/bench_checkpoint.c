@@ -1,5 +1,6 @@
 #include "train/bench_checkpoint.h"
 #include "base/clock.h"
+#include "base/median.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include "checkpoint/shard.h"
@@ -8,9 +9,9 @@
 #include "kernel/parallel.h"
 #include "reformer/model.h"
 #include "reformer/saver.h"
+#include "train/json_file.h"
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,19 +299,9 @@ typedef struct figures {
   double written, read, still; /* medians over turns of: plain / checkpoint, twice; stall / memcpy */
 } figures;
 
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(int64_t n, double *values) {
-  qsort(values, (size_t)n, sizeof *values, by_size);
-  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 static double ratio(const bench *b, int of, int to, double *room) {
   for (int64_t i = 0; i < b->options->repeats; i++) room[i] = b->times[of][i] / b->times[to][i];
-  return median(b->options->repeats, room);
+  return rf_median(b->options->repeats, room);
 }
 
 static rf_status digest(bench *b, figures *f) {
@@ -318,7 +309,7 @@ static rf_status digest(bench *b, figures *f) {
   f->written = ratio(b, PLAIN_WRITE, WRITE, room);
   f->read = ratio(b, PLAIN_READ, READ, room);
   f->still = ratio(b, STALL, COPY, room);
-  for (int t = 0; t < TIMES; t++) f->seconds[t] = median(b->options->repeats, b->times[t]);
+  for (int t = 0; t < TIMES; t++) f->seconds[t] = rf_median(b->options->repeats, b->times[t]);
   b->all_bytes = b->bytes;
   return rf_sum_integers(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &b->all_bytes);
 }
@@ -350,10 +341,7 @@ static rf_status write_json(const bench *b, const figures *f) {
                 f->seconds[WRITE], "write_speed", f->written, "beside_seconds", f->seconds[BESIDE], "copy_seconds",
                 f->seconds[COPY], "stall_seconds", f->seconds[STALL], "stall_copies", f->still, "plain_read_seconds",
                 f->seconds[PLAIN_READ], "read_seconds", f->seconds[READ], "read_speed", f->read);
-  const int failed = !object || json_dump_file(object, b->options->json_path, JSON_INDENT(2)) != 0;
-  json_decref(object);
-  if (!failed) return RF_OK;
-  return rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", b->options->json_path);
+  return rf_json_file_write(object, b->options->json_path);
 }
 
 static rf_status run(bench *b) {
@@ -364,7 +352,7 @@ static rf_status run(bench *b) {
   RF_TRY(digest(b, &f));
   if (rf_mesh_rank(b->mesh) != 0) return RF_OK;
   print(b, &f);
-  return b->options->json_path ? write_json(b, &f) : RF_OK;
+  return write_json(b, &f);
 }
 
 rf_status rf_bench_checkpoint(const rf_config *config, const rf_bench_checkpoint_options *options) {

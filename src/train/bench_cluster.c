@@ -79,18 +79,10 @@ static rf_status time_attention(const rf_config *config, rf_mesh *mesh, rf_clust
   const rf_attention_kind kinds[] = {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL, RF_ATTENTION_FULL};
   double *const rates[] = {&c->lsh, &c->local, &c->full};
   for (int i = 0; i < 3; i++) {
-    rf_config one = *config;
-    one.model.n_attention = 1;
-    one.model.n_layers = 1;
-    one.model.attention[0] = kinds[i];
-    const int64_t length = rf_padded_length(&one, length_of(config));
-    rf_attention_figures f = {
-        .kind = kinds[i], .length = length, .rounds = kinds[i] == RF_ATTENTION_LSH ? config->lsh.n_hashes : 0};
-    RF_TRY(rf_attention_figures_measure(config, mesh, REPEATS, &f));
-    if (kinds[i] == RF_ATTENTION_LSH) {
-      one.lsh.n_factors = 0;
-      rf_resolve_buckets(&one.lsh, length);
-    }
+    int64_t length = length_of(config);
+    const rf_config one = rf_attention_alone(config, kinds[i], config->lsh.n_hashes, &length);
+    rf_attention_figures f;
+    RF_TRY(rf_attention_figures_measure(&one, mesh, length, REPEATS, &f));
     const rf_operations work = rf_operations_of_layer(&one, 0, length);
     *rates[i] = rate(4 * work.attention * (double)length, f.seconds[RF_PHASE_ATTEND]);
     if (i > 0) continue;
@@ -185,13 +177,10 @@ static rf_status time_exchange(const rf_config *config, rf_cluster *c) {
   c->move_byte = 3 * time_copy();
   if (c->ranks == 1) return RF_OK;
   RF_TRY(rf_mesh_create(c->ranks, 1, &mesh));
-  rf_config one = *config;
-  one.model.n_attention = 1;
-  one.model.attention[0] = RF_ATTENTION_LSH;
-  rf_attention_figures f = {.kind = RF_ATTENTION_LSH,
-                            .rounds = config->lsh.n_hashes,
-                            .length = rf_padded_length(&one, length_of(config) * c->ranks)};
-  RF_TRY(rf_attention_figures_measure(config, mesh, REPEATS, &f));
+  int64_t length = length_of(config) * c->ranks;
+  const rf_config one = rf_attention_alone(config, RF_ATTENTION_LSH, config->lsh.n_hashes, &length);
+  rf_attention_figures f;
+  RF_TRY(rf_attention_figures_measure(&one, mesh, length, REPEATS, &f));
   const double bytes = (double)(f.bytes[RF_TRAFFIC_ROWS] + f.bytes[RF_TRAFFIC_HALO]) / c->ranks;
   if (bytes > 0) c->move_byte = (f.seconds[RF_PHASE_EXCHANGE] - f.waited[RF_PHASE_EXCHANGE]) / bytes;
   rf_mesh_destroy(mesh);

@@ -1,16 +1,17 @@
 #include "train/bench_exchange.h"
 #include "base/clock.h"
+#include "base/median.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/exchange.h"
 #include "kernel/parallel.h"
 #include "lsh/hash.h"
-#include "nn/sublayer.h"
+#include "train/attention_figures.h"
+#include "train/json_file.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 typedef struct bench {
   const rf_config *config;
@@ -27,22 +28,12 @@ typedef struct bench {
 typedef struct figures {
   double plan, scatter, gather;       /* median seconds */
   double forward, reverse;            /* of a sublayer, seconds */
-  double waited;                      /* share of forward and reverse that stood waiting, the largest over ranks */
+  double waited;                      /* share of forward and reverse that stood waiting, mean over ranks */
   int64_t rows;                       /* that travelled in a scatter, of all ranks */
   int64_t most_bytes;                 /* of a scatter, at the rank that sent most */
   double rows_a_token;                /* remote owners of a token and head, mean */
   int64_t bytes[RF_TRAFFIC_PURPOSES]; /* of plan, forward and reverse, all ranks */
 } figures;
-
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *seconds, int64_t n) {
-  qsort(seconds, (size_t)n, sizeof *seconds, by_size);
-  return seconds[n / 2];
-}
 
 static rf_status draw_buckets(bench *b) {
   const int bytes = rf_bucket_bytes(b->hash.buckets);
@@ -95,7 +86,7 @@ static rf_status time_plans(bench *b, double *seconds, figures *f) {
     seconds[i] = rf_clock_seconds() - start;
     rf_arena_release(b->plans, mark);
   }
-  f->plan = median(seconds, b->options->repeats);
+  f->plan = rf_median(b->options->repeats, seconds);
   return RF_OK;
 }
 
@@ -143,8 +134,8 @@ static rf_status time_moves(bench *b, double *seconds, figures *f) {
   RF_TRY(take_field(b, exchange, dh, &q));
   RF_TRY(take_field(b, exchange, dh, &v));
   for (int64_t i = 0; i < n; i++) RF_TRY(move_rows(b, exchange, &q, &v, &seconds[i], &gathers[i]));
-  f->scatter = median(seconds, n);
-  f->gather = median(gathers, n);
+  f->scatter = rf_median(n, seconds);
+  f->gather = rf_median(n, gathers);
   const rf_exchange_counts counts = rf_exchange_count(exchange);
   int64_t sums[] = {counts.own_sent + counts.halo_sent, counts.own_sent};
   double most = (double)(sums[0] * 2 * rf_wire_bytes(b->shape.wire, dh));
@@ -158,71 +149,24 @@ static rf_status time_moves(bench *b, double *seconds, figures *f) {
   return RF_OK;
 }
 
-typedef struct layer {
-  rf_sublayer sublayer;
-  rf_call call;
-  rf_block block;
-  real *params, *gradient, *x, *y, *dy, *dx;
-  void *saved;
-} layer;
-
-static rf_status take_random(bench *b, uint32_t purpose, int64_t n, double deviation, real **values) {
-  const rf_draw draw = {.seed = 1, .purpose = RF_RNG_INIT, .layer = purpose, .head = (uint32_t)rf_mesh_rank(b->mesh)};
-  RF_TRY(rf_arena_take(b->arena, (size_t)n, sizeof(real), values));
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < n; i++) (*values)[i] = (real)(deviation * rf_draw_normal(&draw, (uint64_t)i));
-  return RF_OK;
-}
-
-static rf_status take_layer(bench *b, layer *l) {
-  static const uint32_t first_sequence[] = {0};
-  l->sublayer = (rf_sublayer){.ops = &rf_lsh_attention_ops, .config = b->config};
-  l->call = (rf_call){.sequences = 1,
-                      .tokens = b->home.count,
-                      .length = b->shape.tokens,
-                      .first_token = b->home.first,
-                      .sequence = first_sequence,
-                      .seed = b->config->training.seed,
-                      .scratch = b->arena,
-                      .plans = b->plans,
-                      .mesh = b->mesh};
-  RF_TRY(l->sublayer.ops->describe(&l->sublayer, "layer", &l->block));
-  const int64_t values = b->home.count * b->config->model.d_model;
-  RF_TRY(take_random(b, 1, l->block.size, b->config->model.init_std, &l->params));
-  RF_TRY(take_random(b, 2, values, 1, &l->x));
-  RF_TRY(take_random(b, 3, values, 1, &l->dy));
-  RF_TRY(rf_arena_take_zero(b->arena, (size_t)l->block.size, sizeof(real), &l->gradient));
-  RF_TRY(rf_arena_take_zero(b->arena, (size_t)values, sizeof(real), &l->y));
-  RF_TRY(rf_arena_take_zero(b->arena, (size_t)values, sizeof(real), &l->dx));
-  return rf_arena_take(b->arena, l->sublayer.ops->saved_bytes(&l->sublayer, &l->call), 1, &l->saved);
-}
-
-static rf_status time_layer(bench *b, double *seconds, figures *f) {
-  const int64_t n = b->options->repeats;
-  double *reverses = seconds + n, total = 0;
-  layer l = {0};
-  rf_status status = take_layer(b, &l);
-  rf_traffic_reset(b->mesh);
-  const double waited = rf_mesh_wait_seconds(b->mesh);
-  for (int64_t i = 0; status == RF_OK && i < n; i++) {
-    const double start = rf_clock_seconds();
-    status = l.sublayer.ops->apply(&l.sublayer, &l.call, l.params, l.x, 1, l.y, l.saved);
-    const double middle = rf_clock_seconds();
-    if (status == RF_OK)
-      status = l.sublayer.ops->apply_vjp(&l.sublayer, &l.call, l.params, l.x, l.dy, l.y, l.dx, l.gradient, l.saved);
-    seconds[i] = middle - start;
-    reverses[i] = rf_clock_seconds() - middle;
-    total += seconds[i] + reverses[i];
+/* The sublayer around it. */
+static rf_status time_layer(bench *b, figures *f) {
+  int64_t length = b->shape.tokens;
+  rf_config one = rf_attention_alone(b->config, RF_ATTENTION_LSH, b->shape.rounds, &length);
+  one.lsh.n_factors = b->config->lsh.n_factors; /* those that the plan is made for */
+  memcpy(one.lsh.n_buckets, b->config->lsh.n_buckets, sizeof one.lsh.n_buckets);
+  rf_attention_figures layer;
+  RF_TRY(rf_attention_figures_measure(&one, b->mesh, length, b->options->repeats, &layer));
+  double waited = 0, all = 0;
+  for (int p = 0; p < RF_PHASES; p++) {
+    waited += layer.waited[p];
+    all += layer.seconds[p];
   }
-  free(l.block.tensors);
-  RF_TRY(status);
-  f->waited = (rf_mesh_wait_seconds(b->mesh) - waited) / total;
-  rf_traffic_read(b->mesh, f->bytes);
-  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++) f->bytes[i] /= n;
-  f->forward = median(seconds, n);
-  f->reverse = median(reverses, n);
-  RF_TRY(rf_max_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &f->waited));
-  return rf_sum_integers(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, f->bytes);
+  f->forward = layer.forward;
+  f->reverse = layer.reverse;
+  f->waited = waited / all;
+  memcpy(f->bytes, layer.bytes, sizeof f->bytes);
+  return RF_OK;
 }
 
 static rf_status measure(bench *b, figures *f) {
@@ -231,7 +175,7 @@ static rf_status measure(bench *b, figures *f) {
   RF_TRY(rf_arena_take(b->arena, (size_t)(2 * b->options->repeats), sizeof *seconds, &seconds));
   RF_TRY(time_plans(b, seconds, f));
   RF_TRY(time_moves(b, seconds, f));
-  return time_layer(b, seconds, f);
+  return time_layer(b, f);
 }
 
 static double gigabytes_a_second(const figures *f) { return (double)f->most_bytes / f->scatter * 1e-9; }
@@ -269,10 +213,7 @@ static rf_status write_json(const bench *b, const figures *f) {
                 f->rows_a_token, "plan_seconds", f->plan, "scatter_seconds", f->scatter, "gather_seconds", f->gather,
                 "rows", (json_int_t)f->rows, "gigabytes_per_second", gigabytes_a_second(f), "forward_seconds",
                 f->forward, "reverse_seconds", f->reverse, "share_not_hidden", f->waited, "bytes", bytes);
-  const int failed = !object || json_dump_file(object, b->options->json_path, JSON_INDENT(2)) != 0;
-  json_decref(object);
-  if (!failed) return RF_OK;
-  return rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", b->options->json_path);
+  return rf_json_file_write(object, b->options->json_path);
 }
 
 static rf_status run(bench *b) {
@@ -280,7 +221,7 @@ static rf_status run(bench *b) {
   RF_TRY(measure(b, &f));
   if (rf_mesh_rank(b->mesh) != 0) return RF_OK;
   print(b, &f);
-  return b->options->json_path ? write_json(b, &f) : RF_OK;
+  return write_json(b, &f);
 }
 
 rf_status rf_bench_exchange(const rf_config *config, const rf_bench_exchange_options *options) {

@@ -1,5 +1,5 @@
 #include "train/cluster.h"
-#include <jansson.h>
+#include "train/json_file.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -49,9 +49,7 @@ rf_status rf_cluster_write(const rf_cluster *cluster, const char *path) {
     json_object_set_new(object, counts[i].name, json_integer(*count_at(&c, i)));
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     json_object_set_new(object, numbers[i].name, json_real(*number_at(&c, i)));
-  const int failed = !object || json_dump_file(object, path, JSON_INDENT(2)) != 0;
-  json_decref(object);
-  return failed ? rf_fail(RF_FAILED, "cannot write %s; is the folder there, and not full?", path) : RF_OK;
+  return rf_json_file_write(object, path);
 }
 
 static rf_status read_numbers(const json_t *object, const char *path, rf_cluster *c) {

@@ -1,5 +1,6 @@
 #include "train/step_figures.h"
 #include "base/clock.h"
+#include "base/median.h"
 #include "base/process.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
@@ -8,11 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static rf_status one_step(rf_trainer *trainer, int64_t step) {
   rf_step_result result;
@@ -47,8 +43,7 @@ static rf_status time_steps(rf_trainer *trainer, double *seconds, rf_step_figure
   rf_traffic_read(trainer->mesh, f->bytes);
   RF_TRY(read_phases(trainer, f));
   f->growths = rf_model_scratch_growths(trainer->model) - growths;
-  qsort(seconds, (size_t)f->steps, sizeof *seconds, by_size);
-  f->median = seconds[f->steps / 2];
+  f->median = rf_median(f->steps, seconds);
   f->fastest = seconds[0];
   return rf_sum_integers(trainer->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, f->bytes);
 }

@@ -80,15 +80,7 @@ static inline void trained_step(trained *t, dice *d, int64_t step) {
 static inline void trained_make(trained *t, rf_optimizer_kind kind, uint64_t seed) {
   dice d = {.seed = seed};
   *t = (trained){.config = small_config()};
-  t->config.optimizer = (rf_optimizer_config){.kind = kind,
-                                              .lr = 0.01,
-                                              .beta1 = 0.9,
-                                              .beta2 = 0.99,
-                                              .eps = 1e-8,
-                                              .decay_exponent = -0.8,
-                                              .clip_threshold = 1,
-                                              .factor_eps = 1e-30,
-                                              .scale_eps = 1e-3};
+  t->config.optimizer = small_optimizer(kind);
   assert_ok(rf_model_create(&t->config, NULL, &t->model));
   t->store = rf_model_store(t->model);
   rf_store_initialise(t->store, seed, t->config.model.init_std);

@@ -35,7 +35,7 @@ shard=whole/checkpoints/step-00000020/shard-00000-of-00001.h5
 rm -rf damaged
 cp -r whole damaged
 flip damaged/checkpoints/step-00000020/shard-00000-of-00001.h5 $(($(stat -c %s $shard) / 2))
-check 0 "warning: checkpoint damaged/checkpoints/step-00000020 is damaged and passed over" "shard-00000-of-00001.h5: bytes 0 to" \
+check 0 "warning: checkpoint damaged/checkpoints/step-00000020 cannot be used and is passed over" "shard-00000-of-00001.h5: bytes 0 to" \
   "parameters of embedding.token.weight" "step-00000014: the state after step 14 is loaded" \
   -- train tiny.yaml --run damaged $optimizer
 same_run "a run that passed over a damaged checkpoint" whole damaged

@@ -272,7 +272,7 @@ class Bench:
         status, text = self.train("damaged", ranks)
         told = "; ".join(f"step {s}: {f}: {w}" for s, f, w in damages) + f"; {ranks} ranks"
         for step, _, _ in damages:
-            if f"step-{step:08d} is damaged and passed over: " not in text:
+            if f"step-{step:08d} cannot be used and is passed over: " not in text:
                 fail(f"{told}: train does not tell of step {step}: status {status}: {text}")
         if newest_whole == 0:
             if status != 3 or "none of its 3 checkpoints can be used" not in text or text.count("error: ") != 1:

@@ -5,78 +5,33 @@
 #include "kernel/gemm.h"
 #include "kernel/key_norm.h"
 #include "kernel/norm.h"
-#include "support/numbers.h"
+#include "support/products.h"
 
-/* A sum of n rounded products is off by at most about n roundings, and by sqrt(n) of them on average. */
-static double rounding(int64_t n) { return 4 * sqrt((double)n + 16) * (double)RF_REAL_EPSILON; }
+/* A sum of n rounded numbers is off as one of products is. */
+static double rounding(int64_t n) { return product_rounding(n); }
 
-typedef void (*product)(int64_t, int64_t, int64_t, const real *, int64_t, const real *, int64_t, bool, real *, int64_t);
-
-static rf_packed pack(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed) {
-  const rf_packed packed = {RF_PRECISION_FULL, NEW(char, rf_packed_bytes(RF_PRECISION_FULL, k, n) + 1)};
-  for (int64_t j = 0; j < n; j += RF_GEMM_PANEL)
-    rf_pack_panel(k, n, factor, b, ldb, transposed, j / RF_GEMM_PANEL, &packed);
-  return packed;
-}
+static double as_it_is(real x) { return (double)x; }
 
 static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
                             bool add, real *c, int64_t ldc) {
-  const rf_packed packed = pack(k, n, 1, b, ldb, false);
+  const rf_packed packed = pack_all(RF_PRECISION_FULL, k, n, 1, b, ldb, false);
   rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
   free(packed.data);
 }
 
 static void multiply_packed_transposed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
                                        int64_t ldb, bool add, real *c, int64_t ldc) {
-  const rf_packed packed = pack(k, n, 1, b, ldb, true);
+  const rf_packed packed = pack_all(RF_PRECISION_FULL, k, n, 1, b, ldb, true);
   rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
   free(packed.data);
 }
 
-typedef struct product_case {
-  const char *what;
-  product gemm;
-  bool a_transposed, b_transposed;
-} product_case;
-
-/* Outside of the matrices stand NaNs, which would spread, and in c numbers that must stay. */
-static void check_product(const product_case *p, int64_t m, int64_t n, int64_t k, bool add) {
-  dice d = {.seed = 1 + (uint64_t)(m + 1000 * n + 1000000 * k)};
-  const int64_t columns_a = p->a_transposed ? m : k, columns_b = p->b_transposed ? k : n;
-  const int64_t lda = columns_a + 2, ldb = columns_b + 3, ldc = n + 1;
-  const int64_t all_a = lda * (p->a_transposed ? k : m), all_b = ldb * (p->b_transposed ? n : k), all_c = ldc * m;
-  real *a = dice_reals(&d, all_a + 1, 1), *b = dice_reals(&d, all_b + 1, 1), *c = dice_reals(&d, all_c + 1, 1);
-  double *expected = NEW(double, all_c + 1);
-  for (int64_t i = 0; i < all_a; i++)
-    if (i % lda >= columns_a) a[i] = NAN;
-  for (int64_t i = 0; i < all_b; i++)
-    if (i % ldb >= columns_b) b[i] = NAN;
-  for (int64_t i = 0; i <= all_c; i++) {
-    if (!add && i < all_c && i % ldc < n) c[i] = NAN; /* not read */
-    expected[i] = (double)c[i];
-  }
-  for (int64_t r = 0; r < m; r++)
-    for (int64_t j = 0; j < n; j++) {
-      double sum = add ? expected[r * ldc + j] : 0;
-      for (int64_t l = 0; l < k; l++)
-        sum += (double)(p->a_transposed ? a[l * lda + r] : a[r * lda + l]) *
-               (double)(p->b_transposed ? b[j * ldb + l] : b[l * ldb + j]);
-      expected[r * ldc + j] = sum;
-    }
-  p->gemm(m, n, k, a, lda, b, ldb, add, c, ldc);
-  assert_close(p->what, relative_error(all_c + 1, c, expected), rounding(k));
-  free(a);
-  free(b);
-  free(c);
-  free(expected);
-}
-
 static void test_products_equal_a_triple_loop(void **state) {
   (void)state;
-  static const product_case cases[] = {{"nn", rf_gemm_nn, false, false},
-                                       {"tn", rf_gemm_tn, true, false},
-                                       {"packed", multiply_packed, false, false},
-                                       {"packed, transposed", multiply_packed_transposed, false, true}};
+  static const product_case cases[] = {{"nn", rf_gemm_nn, false, false, 1, as_it_is},
+                                       {"tn", rf_gemm_tn, true, false, 1, as_it_is},
+                                       {"packed", multiply_packed, false, false, 1, as_it_is},
+                                       {"packed, transposed", multiply_packed_transposed, false, true, 1, as_it_is}};
   static const int64_t rows[] = {1, 2, 3, 5, 11, 13, 64, 129}, columns[] = {1, 15, 16, 31, 32, 33, 48, 64, 65, 129};
   static const int64_t depths[] = {1, 7, 64, 513};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -96,8 +51,8 @@ static void test_packing_multiplies_by_the_factor(void **state) {
   real *b = dice_reals(&d, K * N, 1), *minus = NEW(real, K * N);
   for (int i = 0; i < K * N; i++) minus[i] = -b[i];
   for (int transposed = 0; transposed <= 1; transposed++) {
-    real *packed = pack(K, N, -1, b, transposed ? K : N, transposed).data;
-    real *expected = pack(K, N, 1, minus, transposed ? K : N, transposed).data;
+    real *packed = pack_all(RF_PRECISION_FULL, K, N, -1, b, transposed ? K : N, transposed).data;
+    real *expected = pack_all(RF_PRECISION_FULL, K, N, 1, minus, transposed ? K : N, transposed).data;
     const size_t reals = rf_packed_bytes(RF_PRECISION_FULL, K, N) / sizeof(real);
     for (size_t i = 0; i < reals; i++) assert_true(packed[i] == expected[i]); /* -0 == 0 */
     free(packed);
@@ -111,25 +66,9 @@ static void test_packing_multiplies_by_the_factor(void **state) {
 static void test_a_row_of_a_product_does_not_depend_on_its_neighbours(void **state) {
   (void)state;
   if (strcmp(rf_gemm_library(), "libxsmm") != 0) skip(); /* OpenBLAS promises it for whole tiles */
-  enum { M = 131, K = 521 };
   static const int64_t columns[] = {5, 16, 32, 40, 64, 64 + 16, 128 + 33};
-  for (size_t x = 0; x < sizeof columns / sizeof *columns; x++) {
-    const int64_t n = columns[x];
-    dice d = {.seed = 3 + x};
-    real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * n, 1);
-    const rf_packed packed = pack(K, n, 1, b, n, false);
-    real *start = dice_reals(&d, M * n, 1), *whole = NEW(real, M * n), *part = NEW(real, M * n);
-    memcpy(whole, start, sizeof(real) * (size_t)(M * n));
-    rf_gemm_nn(M, n, K, a, K, b, n, true, whole, n);
-    for (int64_t rows = 1; rows <= M; rows += rows < 20 ? 1 : 37) {
-      memcpy(part, start, sizeof(real) * (size_t)(M * n));
-      for (int64_t i = 0; i < M; i += rows)
-        rf_gemm_packed(i + rows <= M ? rows : M - i, n, K, a + i * K, K, &packed, true, part + i * n, n);
-      assert_same_bits("rows", M * n, part, whole);
-    }
-    real *all[] = {a, b, packed.data, start, whole, part};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-  }
+  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+    check_rows_of_packed(RF_PRECISION_FULL, rf_gemm_nn, columns[i], 3 + i);
 }
 
 enum { ROWS = 5, WIDTH = 37, LDX = 40, LDY = 41 };

@@ -1,53 +1,39 @@
 /* Products in bfloat16 against plain loops in double over the rounded numbers; a model trained with them, against one
  * in float. */
 #include "kernel/bf16.h"
-#include "kernel/gemm.h"
-#include "kernel/parallel.h"
 #include "support/model_case.h"
+#include "support/products.h"
 #include <omp.h>
-
-/* Products of bfloat16 numbers are exact in float: what is left is the rounding of a sum of k. */
-static double rounding(int64_t k) { return 4 * sqrt((double)k + 16) * (double)RF_REAL_EPSILON; }
 
 static bool hindered(void) { return rf_precision_obstacle(RF_PRECISION_BF16) != NULL; }
 
-static rf_packed pack(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed) {
-  const rf_packed packed = {RF_PRECISION_BF16, NEW(char, rf_packed_bytes(RF_PRECISION_BF16, k, n) + 1)};
-  for (int64_t j = 0; j < n; j += RF_GEMM_PANEL)
-    rf_pack_panel(k, n, factor, b, ldb, transposed, j / RF_GEMM_PANEL, &packed);
-  return packed;
-}
-
 static double rounded(real x) { return (double)rf_bf16_value(rf_bf16_of(x)); }
 
-/* Outside of the matrices stand NaNs, which would spread, and in c numbers that must stay. */
-static void check_product(int64_t m, int64_t n, int64_t k, bool transposed, bool add) {
-  dice d = {.seed = 1 + (uint64_t)(m + 1000 * n + 1000000 * k)};
-  const int64_t columns_b = transposed ? k : n, lda = k + 2, ldb = columns_b + 3, ldc = n + 1;
-  const int64_t all_a = lda * m, all_b = ldb * (transposed ? n : k), all_c = ldc * m;
-  real *a = dice_reals(&d, all_a + 1, 1), *b = dice_reals(&d, all_b + 1, 1), *c = dice_reals(&d, all_c + 1, 1);
-  double *expected = NEW(double, all_c + 1);
-  for (int64_t i = 0; i < all_a; i++)
-    if (i % lda >= k) a[i] = NAN;
-  for (int64_t i = 0; i < all_b; i++)
-    if (i % ldb >= columns_b) b[i] = NAN;
-  for (int64_t i = 0; i <= all_c; i++) {
-    if (!add && i < all_c && i % ldc < n) c[i] = NAN; /* not read */
-    expected[i] = (double)c[i];
-  }
-  for (int64_t r = 0; r < m; r++)
-    for (int64_t j = 0; j < n; j++) {
-      double sum = add ? expected[r * ldc + j] : 0;
-      for (int64_t l = 0; l < k; l++)
-        sum -= rounded(a[r * lda + l]) * rounded(transposed ? b[j * ldb + l] : b[l * ldb + j]);
-      expected[r * ldc + j] = sum;
-    }
-  const rf_packed packed = pack(k, n, -1, b, ldb, transposed);
+/* Products of bfloat16 numbers are exact in float: what is left is the rounding of their sum. */
+static void multiply(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
+                     bool transposed, real factor, bool add, real *c, int64_t ldc) {
+  const rf_packed packed = pack_all(RF_PRECISION_BF16, k, n, factor, b, ldb, transposed);
   rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
-  assert_close("narrow", relative_error(all_c + 1, c, expected), rounding(k));
-  void *all[] = {a, b, c, expected, packed.data};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  free(packed.data);
 }
+
+static void multiply_whole(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
+                           bool add, real *c, int64_t ldc) {
+  multiply(m, n, k, a, lda, b, ldb, false, 1, add, c, ldc);
+}
+
+static void multiply_negative(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
+                              bool add, real *c, int64_t ldc) {
+  multiply(m, n, k, a, lda, b, ldb, false, -1, add, c, ldc);
+}
+
+static void multiply_negative_transposed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
+                                         int64_t ldb, bool add, real *c, int64_t ldc) {
+  multiply(m, n, k, a, lda, b, ldb, true, -1, add, c, ldc);
+}
+
+static const product_case plain = {"narrow", multiply_negative, false, false, -1, rounded};
+static const product_case transposed = {"narrow, transposed", multiply_negative_transposed, false, true, -1, rounded};
 
 static void test_narrow_products_equal_a_triple_loop_over_rounded_numbers(void **state) {
   (void)state;
@@ -56,34 +42,19 @@ static void test_narrow_products_equal_a_triple_loop_over_rounded_numbers(void *
   static const int64_t depths[] = {1, 7, 64, 513, 1026};
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
-      check_product(rows[r], columns[c], depths[(r + c) % 5], (r + c) % 2 == 0, (r + c) % 3 == 0);
-  check_product(128, 256, 1024, true, false);
-  check_product(3, 5, 0, false, false);
-  check_product(3, 5, 0, false, true);
+      check_product((r + c) % 2 == 0 ? &transposed : &plain, rows[r], columns[c], depths[(r + c) % 5],
+                    (r + c) % 3 == 0);
+  check_product(&transposed, 128, 256, 1024, false);
+  check_product(&plain, 3, 5, 0, false);
+  check_product(&plain, 3, 5, 0, true);
 }
 
 static void test_a_row_of_a_narrow_product_does_not_depend_on_its_neighbours(void **state) {
   (void)state;
   if (hindered()) skip();
-  enum { M = 131, K = 521 };
   static const int64_t columns[] = {5, 64, 64 + 16, 128 + 33};
-  for (size_t x = 0; x < sizeof columns / sizeof *columns; x++) {
-    const int64_t n = columns[x];
-    dice d = {.seed = 3 + x};
-    real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * n, 1);
-    real *start = dice_reals(&d, M * n, 1), *whole = NEW(real, M * n), *part = NEW(real, M * n);
-    const rf_packed packed = pack(K, n, 1, b, n, false);
-    memcpy(whole, start, sizeof(real) * (size_t)(M * n));
-    rf_gemm_packed(M, n, K, a, K, &packed, true, whole, n);
-    for (int64_t some = 1; some <= M; some += some < 20 ? 1 : 37) {
-      memcpy(part, start, sizeof(real) * (size_t)(M * n));
-      for (int64_t i = 0; i < M; i += some)
-        rf_gemm_packed(rf_min(some, M - i), n, K, a + i * K, K, &packed, true, part + i * n, n);
-      assert_same_bits("rows", M * n, part, whole);
-    }
-    void *all[] = {a, b, packed.data, start, whole, part};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-  }
+  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+    check_rows_of_packed(RF_PRECISION_BF16, multiply_whole, columns[i], 3 + i);
 }
 
 static void test_what_is_not_a_number_stays_so(void **state) {
@@ -94,7 +65,7 @@ static void test_what_is_not_a_number_stays_so(void **state) {
   real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * N, 1), c[M * N];
   a[K + 4] = NAN;
   b[6 * N + 2] = INFINITY;
-  const rf_packed packed = pack(K, N, 1, b, N, false);
+  const rf_packed packed = pack_all(RF_PRECISION_BF16, K, N, 1, b, N, false);
   rf_gemm_packed(M, N, K, a, K, &packed, false, c, N);
   for (int64_t i = 0; i < M; i++)
     for (int64_t j = 0; j < N; j++) {

@@ -11,15 +11,7 @@ static rf_config tiny_config(rf_optimizer_kind kind) {
   c.model.vocab_size = 128; /* of the duplication task */
   c.data = (rf_data_config){.kind = RF_DATA_DUPLICATE, .length = 34};
   c.training = (rf_training_config){.steps = STEPS, .batch = 24, .accumulate = 2, .clip_norm = 1, .seed = 5};
-  c.optimizer = (rf_optimizer_config){.kind = kind,
-                                      .lr = 0.01,
-                                      .beta1 = 0.9,
-                                      .beta2 = 0.99,
-                                      .eps = 1e-8,
-                                      .decay_exponent = -0.8,
-                                      .clip_threshold = 1,
-                                      .factor_eps = 1e-30,
-                                      .scale_eps = 1e-3};
+  c.optimizer = small_optimizer(kind);
   return c;
 }
 

@@ -9,13 +9,9 @@ enum { STEPS = 2 };
 
 /* All three kinds of attention, dropout everywhere, padding; 2 rounds. */
 static rf_config config_of(rf_residual residual) {
-  rf_config config = small_config();
+  rf_config config = small_mixed_config();
   config.model.vocab_size = 256;
-  config.model.n_layers = 3;
-  config.model.n_attention = 3;
-  config.model.attention[1] = RF_ATTENTION_LOCAL;
-  config.model.attention[2] = RF_ATTENTION_FULL;
-  config.model.dropout = config.model.attention_dropout = config.model.embedding_dropout = 0.1;
+  config.model.embedding_dropout = 0.1;
   config.model.positions = (rf_positions_config){.kind = RF_POSITIONS_ROTARY};
   config.model.residual = residual;
   config.model.init_std = 0.1;

@@ -19,28 +19,14 @@ static const double tolerance = sizeof(real) == 8 ? 1e-8 : 1e-4;
 
 /* All three kinds of attention, dropout, padding, and parts that a batch is cut into. */
 static rf_config config_of(rf_optimizer_kind kind) {
-  rf_config c = small_config();
+  rf_config c = small_mixed_config();
   c.model.vocab_size = 128;
-  c.model.n_layers = 3;
-  c.model.n_attention = 3;
-  c.model.attention[1] = RF_ATTENTION_LOCAL;
-  c.model.attention[2] = RF_ATTENTION_FULL;
-  c.model.dropout = c.model.attention_dropout = 0.1;
-  c.local = (rf_local_config){.chunk = 12, .chunks_before = 1};
   c.model.positions = (rf_positions_config){.kind = RF_POSITIONS_AXIAL, .n_axes = 2, .shape = {5, 8}, .dims = {4, 6}};
   c.data = (rf_data_config){.kind = RF_DATA_DUPLICATE, .length = 34};
   c.training = (rf_training_config){.steps = DONE + MORE, .batch = 12, .accumulate = 2, .clip_norm = 1, .seed = 5};
-  c.optimizer = (rf_optimizer_config){.kind = kind,
-                                      .lr = 0.01,
-                                      .schedule = RF_SCHEDULE_RSQRT,
-                                      .warmup = 5,
-                                      .beta1 = 0.9,
-                                      .beta2 = 0.99,
-                                      .eps = 1e-8,
-                                      .decay_exponent = -0.8,
-                                      .clip_threshold = 1,
-                                      .factor_eps = 1e-30,
-                                      .scale_eps = 1e-3};
+  c.optimizer = small_optimizer(kind);
+  c.optimizer.schedule = RF_SCHEDULE_RSQRT;
+  c.optimizer.warmup = 5;
   return c;
 }
 

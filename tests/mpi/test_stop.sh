@@ -23,7 +23,7 @@ many 3 0 "written by 2 ranks (1 x 2), this is 3 (3 x 1)" -- train tiny.yaml --ru
 
 # --- damage that one rank finds is known to all ---
 flip whole/checkpoints/step-00000020/shard-00001-of-00002.h5 100000
-many 2 0 "step-00000020 is damaged and passed over" "shard-00001-of-00002.h5: bytes" "the state after step 14" \
+many 2 0 "step-00000020 cannot be used and is passed over" "shard-00001-of-00002.h5: bytes" "the state after step 14" \
   -- train tiny.yaml --run whole $options
 same_run "a run of 2 ranks that passed over a damaged checkpoint" part whole
 for step in 07 14 20; do rm whole/checkpoints/step-000000$step/shard-00001-of-00002.h5; done

@@ -32,14 +32,10 @@ typedef struct training_case {
 
 /* All three kinds of attention; 21 tokens are padded to 24, so that the last of 8 ranks has nothing but padding. */
 static rf_config config_of(const training_case *c) {
-  rf_config config = small_config();
+  rf_config config = small_mixed_config();
   config.model.vocab_size = 256;
-  config.model.n_layers = 3;
-  config.model.n_attention = 3;
-  config.model.attention[1] = RF_ATTENTION_LOCAL;
-  config.model.attention[2] = RF_ATTENTION_FULL;
   config.model.causal = c->causal;
-  config.model.dropout = config.model.attention_dropout = config.model.embedding_dropout = 0.1;
+  config.model.embedding_dropout = 0.1;
   config.model.positions =
       (rf_positions_config){.kind = RF_POSITIONS_AXIAL, .n_axes = 2, .shape = {5, 7}, .dims = {4, 6}};
   config.model.residual = c->residual;

@@ -26,4 +26,29 @@ static inline rf_config small_config(void) {
   return c;
 }
 
+/* A layer of each kind of attention, with dropout in all places. */
+static inline rf_config small_mixed_config(void) {
+  rf_config c = small_config();
+  c.model.n_layers = 3;
+  c.model.n_attention = 3;
+  c.model.attention[1] = RF_ATTENTION_LOCAL;
+  c.model.attention[2] = RF_ATTENTION_FULL;
+  c.model.dropout = c.model.attention_dropout = 0.1;
+  c.local = (rf_local_config){.chunk = 12, .chunks_before = 1};
+  return c;
+}
+
+/* With a first moment, whatever the kind. */
+static inline rf_optimizer_config small_optimizer(rf_optimizer_kind kind) {
+  return (rf_optimizer_config){.kind = kind,
+                               .lr = 0.01,
+                               .beta1 = 0.9,
+                               .beta2 = 0.99,
+                               .eps = 1e-8,
+                               .decay_exponent = -0.8,
+                               .clip_threshold = 1,
+                               .factor_eps = 1e-30,
+                               .scale_eps = 1e-3};
+}
+
 #endif

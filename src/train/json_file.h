@@ -1,0 +1,11 @@
+/* Figures as a JSON file. */
+#ifndef RF_TRAIN_JSON_FILE_H
+#define RF_TRAIN_JSON_FILE_H
+
+#include "reformer/error.h"
+#include <jansson.h>
+
+/* Takes the object over; NULL, where there was no memory for it, fails too. path NULL: nothing is written. */
+rf_status rf_json_file_write(json_t *object, const char *path);
+
+#endif
