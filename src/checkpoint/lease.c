@@ -47,18 +47,10 @@ static rf_status renew(const rf_lease *l) {
   return fsync(l->file) == 0 ? RF_OK : fail(l->path, "cannot be written to the disk");
 }
 
-/* *there: false where nobody has that file. */
 static rf_status look_at(const char *path, found *owner, bool *there) {
-  struct stat about;
-  *there = false;
-  if (stat(path, &about) != 0) return errno == ENOENT ? RF_OK : fail(path, "cannot be looked at");
   (void)snprintf(owner->path, sizeof owner->path, "%s", path);
-  owner->renewed = about.st_mtim;
-  const rf_status status = rf_owner_read(path, owner->text);
-  if (status != RF_OK && stat(path, &about) != 0 && errno == ENOENT) return RF_OK; /* removed meanwhile */
-  RF_TRY(status);
+  RF_TRY(rf_owner_look(path, owner->text, &owner->renewed, there));
   rf_owner_attempt(owner->text, owner->attempt);
-  *there = true;
   return RF_OK;
 }
 

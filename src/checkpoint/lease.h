@@ -11,6 +11,7 @@
 
 #include "checkpoint/commit.h"
 #include "checkpoint/lock.h"
+#include <time.h>
 
 enum { RF_MAX_OWNER = 1024 };
 
@@ -18,8 +19,12 @@ enum { RF_MAX_OWNER = 1024 };
 
 /* Of this process; attempt: under which it owns. */
 void rf_owner_describe(const char *attempt, char text[RF_MAX_OWNER]);
-/* The text of a file. RF_FAILED where it cannot be read. */
+/* The text of a file, and when it was last written: of one and the same file, however names move meanwhile. *there:
+ * false where no file has that name. RF_FAILED where it cannot be read. */
+rf_status rf_owner_look(const char *path, char text[RF_MAX_OWNER], struct timespec *renewed, bool *there);
+/* The text alone. RF_FAILED where there is none. */
 rf_status rf_owner_read(const char *path, char text[RF_MAX_OWNER]);
+rf_status rf_owner_read_open(int file, const char *path, char text[RF_MAX_OWNER]);
 /* Empty where there is none. */
 void rf_owner_attempt(const char *text, char attempt[RF_ATTEMPT_LENGTH + 1]);
 /* "host H, process P, job J, since T". Returns line. */

@@ -23,13 +23,6 @@ struct rf_lock {
 
 /* --- the line in the file ----------------------------------------------------------------------- */
 
-static rf_status read_open(int file, const char *path, char text[RF_MAX_OWNER]) {
-  const ssize_t length = pread(file, text, RF_MAX_OWNER - 1, 0);
-  if (length < 0) return rf_fail(RF_FAILED, "%s: cannot be read: %s", path, strerror(errno));
-  text[length] = '\0';
-  return RF_OK;
-}
-
 static rf_status write_open(int file, const char *path, const char *text) {
   if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, strerror(errno));
   RF_TRY(rf_file_write(file, path, 0, text, (int64_t)strlen(text)));
@@ -60,7 +53,7 @@ static answer ask_kernel(rf_lock *lock) {
 
 static rf_status refuse(const rf_lock *lock) {
   char text[RF_MAX_OWNER];
-  if (read_open(lock->file, lock->path, text) != RF_OK) text[0] = '\0';
+  if (rf_owner_read_open(lock->file, lock->path, text) != RF_OK) text[0] = '\0';
   return rf_owner_refuse(lock->path, text);
 }
 
@@ -138,7 +131,7 @@ rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock) {
 static rf_status read_now(const rf_lock *lock, char text[RF_MAX_OWNER]) {
   if (lock->of_process) {
     if (!is_still_the_file(lock)) return rf_fail(RF_FAILED, "%s: has been removed", lock->path);
-    return read_open(lock->file, lock->path, text);
+    return rf_owner_read_open(lock->file, lock->path, text);
   }
   return rf_owner_read(lock->path, text);
 }

@@ -1,8 +1,10 @@
-#include "checkpoint/files.h"
 #include "checkpoint/lease.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,15 +28,36 @@ void rf_owner_describe(const char *attempt, char text[RF_MAX_OWNER]) {
                  job_name(), attempt, now);
 }
 
-rf_status rf_owner_read(const char *path, char text[RF_MAX_OWNER]) {
-  int file;
-  int64_t size;
-  if (rf_file_open(path, &file, &size) != RF_OK) return rf_fail(RF_FAILED, "%s", rf_error_message());
-  const int64_t length = size < RF_MAX_OWNER ? size : RF_MAX_OWNER - 1;
-  const rf_status status = rf_file_read(file, path, 0, text, length);
+rf_status rf_owner_read_open(int file, const char *path, char text[RF_MAX_OWNER]) {
+  ssize_t length;
+  do length = pread(file, text, RF_MAX_OWNER - 1, 0);
+  while (length < 0 && errno == EINTR);
+  text[length < 0 ? 0 : length] = '\0';
+  return length < 0 ? rf_fail(RF_FAILED, "%s: cannot be read: %s", path, strerror(errno)) : RF_OK;
+}
+
+rf_status rf_owner_look(const char *path, char text[RF_MAX_OWNER], struct timespec *renewed, bool *there) {
+  struct stat about;
+  text[0] = '\0';
+  *there = false;
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0 && errno == ENOENT) return RF_OK;
+  if (file < 0) return rf_fail(RF_FAILED, "%s: cannot be opened: %s", path, strerror(errno));
+  rf_status status = RF_OK;
+  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) status = rf_fail(RF_FAILED, "%s: is not a plain file", path);
+  if (status == RF_OK) status = rf_owner_read_open(file, path, text);
   (void)close(file);
-  text[status == RF_OK ? length : 0] = '\0';
-  return status == RF_OK ? RF_OK : rf_fail(RF_FAILED, "%s", rf_error_message());
+  if (status != RF_OK) return status;
+  *renewed = about.st_mtim;
+  *there = true;
+  return RF_OK;
+}
+
+rf_status rf_owner_read(const char *path, char text[RF_MAX_OWNER]) {
+  struct timespec renewed;
+  bool there;
+  RF_TRY(rf_owner_look(path, text, &renewed, &there));
+  return there ? RF_OK : rf_fail(RF_FAILED, "%s: cannot be opened: %s", path, strerror(ENOENT));
 }
 
 /* What follows "KEY " in a line; "unknown" where there is none. */

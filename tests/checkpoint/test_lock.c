@@ -134,10 +134,52 @@ static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
     assert_true(WIFEXITED(status));
     owners += WEXITSTATUS(status) == RF_OK;
     refused += WEXITSTATUS(status) == RF_BAD_CONFIG;
+    if (WEXITSTATUS(status) != RF_OK && WEXITSTATUS(status) != RF_BAD_CONFIG)
+      print_error("one of them ended with %d\n", WEXITSTATUS(status));
   }
   assert_int_equal(owners, 1);
   assert_int_equal(refused, MANY - 1);
   assert_int_equal(entries(folder), 1); /* the owner's lease: it left without a word */
+  folder_remove(folder);
+}
+
+/* What is said of an owner is said of one file, whoever takes its name meanwhile: a dead owner's age beside its
+ * successor's attempt would make the successor look dead, and the run have two. */
+static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
+  (void)state;
+  static const char *const attempts[] = {"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"};
+  const char *folder = folder_make();
+  char lock[512], line[2][512], text[2048];
+  snprintf(lock, sizeof lock, "%s/lock", folder);
+  for (int i = 0; i < 2; i++) {
+    const struct timespec times[2] = {{.tv_sec = i}, {.tv_sec = i}};
+    snprintf(line[i], sizeof line[i], "%s/line-%d", folder, i);
+    rf_owner_describe(attempts[i], text);
+    file_write(line[i], text, (int64_t)strlen(text));
+    assert_int_equal(utimensat(AT_FDCWD, line[i], times, 0), 0);
+  }
+  assert_int_equal(link(line[0], lock), 0);
+  const pid_t mover = fork();
+  assert_true(mover >= 0);
+  char next[512];
+  snprintf(next, sizeof next, "%s/next", folder);
+  for (int i = 1; mover == 0; i ^= 1) /* until killed */
+    if (link(line[i], next) != 0 || rename(next, lock) != 0) _exit(1);
+  int seen[2] = {0, 0}, mixed = 0;
+  for (int turn = 0; turn < 1000000 && (seen[0] < 5000 || seen[1] < 5000); turn++) {
+    struct timespec renewed;
+    char owner[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+    bool there;
+    assert_ok(rf_owner_look(lock, owner, &renewed, &there));
+    assert_true(there);
+    rf_owner_attempt(owner, attempt);
+    assert_in_range(renewed.tv_sec, 0, 1);
+    mixed += strcmp(attempt, attempts[renewed.tv_sec]) != 0;
+    seen[renewed.tv_sec]++;
+  }
+  kill_owner(mover);
+  assert_int_equal(mixed, 0);
+  assert_true(seen[0] >= 5000 && seen[1] >= 5000);
   folder_remove(folder);
 }
 
@@ -248,6 +290,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_lock_that_was_released_is_free_at_once),
     cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
     cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
+    cmocka_unit_test(test_an_owner_is_not_mixed_with_its_successor),
     cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
     cmocka_unit_test(test_a_lease_from_the_future_grows_stale_while_it_is_watched),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_learns_of_it),
