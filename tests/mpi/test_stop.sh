@@ -30,22 +30,25 @@ for step in 07 14 20; do rm whole/checkpoints/step-000000$step/shard-00001-of-00
 many 2 3 "none of its 3 checkpoints can be used" -- train tiny.yaml --run whole $options
 
 # --- a signal to one rank, or to the launcher; a rank that is killed ---
-n=120
-[ -z "${ASAN_OPTIONS-}" ] || n=40 # sanitizers make a step ten times as long
+n=240
+[ -z "${ASAN_OPTIONS-}" ] || n=60 # sanitizers make a step ten times as long
 steps="-s training.steps=$n -s mesh.sequence=3 -s checkpoint.every=20"
 start() { # start RUN: three ranks, in the background until they train; their launcher is $launcher
   mpirun --oversubscribe --bind-to none -n 3 "$PROGRAM" train tiny.yaml --run "$1" $steps >"$1.out" 2>&1 </dev/null &
   launcher=$!
   wait_for 'step [3-9]/' "$1.out"
 }
-a_rank() { pgrep -P "$launcher" -f "train tiny.yaml" | sed -n "$1p"; }
+ranks() { pgrep -P "$launcher" -f "train tiny.yaml"; }
+a_rank() { ranks | sed -n "$1p"; }
 ended() { # ended RUN STATUS
   wait $launcher
   expect "mpirun's status for $1" "$2" $?
 }
 many 3 0 "step $n/$n" -- train tiny.yaml --run long $steps
 start one
+kill -STOP $(ranks) # or it may be done before the other job was refused
 many 2 2 "one" -- train tiny.yaml --run one $steps -s mesh.sequence=2
+kill -CONT $(ranks)
 kill -TERM "$(a_rank 3)"
 ended one 75
 grep -q "^stopped by SIGTERM after step [0-9]* of $n; to go on: mpirun -n 3 $PROGRAM train tiny.yaml --set" one.out || { fail "nobody says how to go on"; cat one.out; }
