@@ -136,11 +136,13 @@ agent=${OMPI_MCA_plm_rsh_agent:-ssh}
 [ "$agent" != ssh ] || { export OMPI_MCA_plm_rsh_args="${OMPI_MCA_plm_rsh_args-$ssh_options}" && agent="ssh $OMPI_MCA_plm_rsh_args"; }
 
 # What the site or the user has set stays. A host whose link goes silent is noticed in 4 + 2 x 1 s, not in minutes;
-# ranks that wait let others run, as Open MPI does not always see that they share cores.
+# ranks that wait let others run, as Open MPI does not always see that they share cores; over TCP both directions of a
+# link carry rows at once: the flags are Open MPI's own without "put", whose large messages go one way after the other.
 export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time-4}
 export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl-1}
 export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes-2}
 export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle-1}
+export OMPI_MCA_btl_tcp_flags=${OMPI_MCA_btl_tcp_flags-313}
 [ "${OMPI_MCA_hwloc_base_binding_policy-}" != none ] || bind=none
 
 if [ $in_slurm = 1 ]; then

@@ -8,7 +8,6 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 program=${1-$source_dir/build/release/reformer} length=${2-32768} ranks=${3-2} turns=${4-7}
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 . "$source_dir/tests/bench/measure.sh"
-export OMPI_MCA_mpi_yield_when_idle=1
 
 run() { # NAME RANKS THREADS
   OMP_NUM_THREADS=$3 mpirun -n "$2" --bind-to core --map-by "slot:PE=$3" "$program" bench step "$source_dir/configs/small.yaml" \
