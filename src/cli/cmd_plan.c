@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/config_check.h"
 #include "cli/config_file.h"
@@ -34,6 +35,13 @@ static rf_status run(const rf_arguments *arguments) {
   RF_TRY(rf_config_check_training(arguments->operand[0], &config));
   if (file) RF_TRY(rf_cluster_read(file, &cluster));
   if (file) RF_TRY(set_link(arguments, &cluster));
+  if (file && cluster.precision != config.model.precision)
+    rf_log_warn(
+        "%s: was measured with model.precision %s, and the run's is %s: its products take another time; measure "
+        "with reformer bench cluster --set model.precision=%s",
+        file, rf_cluster_precision_name(cluster.precision), rf_cluster_precision_name(config.model.precision),
+        rf_cluster_precision_name(config.model.precision));
+  if (config.training.memory_limit == RF_MEMORY_AUTO) config.training.memory_limit = memory * 1048576;
   if (ranks == 0) ranks = config.mesh.sequence * (config.mesh.data > 0 ? config.mesh.data : 1);
   const rf_plan_options options = {.ranks = ranks,
                                    .cluster = file ? &cluster : NULL,
@@ -47,7 +55,8 @@ static const rf_option options[] = {
     {"ranks", 'n', "N", "for so many ranks (those of mesh.sequence x mesh.data)"},
     {"cluster", 'c', "FILE", "constants that reformer bench cluster -o FILE measured; without, no times"},
     {"gbits", 'g', "X", "a link of so many Gbit/s from each host in place of the measured one"},
-    {"memory", 'm', "MIB", "what a rank may take: tells whether it fits, and the longest sequence that does"},
+    {"memory", 'm', "MIB",
+     "what a rank may take: whether it fits, the longest sequence that does; training.memory_limit: auto is this"},
     {"json", 'j', "FILE", "write the figures as JSON too"},
     RF_OPTIONS_ALWAYS};
 

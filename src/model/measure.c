@@ -7,7 +7,20 @@ typedef struct measuring {
   rf_blocks blocks;
   rf_arena *scratch, *plans, *messages[2];
   rf_call call;
+  const rf_layer_keep *keep; /* [n_layers], or NULL */
 } measuring;
+
+/* The call that sublayer i of 2 n_layers sees. */
+static rf_call call_of(const measuring *m, size_t i) {
+  rf_call call = m->call;
+  if (m->keep) call.level = m->keep[i / 2].level[i % 2];
+  return call;
+}
+
+static const rf_sublayer *sublayer_of(const measuring *m, size_t i) {
+  const rf_layer *layer = &m->blocks.layers[i / 2];
+  return i % 2 ? &layer->feed_forward : &layer->attention;
+}
 
 static rf_status set_up(measuring *m, rf_mesh *mesh, int64_t sequences) {
   const int64_t length = rf_padded_length(&m->config, m->config.data.length);
@@ -45,12 +58,24 @@ static rf_status count_kept(measuring *m, rf_model_sizes *sizes) {
   for (int i = 0; i < 2; i++) RF_TRY(count(m, 2 * n, sizeof(void *), &sizes->saved));
   RF_TRY(count(m, 2 * n, sizeof(int), &sizes->saved));
   for (size_t i = 0; i < 2 * n; i++) {
-    const rf_layer *layer = &m->blocks.layers[i / 2];
-    const rf_sublayer *sublayer = i % 2 ? &layer->feed_forward : &layer->attention;
-    RF_TRY(count(m, sublayer->ops->saved_bytes(sublayer, &m->call), 1, &sizes->saved));
+    const rf_sublayer *sublayer = sublayer_of(m, i);
+    const rf_call call = call_of(m, i);
+    const size_t always = sublayer->ops->saved_bytes(sublayer, &m->call);
+    const size_t all = sublayer->ops->saved_bytes(sublayer, &call);
+    RF_TRY(count(m, all, 1, call.level > 0 ? &sizes->kept : &sizes->saved));
+    if (call.level > 0) sizes->kept -= always, sizes->saved += always;
     if (ordinary) RF_TRY(count(m, stream, sizeof(real), &sizes->activations));
+    if (m->keep && m->keep[i / 2].stream[i % 2]) RF_TRY(count(m, stream, sizeof(real), &sizes->kept));
   }
   return RF_OK;
+}
+
+/* Sublayers of a kind that keep the same are alike. */
+static bool is_known(const measuring *m, size_t i) {
+  const int level = call_of(m, i).level;
+  for (size_t k = 0; k < i; k++)
+    if (sublayer_of(m, k)->ops == sublayer_of(m, i)->ops && call_of(m, k).level == level) return true;
+  return false;
 }
 
 /* How far the high water rises above the mark, by what sublayers take. */
@@ -59,18 +84,14 @@ static rf_status count_transients(measuring *m, rf_model_sizes *sizes) {
   const size_t base = rf_arena_mark(arena);
   RF_TRY(rf_head_measure(&m->config, &m->call));
   sizes->head = rf_arena_memory_used(arena) - base;
-  for (int64_t i = 0; i < m->blocks.n_layers; i++) {
-    const rf_sublayer *attention = &m->blocks.layers[i].attention, *forward = &m->blocks.layers[i].feed_forward;
-    size_t before = rf_arena_memory_used(arena);
-    bool known = false;
-    for (int64_t k = 0; k < i; k++) known |= m->blocks.layers[k].attention.ops == attention->ops;
-    if (known) continue; /* layers of a kind are alike */
-    RF_TRY(attention->ops->measure(attention, &m->call));
-    if (rf_arena_memory_used(arena) > before) sizes->attention = rf_arena_memory_used(arena) - base;
-    before = rf_arena_memory_used(arena);
-    if (i > 0) continue;
-    RF_TRY(forward->ops->measure(forward, &m->call));
-    if (rf_arena_memory_used(arena) > before) sizes->feed_forward = rf_arena_memory_used(arena) - base;
+  for (size_t i = 0; i < 2 * (size_t)m->blocks.n_layers; i++) {
+    const rf_sublayer *sublayer = sublayer_of(m, i);
+    const rf_call call = call_of(m, i);
+    const size_t before = rf_arena_memory_used(arena);
+    if (is_known(m, i)) continue;
+    RF_TRY(sublayer->ops->measure(sublayer, &call));
+    if (rf_arena_memory_used(arena) > before)
+      *(i % 2 ? &sizes->feed_forward : &sizes->attention) = rf_arena_memory_used(arena) - base;
   }
   return RF_OK;
 }
@@ -85,14 +106,29 @@ static rf_status measure(measuring *m, rf_mesh *mesh, int64_t sequences, rf_mode
   return RF_OK;
 }
 
-rf_status rf_model_measure(const rf_config *config, rf_mesh *mesh, int64_t sequences, rf_model_sizes *sizes) {
-  measuring m = {.config = *config};
+static void tear_down(measuring *m) {
+  for (int i = 0; i < 2; i++) rf_arena_destroy(m->messages[i]);
+  rf_arena_destroy(m->plans);
+  rf_arena_destroy(m->scratch);
+  rf_blocks_destroy(&m->blocks);
+}
+
+rf_status rf_model_measure(const rf_config *config, rf_mesh *mesh, int64_t sequences, const rf_layer_keep *keep,
+                           rf_model_sizes *sizes) {
+  measuring m = {.config = *config, .keep = keep};
   *sizes = (rf_model_sizes){0};
   const rf_status status = measure(&m, mesh, sequences, sizes);
-  for (int i = 0; i < 2; i++) rf_arena_destroy(m.messages[i]);
-  rf_arena_destroy(m.plans);
-  rf_arena_destroy(m.scratch);
-  rf_blocks_destroy(&m.blocks);
+  tear_down(&m);
+  return status;
+}
+
+rf_status rf_model_measure_keep(const rf_config *config, rf_mesh *mesh, int64_t sequences, int64_t bytes,
+                                rf_layer_keep *keep, rf_keeping *keeping) {
+  measuring m = {.config = *config};
+  rf_status status = set_up(&m, mesh, sequences);
+  m.call.tokens = rf_ceil_div(m.call.length, rf_mesh_sequence_size(mesh)); /* of the rank with most */
+  if (status == RF_OK) status = rf_budget_plan(&m.blocks, &m.call, bytes, keep, keeping);
+  tear_down(&m);
   return status;
 }
 

@@ -4,13 +4,15 @@
 
 #include "comm/mesh.h"
 #include "model/blocks.h"
+#include "model/budget.h"
 #include "reformer/config.h"
 
 /* Bytes of the arenas of a model's step at one rank, by what they are for. Parts of transients are not alive together:
  * the largest counts. */
 typedef struct rf_model_sizes {
   size_t streams;      /* activations between layers, and their gradients */
-  size_t saved;        /* hash buckets, and what else is kept for the backward pass */
+  size_t saved;        /* hash buckets, and pointers */
+  size_t kept;         /* what the backward pass need not compute again (model/budget.h) */
   size_t activations;  /* ordinary residuals: the input of every sublayer */
   size_t attention;    /* transients of its waves */
   size_t feed_forward; /* transients */
@@ -20,8 +22,13 @@ typedef struct rf_model_sizes {
   size_t scratch;      /* all of them at their highest: what rf_model_scratch_used would tell */
 } rf_model_sizes;
 
-/* mesh: of the rank in question, may be imagined. sequences: of a micro-batch of its data group. */
-rf_status rf_model_measure(const rf_config *config, rf_mesh *mesh, int64_t sequences, rf_model_sizes *sizes);
+/* mesh: of the rank in question, may be imagined. sequences: of a micro-batch of its data group. keep: [n_layers] what
+ * layers keep; NULL: nothing. */
+rf_status rf_model_measure(const rf_config *config, rf_mesh *mesh, int64_t sequences, const rf_layer_keep *keep,
+                           rf_model_sizes *sizes);
+/* What rf_model_keep would choose, given `bytes` on every rank: keep [n_layers] out. */
+rf_status rf_model_measure_keep(const rf_config *config, rf_mesh *mesh, int64_t sequences, int64_t bytes,
+                                rf_layer_keep *keep, rf_keeping *keeping);
 
 /* Bytes of a parameter store (rf_store_memory_used): shards of parameters and gradients, and the slots of full vectors,
  * of which there are none on one rank. */

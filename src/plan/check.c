@@ -9,12 +9,20 @@ rf_status rf_plan_check_memory(const rf_config *config, rf_mesh *mesh) {
   rf_plan_memory memory;
   int sharers = 1;
   RF_TRY(rf_host_ranks(&sharers));
-  RF_TRY(rf_plan_memory_of(config, sequence, data, rf_mesh_rank(mesh), &memory));
+  rf_plan_keep keep;
+  RF_TRY(rf_plan_keep_create(config, sequence, data, &keep));
+  const rf_status status = rf_plan_memory_of(config, sequence, data, rf_mesh_rank(mesh), &keep, &memory);
+  rf_plan_keep_destroy(&keep);
+  RF_TRY(status);
   const double room = (double)rf_process_available_bytes() / sharers;
   const double need = (double)(memory.total - memory.process);
   double worst[] = {room > 0 ? need - room : 0, -room}; /* of the rank that lacks most; that has least */
   RF_TRY(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 2, worst));
   if (worst[0] <= 0) return RF_OK;
+  if (memory.model.kept > 0 && worst[0] <= (double)memory.model.kept)
+    return rf_fail(RF_BAD_CONFIG,
+                   "training.memory_limit: found %lld MiB, but a rank has %.0f MiB; allowed: at most that, or auto",
+                   (long long)(config->training.memory_limit >> 20), -worst[1] / 1048576);
   int64_t longest = 0;
   RF_TRY(rf_plan_longest(config, sequence, data, -worst[1] + (double)memory.process, &longest));
   if (longest > 0)

@@ -11,13 +11,17 @@ static rf_status add_point(const rf_config *config, int64_t ranks, const rf_clus
   rf_config c = rf_plan_at_length(config, g->tokens_a_rank * ranks);
   rf_plan_traffic traffic;
   rf_plan_memory memory;
-  rf_plan_time time = {0};
-  c.training.batch = c.training.accumulate = 1;
-  RF_TRY(rf_plan_traffic_of(&c, ranks, 1, &traffic));
-  RF_TRY(rf_plan_memory_most(&c, ranks, 1, &memory));
+  rf_plan_time time;
+  rf_plan_keep keep;
   /* how many messages there are does not depend on the machine */
-  const rf_cluster none = {.ranks = 1, .threads = 1, .hosts = 1};
-  RF_TRY(rf_plan_time_of(&c, ranks, 1, cluster ? cluster : &none, &time));
+  static const rf_cluster none = {.ranks = 1, .threads = 1, .hosts = 1};
+  c.training.batch = c.training.accumulate = 1;
+  RF_TRY(rf_plan_keep_create(&c, ranks, 1, &keep));
+  rf_status status = rf_plan_traffic_of(&c, ranks, 1, &keep, &traffic);
+  if (status == RF_OK) status = rf_plan_memory_most(&c, ranks, 1, &keep, &memory);
+  if (status == RF_OK) status = rf_plan_time_of(&c, ranks, 1, &keep, cluster ? cluster : &none, &time);
+  rf_plan_keep_destroy(&keep);
+  RF_TRY(status);
   const int i = g->n++;
   const double share = 1.0 / (double)ranks;
   g->at[i].ranks = ranks;

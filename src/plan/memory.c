@@ -2,7 +2,9 @@
 #include "base/process.h"
 #include "kernel/parallel.h"
 #include "reformer/optimizer.h"
+#include "train/memory.h"
 #include <math.h>
+#include <stdlib.h>
 
 /* What a process of several ranks has resident beside this one: MPI's segments and queues; measured with Open MPI 4.1.
  * Arenas are resident in pages of 2 MiB, half of one each more than counted. */
@@ -22,22 +24,30 @@ static size_t process_bytes(int ranks) {
   return own + ARENAS_BYTES + (ranks > 1 ? MPI_BYTES + (size_t)ranks * MPI_BYTES_A_RANK : 0);
 }
 
-static rf_status fill(const rf_config *config, rf_mesh *mesh, rf_plan_memory *m) {
-  const int64_t groups = rf_mesh_data_size(mesh), parts = groups * config->training.accumulate;
+static int64_t parts_of_batch(const rf_config *config, const rf_mesh *mesh) {
+  return rf_mesh_data_size(mesh) * config->training.accumulate;
+}
+
+static rf_status check_batch(const rf_config *config, const rf_mesh *mesh) {
+  const int64_t parts = parts_of_batch(config, mesh);
+  if (config->training.batch % parts == 0) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG,
+                 "training.batch: found %lld, which does not divide over %d data groups x training.accumulate %lld; "
+                 "allowed: a multiple of %lld",
+                 (long long)config->training.batch, rf_mesh_data_size(mesh), (long long)config->training.accumulate,
+                 (long long)parts);
+}
+
+static rf_status fill(const rf_config *config, rf_mesh *mesh, const rf_layer_keep *keep, rf_plan_memory *m) {
   const int ranks = rf_mesh_size(mesh);
-  if (config->training.batch % parts != 0)
-    return rf_fail(RF_BAD_CONFIG,
-                   "training.batch: found %lld, which does not divide over %lld data groups x training.accumulate "
-                   "%lld; allowed: a multiple of %lld",
-                   (long long)config->training.batch, (long long)groups, (long long)config->training.accumulate,
-                   (long long)parts);
   rf_blocks blocks;
+  RF_TRY(check_batch(config, mesh));
   RF_TRY(rf_blocks_create(config, &blocks));
   m->store = rf_store_measure(&blocks.layout, mesh);
   m->optimizer = rf_optimizer_measure(&config->optimizer, &blocks.layout, ranks, rf_mesh_rank(mesh));
   rf_blocks_destroy(&blocks);
-  RF_TRY(rf_model_measure(config, mesh, config->training.batch / parts, &m->model));
-  m->sequences = sequences_bytes(config, mesh, config->training.batch / groups);
+  RF_TRY(rf_model_measure(config, mesh, config->training.batch / parts_of_batch(config, mesh), keep, &m->model));
+  m->sequences = sequences_bytes(config, mesh, config->training.batch / rf_mesh_data_size(mesh));
   m->checkpoint = config->checkpoint.async ? m->store.parameters + m->optimizer : 0;
   m->process = process_bytes(ranks);
   m->total = m->store.parameters + m->store.gradients + m->store.slots + m->optimizer + m->model.scratch +
@@ -45,23 +55,82 @@ static rf_status fill(const rf_config *config, rf_mesh *mesh, rf_plan_memory *m)
   return RF_OK;
 }
 
-rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, rf_plan_memory *m) {
+rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, const rf_plan_keep *keep,
+                            rf_plan_memory *m) {
   rf_mesh *mesh;
   *m = (rf_plan_memory){0};
   RF_TRY(rf_mesh_create_imagined(sequence, data, rank, &mesh));
-  const rf_status status = fill(config, mesh, m);
+  const rf_status status = fill(config, mesh, keep->layers, m);
   rf_mesh_destroy(mesh);
   return status;
 }
 
 /* Ranks differ by a token and a chunk, and by their place in the rounds: a few stand for all. */
-rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, rf_plan_memory *most) {
-  const int64_t last = sequence - 1, ranks[] = {0, last / 2, last};
+enum { FEW = 3 };
+
+static int few_of(int64_t sequence, int ranks[FEW]) {
+  const int last = (int)(sequence - 1), some[FEW] = {0, last / 2, last};
+  int n = 0;
+  for (int i = 0; i < FEW; i++)
+    if (i == 0 || some[i] != some[i - 1]) ranks[n++] = some[i];
+  return n;
+}
+
+/* What the limit leaves beside what the run needs anyway, on the rank with least; as train/memory.c. */
+static rf_status left_over(const rf_config *config, int64_t sequence, int64_t data, int64_t *bytes) {
+  static const rf_plan_keep nothing;
+  int ranks[FEW];
+  const int n = few_of(sequence, ranks);
+  *bytes = config->training.memory_limit;
+  for (int i = 0; i < n; i++) {
+    rf_plan_memory m;
+    RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], &nothing, &m));
+    const size_t others =
+        m.store.parameters + m.store.gradients + m.store.slots + m.optimizer + m.sequences + m.checkpoint;
+    *bytes = rf_min(*bytes, config->training.memory_limit - (int64_t)others - rf_memory_step(&m.model, sequence));
+  }
+  return RF_OK;
+}
+
+static rf_status choose(const rf_config *config, int64_t sequence, int64_t data, int64_t bytes, rf_plan_keep *keep) {
+  rf_mesh *mesh;
+  RF_TRY(rf_mesh_create_imagined(sequence, data, 0, &mesh));
+  const rf_status status = rf_model_measure_keep(config, mesh, config->training.batch / parts_of_batch(config, mesh),
+                                                 bytes, keep->layers, &keep->keeping);
+  rf_mesh_destroy(mesh);
+  return status;
+}
+
+rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, rf_plan_keep *keep) {
+  int64_t bytes;
+  *keep = (rf_plan_keep){0};
+  if (config->training.memory_limit <= 0) return RF_OK; /* none, or auto */
+  RF_TRY(left_over(config, sequence, data, &bytes));
+  if (bytes <= 0) return RF_OK;
+  keep->layers = calloc((size_t)config->model.n_layers, sizeof *keep->layers);
+  if (!keep->layers) return rf_fail(RF_FAILED, "out of memory: plan of %lld layers", (long long)config->model.n_layers);
+  const rf_status status = choose(config, sequence, data, bytes, keep);
+  if (status != RF_OK) rf_plan_keep_destroy(keep);
+  return status;
+}
+
+void rf_plan_keep_destroy(rf_plan_keep *keep) {
+  free(keep->layers);
+  *keep = (rf_plan_keep){0};
+}
+
+rf_layer_keep rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer) {
+  return keep->layers ? keep->layers[layer] : (rf_layer_keep){0};
+}
+
+rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+                              rf_plan_memory *most) {
+  int ranks[FEW];
+  const int n = few_of(sequence, ranks);
   *most = (rf_plan_memory){0};
-  for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+  for (int i = 0; i < n; i++) {
     rf_plan_memory one;
-    if (i > 0 && ranks[i] == ranks[i - 1]) continue;
-    RF_TRY(rf_plan_memory_of(config, sequence, data, (int)ranks[i], &one));
+    RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], keep, &one));
     if (one.total > most->total) *most = one;
   }
   return RF_OK;
@@ -93,10 +162,13 @@ rf_config rf_plan_at_length(const rf_config *config, int64_t length) {
 static rf_status fits(const rf_config *config, int64_t sequence, int64_t data, int64_t length, double bytes,
                       bool *yes) {
   rf_plan_memory memory;
+  rf_plan_keep keep;
   const rf_config c = rf_plan_at_length(config, length);
-  RF_TRY(rf_plan_memory_most(&c, sequence, data, &memory));
+  RF_TRY(rf_plan_keep_create(&c, sequence, data, &keep));
+  const rf_status status = rf_plan_memory_most(&c, sequence, data, &keep, &memory);
+  rf_plan_keep_destroy(&keep);
   *yes = (double)memory.total <= bytes;
-  return RF_OK;
+  return status;
 }
 
 rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length) {

@@ -15,10 +15,25 @@ typedef struct rf_plan_memory {
   size_t total;      /* resident at the highest */
 } rf_plan_memory;
 
+/* What training.memory_limit lets layers keep (train/memory.h). */
+typedef struct rf_plan_keep {
+  rf_layer_keep *layers; /* [n_layers]; NULL: nothing is kept */
+  rf_keeping keeping;
+} rf_plan_keep;
+
+/* The same for all ranks. `auto` keeps nothing here: what a machine has free
+ * is not known. */
+rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, rf_plan_keep *keep);
+void rf_plan_keep_destroy(rf_plan_keep *keep);
+/* Of layer i. */
+rf_layer_keep rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer);
+
 /* Of rank `rank` of sequence x data. The configuration is checked; its batch must divide (RF_BAD_CONFIG). */
-rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, rf_plan_memory *memory);
+rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, const rf_plan_keep *keep,
+                            rf_plan_memory *memory);
 /* Of the rank that needs most. */
-rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, rf_plan_memory *memory);
+rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+                              rf_plan_memory *memory);
 
 /* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank; 0: none. Positions' tables are taken to
  * grow with it, and n_buckets as `auto`. */

@@ -2,6 +2,7 @@
 #include "kernel/parallel.h"
 #include "plan/growth.h"
 #include "train/json_file.h"
+#include "train/memory.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@ typedef struct plan {
   const rf_config *config;
   const rf_plan_options *options;
   int64_t sequence, data;
+  rf_plan_keep keep;
   rf_plan_memory memory;
   rf_plan_traffic traffic;
   rf_plan_time time;
@@ -34,9 +36,13 @@ static rf_status try_meshes(plan *p) {
     if (p->options->ranks % s != 0 || p->config->training.batch % (d * p->config->training.accumulate) != 0) continue;
     rf_plan_memory memory;
     rf_plan_time time;
+    rf_plan_keep keep;
     const int i = p->n_meshes++;
-    RF_TRY(rf_plan_memory_most(p->config, s, d, &memory));
-    RF_TRY(rf_plan_time_of(p->config, s, d, p->options->cluster, &time));
+    RF_TRY(rf_plan_keep_create(p->config, s, d, &keep));
+    rf_status status = rf_plan_memory_most(p->config, s, d, &keep, &memory);
+    if (status == RF_OK) status = rf_plan_time_of(p->config, s, d, &keep, p->options->cluster, &time);
+    rf_plan_keep_destroy(&keep);
+    RF_TRY(status);
     p->meshes[i].sequence = s;
     p->meshes[i].data = d;
     p->meshes[i].seconds = time.total;
@@ -49,11 +55,12 @@ static rf_status try_meshes(plan *p) {
 static rf_status compute(plan *p) {
   RF_TRY(rf_mesh_fit(p->options->ranks, p->config->mesh.sequence, p->config->mesh.data, &p->data));
   p->sequence = p->options->ranks / p->data;
-  RF_TRY(rf_plan_memory_most(p->config, p->sequence, p->data, &p->memory));
-  RF_TRY(rf_plan_traffic_of(p->config, p->sequence, p->data, &p->traffic));
+  RF_TRY(rf_plan_keep_create(p->config, p->sequence, p->data, &p->keep));
+  RF_TRY(rf_plan_memory_most(p->config, p->sequence, p->data, &p->keep, &p->memory));
+  RF_TRY(rf_plan_traffic_of(p->config, p->sequence, p->data, &p->keep, &p->traffic));
   if (p->options->memory > 0) RF_TRY(rf_plan_longest(p->config, p->sequence, p->data, p->options->memory, &p->longest));
   if (!p->options->cluster) return RF_OK;
-  RF_TRY(rf_plan_time_of(p->config, p->sequence, p->data, p->options->cluster, &p->time));
+  RF_TRY(rf_plan_time_of(p->config, p->sequence, p->data, &p->keep, p->options->cluster, &p->time));
   return try_meshes(p);
 }
 
@@ -64,7 +71,7 @@ typedef struct part {
   size_t bytes;
 } part;
 
-enum { PARTS = 15 };
+enum { PARTS = 16 };
 
 static int parts_of(const rf_plan_memory *m, part *parts) {
   const part all[] = {{"parameters", m->store.parameters},
@@ -73,6 +80,7 @@ static int parts_of(const rf_plan_memory *m, part *parts) {
                       {"optimizer", m->optimizer},
                       {"streams", m->model.streams},
                       {"saved", m->model.saved},
+                      {"kept", m->model.kept},
                       {"activations", m->model.activations},
                       {"attention", m->model.attention},
                       {"feed_forward", m->model.feed_forward},
@@ -92,7 +100,8 @@ static void print_memory(const plan *p) {
                                           "full vectors of two blocks, parameters and gradients",
                                           "optimizer's state",
                                           "activations between layers, and their gradients",
-                                          "hash buckets, and what is kept for the backward pass",
+                                          "hash buckets",
+                                          "what training.memory_limit keeps for the backward pass",
                                           "ordinary residuals: every sublayer's input",
                                           "transients of waves *",
                                           "transients *",
@@ -103,11 +112,15 @@ static void print_memory(const plan *p) {
                                           "copy that is written while training goes on",
                                           "program, libraries, MPI"};
   part parts[PARTS];
+  char kept[256];
   const int n = parts_of(&p->memory, parts);
   printf("memory of the rank with most, MiB\n");
   for (int i = 0; i < n; i++)
     if (parts[i].bytes > 0) printf("  %-14s %12.1f  %s\n", parts[i].name, mib((double)parts[i].bytes), what[i]);
   printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
+  if (p->keep.keeping.bytes > 0)
+    printf("  kept of %" PRId64 " layers: %s\n", p->config->model.n_layers,
+           rf_memory_describe(&p->keep.keeping, kept, sizeof kept));
   if (p->options->memory <= 0) return;
   printf("  %-14s %12.1f  %s\n", "may take", mib(p->options->memory),
          (double)p->memory.total <= p->options->memory ? "it fits" : "it does NOT fit");
@@ -187,18 +200,26 @@ static rf_status write_json(const plan *p, json_t *growth) {
   return rf_json_file_write(object, p->options->json_path);
 }
 
-rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options) {
-  plan p = {.config = config, .options = options};
+static rf_status print(plan *p) {
+  const rf_config *config = p->config;
+  const rf_plan_options *options = p->options;
   rf_growth growth;
-  RF_TRY(compute(&p));
-  RF_TRY(rf_growth_compute(config, p.sequence, options->cluster, &growth));
+  RF_TRY(compute(p));
+  RF_TRY(rf_growth_compute(config, p->sequence, options->cluster, &growth));
   printf("plan of %" PRId64 " ranks (%" PRId64 " share a sequence, %" PRId64 " groups), sequences of %" PRId64
          " tokens, %" PRId64 " a step, %d threads a rank\n",
-         options->ranks, p.sequence, p.data, config->data.length, config->training.batch,
+         options->ranks, p->sequence, p->data, config->data.length, config->training.batch,
          options->cluster ? options->cluster->threads : rf_threads());
-  print_memory(&p);
-  print_traffic(&p);
-  print_time(&p);
+  print_memory(p);
+  print_traffic(p);
+  print_time(p);
   rf_growth_print(&growth);
-  return write_json(&p, rf_growth_json(&growth));
+  return write_json(p, rf_growth_json(&growth));
+}
+
+rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options) {
+  plan p = {.config = config, .options = options};
+  const rf_status status = print(&p);
+  rf_plan_keep_destroy(&p.keep);
+  return status;
 }

@@ -7,6 +7,7 @@
 /* A step as seen from one rank. */
 typedef struct stage {
   const rf_config *config;
+  const rf_plan_keep *keep;
   const rf_cluster *c;
   int64_t sequence, data;
   double ranks, tokens; /* all ranks; of a step, of this rank */
@@ -49,21 +50,27 @@ static double attention_rate(const rf_cluster *c, rf_attention_kind kind) {
   return kind == RF_ATTENTION_LSH ? c->lsh : kind == RF_ATTENTION_LOCAL ? c->local : c->full;
 }
 
-/* Arithmetic of a layer; returns that of attention, behind which its rows may travel. */
+/* Arithmetic of a layer: forward, again where it is not kept, and twice in reverse. Returns that of attention, behind
+ * which its rows may travel. */
 static double add_layer(stage *s, int64_t layer, int64_t padded) {
   const rf_config *config = s->config;
   const rf_model_config *m = &config->model;
   const rf_attention_kind kind = rf_layer_attention(m, layer);
   const rf_operations work = rf_operations_of_layer(config, layer, padded);
-  const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head), passes = 4;
+  const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
+  const rf_layer_keep keep = rf_plan_keep_at(s->keep, layer);
+  const double project_passes = keep.level[0] < RF_KEEPS_ROWS ? 4 : 3;
+  const double attend_passes = keep.level[0] < RF_KEEPS_OUTPUT ? 4 : 3;
+  const double output_passes = keep.stream[0] ? 3 : 4;
+  const double forward_passes = 4 - (keep.level[1] > 0 ? 0.5 : 0) - (keep.stream[1] ? 0.5 : 0); /* a product each */
   const double forward = 2 * 2 * d * (double)m->d_ff, output = 2 * d * inner;
-  const double project = over(passes * s->tokens * (work.dense - forward - output), s->c->projections);
-  const double out = over(passes * s->tokens * output, s->c->output);
-  const double attend = over(passes * s->tokens * work.attention, attention_rate(s->c, kind));
+  const double project = over(project_passes * s->tokens * (work.dense - forward - output), s->c->projections);
+  const double out = over(output_passes * s->tokens * output, s->c->output);
+  const double attend = over(attend_passes * s->tokens * work.attention, attention_rate(s->c, kind));
   spend(s, RF_PHASE_PROJECT, project);
   spend(s, RF_PHASE_OUTPUT, out);
   spend(s, RF_PHASE_ATTEND, attend);
-  spend(s, RF_PHASE_FEED_FORWARD, over(passes * s->tokens * forward, s->c->feed_forward));
+  spend(s, RF_PHASE_FEED_FORWARD, over(forward_passes * s->tokens * forward, s->c->feed_forward));
   spend(s, RF_PHASE_HASH, over(s->tokens * work.hashing, s->c->hashing));
   const double rounds = kind == RF_ATTENTION_LSH && padded > config->lsh.chunk ? (double)config->lsh.n_hashes : 1;
   spend(s, RF_PHASE_PLAN, 2 * s->tokens * (double)m->n_heads * rounds * s->c->plan_item);
@@ -138,14 +145,15 @@ static rf_status fill(stage *s) {
   const int64_t padded = rf_padded_length(config, config->data.length);
   rf_plan_traffic traffic;
   rf_blocks blocks;
-  RF_TRY(rf_plan_traffic_of(config, s->sequence, s->data, &traffic));
+  RF_TRY(rf_plan_traffic_of(config, s->sequence, s->data, s->keep, &traffic));
   RF_TRY(rf_blocks_create(config, &blocks));
   const double parameters = reals_of(&blocks);
   rf_blocks_destroy(&blocks);
   for (int64_t i = 0; i < m->n_layers; i++) {
     const rf_attention_kind kind = rf_layer_attention(m, i);
     const double arithmetic = add_layer(s, i, padded);
-    if (s->sequence > 1) add_exchange(s, kind, &traffic.attention[kind], arithmetic);
+    const int level = rf_plan_keep_at(s->keep, i).level[0];
+    if (s->sequence > 1) add_exchange(s, kind, &traffic.attention[kind][level], arithmetic);
   }
   spend(s, RF_PHASE_HEAD, over(s->tokens * rf_operations_per_token(config, padded).head, s->c->head));
   spend(s, RF_PHASE_EMBEDDING, s->tokens * (double)m->d_model * s->c->embedding_value);
@@ -160,10 +168,11 @@ static rf_status fill(stage *s) {
   return RF_OK;
 }
 
-rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_cluster *cluster,
-                          rf_plan_time *t) {
+rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+                          const rf_cluster *cluster, rf_plan_time *t) {
   *t = (rf_plan_time){0};
   stage s = {.config = config,
+             .keep = keep,
              .c = cluster,
              .sequence = sequence,
              .data = data,

@@ -102,27 +102,35 @@ static rf_call call_of(const rf_config *config, rf_mesh *mesh) {
                    .mesh = mesh};
 }
 
-static void add_attention(const rf_config *config, const rf_blocks *blocks, rf_mesh *mesh, rf_plan_traffic *t) {
-  const rf_call call = call_of(config, mesh);
-  const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
-  for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++) {
-    const rf_sublayer *self = NULL;
-    double layers = 0;
-    for (int64_t i = 0; i < blocks->n_layers; i++) {
-      if (rf_layer_attention(&config->model, i) != (rf_attention_kind)kind) continue;
-      self = &blocks->layers[i].attention;
-      layers++;
-    }
-    if (!self) continue;
-    t->attention[kind] = rf_attention_traffic_of(self, &call);
-    for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += layers * times * t->attention[kind].bytes[p];
-    if (kind != RF_ATTENTION_LSH) continue;
-    const rf_exchange_shape shape = rf_attention_exchange_shape(self, &call, 1);
-    t->rows_a_token = rf_attention_expect(self, &call, &shape).all_own / (double)call.length;
+/* Of the layers of one kind that keep the same. */
+static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep,
+                      rf_attention_kind kind, int level, const rf_call *call, double times, rf_plan_traffic *t) {
+  const rf_sublayer *self = NULL;
+  double layers = 0;
+  for (int64_t i = 0; i < blocks->n_layers; i++) {
+    if (rf_layer_attention(&config->model, i) != kind || rf_plan_keep_at(keep, i).level[0] != level) continue;
+    self = &blocks->layers[i].attention;
+    layers++;
   }
+  if (!self) return;
+  t->attention[kind][level] = rf_attention_traffic_of(self, call);
+  for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += layers * times * t->attention[kind][level].bytes[p];
+  if (kind != RF_ATTENTION_LSH) return;
+  const rf_exchange_shape shape = rf_attention_exchange_shape(self, call, 1);
+  t->rows_a_token = rf_attention_expect(self, call, &shape).all_own / (double)call->length;
 }
 
-rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, rf_plan_traffic *t) {
+static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep, rf_mesh *mesh,
+                          rf_plan_traffic *t) {
+  rf_call call = call_of(config, mesh);
+  const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
+  for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++)
+    for (call.level = 0; call.level < RF_ATTENTION_LEVELS; call.level++)
+      add_alike(config, blocks, keep, (rf_attention_kind)kind, call.level, &call, times, t);
+}
+
+rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+                             rf_plan_traffic *t) {
   rf_blocks blocks;
   rf_mesh *mesh;
   *t = (rf_plan_traffic){0};
@@ -132,7 +140,7 @@ rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t 
   if (status == RF_OK) {
     add_blocks(config, &blocks, (int)(sequence * data), t);
     add_sums(config, &blocks, (int)(sequence * data), t);
-    if (sequence > 1) add_attention(config, &blocks, mesh, t);
+    if (sequence > 1) add_attention(config, &blocks, keep, mesh, t);
     rf_blocks_destroy(&blocks);
   }
   rf_mesh_destroy(mesh);

@@ -242,7 +242,7 @@ static void print(const rf_cluster *c) {
 static rf_status measure(const rf_config *config, rf_mesh *mesh, const char *path, rf_cluster *c) {
   places p = {.ranks = rf_mesh_size(mesh), .rank = rf_mesh_rank(mesh)};
   /* overlap 0: over TCP nothing was seen to travel while ranks compute (docs/scaling.md) */
-  *c = (rf_cluster){.ranks = p.ranks, .threads = rf_threads(), .overlap = 0};
+  *c = (rf_cluster){.ranks = p.ranks, .threads = rf_threads(), .overlap = 0, .precision = config->model.precision};
   p.host = calloc((size_t)p.ranks, sizeof *p.host);
   if (!p.host) return rf_fail(RF_FAILED, "out of memory: hosts of %d ranks", p.ranks);
   rf_status status = rf_host_of_ranks(p.host, &p.hosts);

@@ -39,6 +39,10 @@ static const struct {
               {"threads", offsetof(rf_cluster, threads)},
               {"hosts", offsetof(rf_cluster, hosts)}};
 
+static const char *const precisions[] = {[RF_PRECISION_FULL] = "full", [RF_PRECISION_BF16] = "bf16"};
+
+const char *rf_cluster_precision_name(rf_precision precision) { return precisions[precision]; }
+
 static double *number_at(rf_cluster *c, size_t i) { return (double *)(void *)((char *)c + numbers[i].offset); }
 static int *count_at(rf_cluster *c, size_t i) { return (int *)(void *)((char *)c + counts[i].offset); }
 
@@ -49,6 +53,7 @@ rf_status rf_cluster_write(const rf_cluster *cluster, const char *path) {
     json_object_set_new(object, counts[i].name, json_integer(*count_at(&c, i)));
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     json_object_set_new(object, numbers[i].name, json_real(*number_at(&c, i)));
+  json_object_set_new(object, "precision", json_string(precisions[c.precision]));
   return rf_json_file_write(object, path);
 }
 
@@ -70,6 +75,17 @@ static rf_status read_numbers(const json_t *object, const char *path, rf_cluster
   return RF_OK;
 }
 
+static rf_status read_precision(const json_t *object, const char *path, rf_cluster *c) {
+  const json_t *value = json_object_get(object, "precision");
+  if (!value) return RF_OK;
+  for (int p = RF_PRECISION_FULL; p <= RF_PRECISION_BF16; p++) {
+    if (!json_is_string(value) || strcmp(json_string_value(value), precisions[p]) != 0) continue;
+    c->precision = (rf_precision)p;
+    return RF_OK;
+  }
+  return rf_fail(RF_BAD_CONFIG, "%s: precision: found no precision; allowed: \"full\", \"bf16\"", path);
+}
+
 rf_status rf_cluster_read(const char *path, rf_cluster *cluster) {
   json_error_t error;
   *cluster = (rf_cluster){0};
@@ -77,7 +93,8 @@ rf_status rf_cluster_read(const char *path, rf_cluster *cluster) {
   if (!object)
     return rf_fail(RF_BAD_CONFIG, "%s: line %d: %s; allowed: a file that reformer bench cluster wrote", path,
                    error.line, error.text);
-  const rf_status status = read_numbers(object, path, cluster);
+  rf_status status = read_numbers(object, path, cluster);
+  if (status == RF_OK) status = read_precision(object, path, cluster);
   json_decref(object);
   return status;
 }

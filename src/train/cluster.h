@@ -14,6 +14,7 @@ typedef struct rf_link {
 
 typedef struct rf_cluster {
   int ranks, threads, hosts; /* that it was measured on */
+  rf_precision precision;    /* model.precision that it was measured with */
   /* Operations a second of one rank with its threads, all ranks at work (model/operations.h counts them; recomputation
    * is work): */
   double peak;
@@ -32,8 +33,10 @@ typedef struct rf_cluster {
 } rf_cluster;
 
 rf_status rf_cluster_write(const rf_cluster *cluster, const char *path);
-/* RF_BAD_CONFIG where the file is missing, is no JSON, or lacks a number. */
+/* RF_BAD_CONFIG where the file is missing, is no JSON, or lacks a number. Without a precision it is full. */
 rf_status rf_cluster_read(const char *path, rf_cluster *cluster);
+/* As in the file, and as model.precision says it. */
+const char *rf_cluster_precision_name(rf_precision precision);
 
 /* Measures them on all ranks of the world for the configuration's widths, heads and rounds, at 4,096 tokens (fewer
  * where its length is less), and writes them to `path` (NULL: nowhere); prints them on standard output. Collective. */

@@ -3,7 +3,6 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "comm/host.h"
-#include "model/measure.h"
 
 static const char *const parts[RF_KEEPS] = {"attention outputs", "second streams", "queries and values",
                                             "first streams", "hidden activations"};
@@ -18,18 +17,21 @@ typedef struct need {
   int64_t there, copy, step;
 } need;
 
-/* On several ranks transients are measured as expected of random buckets: others may bring up to half as much more. */
+int64_t rf_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks) {
+  const size_t transients = sizes->scratch - sizes->streams - sizes->saved - sizes->activations;
+  return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
+}
+
 static rf_status need_of(const rf_trainer *t, need *n) {
   const rf_store *store = rf_model_store(t->model);
   const int64_t moments = (int64_t)rf_optimizer_memory_used(t->optimizer);
   const int64_t parameters = (int64_t)rf_store_memory_used(store);
+  const rf_store_sizes shards = rf_store_measure(rf_store_layout(store), t->mesh);
   rf_model_sizes sizes;
-  RF_TRY(rf_model_measure(&t->config, t->mesh, t->sequences.micro, &sizes));
+  RF_TRY(rf_model_measure(&t->config, t->mesh, t->sequences.micro, NULL, &sizes));
   *n = (need){.there = parameters + moments + (int64_t)rf_arena_memory_used(t->arena),
-              .copy = t->config.checkpoint.async ? parameters / 2 + moments : 0,
-              .step = (int64_t)sizes.scratch + SMALL_TABLES};
-  if (rf_mesh_sequence_size(t->mesh) > 1)
-    n->step += (int64_t)(sizes.scratch - sizes.streams - sizes.saved - sizes.activations) / 2;
+              .copy = t->config.checkpoint.async ? (int64_t)shards.parameters + moments : 0,
+              .step = rf_memory_step(&sizes, rf_mesh_sequence_size(t->mesh))};
   return RF_OK;
 }
 

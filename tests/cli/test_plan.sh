@@ -19,10 +19,17 @@ check 0 "plan of 1 ranks" "in all" "time: not known" -- plan tiny.yaml
 check 0 "plan of 64 ranks (16 share a sequence, 4 groups)" "remote owners" -- plan tiny.yaml --ranks 64 --set mesh.sequence=16
 check 0 "it does NOT fit" "no sequence fits" -- plan tiny.yaml --memory 1
 check 0 "it fits" "the longest sequence that fits on 1 x 1 ranks has" -- plan tiny.yaml --memory 500
+kept="kept of 2 layers: attention outputs of 2, second streams of 2, queries and values of 2, first streams of 2, hidden activations of 2"
+check 0 "$kept" -- plan tiny.yaml --set training.memory_limit=1GiB
+check 0 "$kept" -- plan tiny.yaml --set training.memory_limit=auto --memory 500
 
 # --- with constants: time, limit, meshes ---
 check 0 "1 hosts" "disk" -- bench cluster tiny.yaml -o cluster.json
 check 0 "what limits it" "4 x 1" "fastest" -- plan tiny.yaml --ranks 4 --set mesh.sequence=4 --cluster cluster.json --json plan.json
+check 0 "warning: cluster.json: was measured with model.precision full, and the run's is bf16" -- \
+  plan tiny.yaml --cluster cluster.json --set model.precision=bf16
+sed 's/"full"/"half"/' cluster.json >half.json
+check 2 'half.json: precision: found no precision; allowed: "full", "bf16"' -- plan tiny.yaml --cluster half.json
 for key in step_seconds phase_seconds rows_per_token memory bytes growth efficiency; do
   checks=$((checks + 1))
   grep -q "\"$key\"" plan.json || { failures=$((failures + 1)); echo "FAILED: no $key in plan.json"; }
@@ -46,6 +53,10 @@ check 2 "--ranks: found '0'" -- plan tiny.yaml --ranks 0
 # --- train makes the same check before any work ---
 check 2 "data.length: found 67108864" "the longest that fits on these ranks has" -- \
   train tiny.yaml --run never --set data.length=67108864 --set training.batch=1024
+# Enough for the run, but not for all that it might keep: some 3 KB a token, and 60 KB.
+length=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) * 1024 / 20000))
+check 2 "training.memory_limit: found 1048576 MiB, but a rank has" "or auto" -- train tiny.yaml --run never \
+  --set data.length=$length --set training.batch=1 --set model.n_layers=64 --set training.memory_limit=1TiB
 checks=$((checks + 1))
 [ ! -e never ] || { failures=$((failures + 1)); echo "FAILED: a run that does not fit left a folder behind"; }
 finish
