@@ -69,20 +69,33 @@ static rf_status find_owner(const rf_lease *l, found *owner, bool *there) {
   return RF_OK;
 }
 
-static rf_status age_of(const rf_lease *l, const found *owner, double *seconds) {
-  struct stat now;
+/* The file system's time. */
+static rf_status read_clock(const rf_lease *l, struct timespec *now) {
+  struct stat own;
   RF_TRY(renew(l));
-  if (fstat(l->file, &now) != 0) return fail(l->own, "cannot be looked at");
-  *seconds = (double)(now.st_mtim.tv_sec - owner->renewed.tv_sec) +
-             1e-9 * (double)(now.st_mtim.tv_nsec - owner->renewed.tv_nsec);
+  if (fstat(l->file, &own) != 0) return fail(l->own, "cannot be looked at");
+  *now = own.st_mtim;
   return RF_OK;
 }
 
-/* This one's line gets a further name, if nobody has it. */
+static double seconds_between(const struct timespec *from, const struct timespec *to) {
+  return (double)(to->tv_sec - from->tv_sec) + 1e-9 * (double)(to->tv_nsec - from->tv_nsec);
+}
+
+static bool is_own(const rf_lease *l, const char *name) {
+  struct stat own, named;
+  return fstat(l->file, &own) == 0 && stat(name, &named) == 0 && own.st_ino == named.st_ino &&
+         own.st_dev == named.st_dev;
+}
+
+/* This one's line gets a further name, if nobody has it. (A network file system may say that it exists where it has
+ * just been made.) */
 static rf_status take_name(const rf_lease *l, const char *name, bool *taken) {
   *taken = link(l->own, name) == 0;
-  if (*taken || errno == EEXIST) return RF_OK;
-  return fail(name, "cannot be made");
+  if (*taken) return RF_OK;
+  if (errno != EEXIST) return fail(name, "cannot be made");
+  *taken = is_own(l, name);
+  return RF_OK;
 }
 
 static void rest(double seconds) {
@@ -90,41 +103,53 @@ static void rest(double seconds) {
   while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-/* The stale owner's place: one name for all who want it, so that one gets it. It may have been given away, and that
- * name removed, since the stale owner was seen: who comes late finds that the way from the lock does not lead to
- * itself. */
-static rf_status take_over(const rf_lease *l, const found *stale, bool *taken) {
-  char name[RF_MAX_PATH];
-  found last;
+/* Whether the way from the lock leads to this one, which holds the name after the stale owner, and that one still is as
+ * it was seen: it may have been given a successor, or have come back to life, since then. */
+static rf_status is_next(const rf_lease *l, const found *stale, bool *next) {
+  found last, again;
   bool there;
-  path_after(l, stale->attempt, name);
-  RF_TRY(take_name(l, name, taken));
-  if (!*taken) return RF_OK;
+  *next = false;
   RF_TRY(find_owner(l, &last, &there));
-  *taken = there && strcmp(last.attempt, l->attempt) == 0;
-  if (*taken && rename(l->own, l->path) != 0) return fail(l->path, "cannot be taken over");
-  if (*taken && strcmp(stale->path, l->path) != 0) (void)unlink(stale->path);
-  (void)unlink(name);
+  if (!there || strcmp(last.attempt, l->attempt) != 0) return RF_OK;
+  RF_TRY(look_at(stale->path, &again, &there));
+  *next = there && strcmp(again.attempt, stale->attempt) == 0 && seconds_between(&stale->renewed, &again.renewed) == 0;
   return RF_OK;
 }
 
+/* The stale owner's place: one name for all who want it, so that one gets it. */
+static rf_status take_over(const rf_lease *l, const found *stale, bool *taken) {
+  char name[RF_MAX_PATH];
+  path_after(l, stale->attempt, name);
+  RF_TRY(take_name(l, name, taken));
+  if (!*taken) return RF_OK;
+  rf_status status = is_next(l, stale, taken);
+  if (status == RF_OK && *taken && rename(l->own, l->path) != 0) status = fail(l->path, "cannot be taken over");
+  if (status == RF_OK && *taken && strcmp(stale->path, l->path) != 0) (void)unlink(stale->path);
+  (void)unlink(name);
+  return status;
+}
+
 /* Waits for the present owner to show that it lives, or to grow stale: by the file system's clock, or, where that was
- * set back meanwhile, by how long it was watched. */
+ * set back meanwhile, by how long it was watched. Times are taken before the owner is looked at, so that a file system
+ * that does not answer for a while makes no owner old. */
 static rf_status ask(const rf_lease *l, bool *taken) {
   found first = {0}, owner;
-  const double since = rf_clock_seconds();
+  double since = 0;
   for (;;) {
     bool there;
-    double age = 0;
+    struct timespec now = {0};
+    const double looked = rf_clock_seconds();
+    RF_TRY(read_clock(l, &now));
     RF_TRY(find_owner(l, &owner, &there));
     if (!there) return take_name(l, l->path, taken);
-    RF_TRY(age_of(l, &owner, &age));
-    if (age > l->times.stale) return take_over(l, &owner, taken);
+    if (seconds_between(&owner.renewed, &now) > l->times.stale) return take_over(l, &owner, taken);
+    if (first.path[0] == '\0') {
+      first = owner;
+      since = rf_clock_seconds();
+    }
     const bool same = strcmp(owner.attempt, first.attempt) == 0;
-    const bool renewed = owner.renewed.tv_sec != first.renewed.tv_sec || owner.renewed.tv_nsec != first.renewed.tv_nsec;
-    if (first.path[0] != '\0' && (!same || renewed)) return rf_owner_refuse(l->path, owner.text);
-    if (rf_clock_seconds() - since > l->times.stale) return take_over(l, &owner, taken);
-    if (first.path[0] == '\0') first = owner;
+    if (!same || seconds_between(&first.renewed, &owner.renewed) != 0) return rf_owner_refuse(l->path, owner.text);
+    if (looked - since > l->times.stale) return take_over(l, &owner, taken);
     rest(l->times.look);
   }
 }
@@ -201,18 +226,18 @@ rf_status rf_lease_take(const char *path, const char *attempt, const rf_lease_ti
     *lease = l;
     return RF_OK;
   }
-  if (l->file >= 0) (void)unlink(l->own);
-  if (l->file >= 0) (void)close(l->file);
+  if (l->file >= 0) {
+    (void)unlink(l->own);
+    if (is_own(l, l->path)) (void)unlink(l->path);
+    (void)close(l->file);
+  }
   free(l);
   return status;
 }
 
 void rf_lease_release(rf_lease *lease) {
-  struct stat own, named;
   stop_heart(lease);
-  const bool same = fstat(lease->file, &own) == 0 && stat(lease->path, &named) == 0 && own.st_ino == named.st_ino &&
-                    own.st_dev == named.st_dev;
-  if (same) (void)unlink(lease->path);
+  if (is_own(lease, lease->path)) (void)unlink(lease->path);
   (void)close(lease->file);
   free(lease);
 }

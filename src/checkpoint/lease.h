@@ -1,8 +1,8 @@
 /* The line that says who owns a run's folder; and that line as a lease, for file systems without locks.
  *
- *   FOLDER/lock            "host H\npid P\njob J\nattempt A\nsince T\n", written again by the owner every `beat`
- * seconds FOLDER/lock.after-A    who takes over from attempt A, whose lease is stale: a hard link, which only one can
- * make
+ *   FOLDER/lock          "host H\npid P\njob J\nattempt A\nsince T\n", written again by the owner every `beat` s
+ *
+ *   FOLDER/lock.after-A  who takes over from attempt A, whose lease is stale: a hard link, which one can make at a time
  *
  * Who owns it is found by going from lock to lock.after-A and on to the last. Whoever took over then moves its line to
  * `lock`; killed in between, it is found by that way and grows stale there. */

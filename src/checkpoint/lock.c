@@ -64,11 +64,27 @@ static bool is_still_the_file(const rf_lock *lock) {
          opened.st_dev == named.st_dev;
 }
 
-/* *got: false where the file system has no locks, or where the file was gone. */
+/* *made: it was not there before. */
+static rf_status open_file(rf_lock *lock, bool *made) {
+  enum { MOST_TRIES = 16 };
+  for (int i = 0; i < MOST_TRIES; i++) {
+    lock->file = open(lock->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    *made = lock->file >= 0;
+    if (*made || errno != EEXIST) break;
+    lock->file = open(lock->path, O_RDWR | O_CLOEXEC);
+    if (lock->file >= 0 || errno != ENOENT) break; /* else removed in between */
+  }
+  if (lock->file >= 0) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "%s: cannot be written: %s", lock->path, strerror(errno));
+}
+
+/* *got: NO_LOCKS where the file system has none. What was made to ask is gone then: nobody owns an empty line, and who
+ * takes the lease would wait for it to grow stale. */
 static rf_status try_kernel(rf_lock *lock, answer *got) {
-  lock->file = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock->file < 0) return rf_fail(RF_BAD_CONFIG, "%s: cannot be written: %s", lock->path, strerror(errno));
+  bool made = false;
+  RF_TRY(open_file(lock, &made));
   *got = ask_kernel(lock);
+  if (*got == NO_LOCKS && made) (void)unlink(lock->path);
   if (*got == HELD) return refuse(lock);
   if (*got == FAILED) return rf_fail(RF_FAILED, "%s: cannot be locked: %s", lock->path, strerror(errno));
   return RF_OK;
@@ -90,6 +106,7 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
   }
   if (!*has_locks) {
     close_file(lock);
+    lock->of_process = false;
     return RF_OK;
   }
   char text[RF_MAX_OWNER];

@@ -36,18 +36,26 @@ rf_status rf_owner_read_open(int file, const char *path, char text[RF_MAX_OWNER]
   return length < 0 ? rf_fail(RF_FAILED, "%s: cannot be read: %s", path, strerror(errno)) : RF_OK;
 }
 
+/* 0, or the error's number. */
+static int look_once(const char *path, char text[RF_MAX_OWNER], struct stat *about) {
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return errno;
+  int code = fstat(file, about) == 0 ? 0 : errno;
+  if (code == 0 && !S_ISREG(about->st_mode)) code = EISDIR;
+  if (code == 0 && rf_owner_read_open(file, path, text) != RF_OK) code = errno;
+  (void)close(file);
+  return code;
+}
+
 rf_status rf_owner_look(const char *path, char text[RF_MAX_OWNER], struct timespec *renewed, bool *there) {
-  struct stat about;
+  enum { MOST_LOOKS = 16 };
+  struct stat about = {0};
+  int code = ESTALE; /* a network file system's answer where the file was replaced between two calls */
   text[0] = '\0';
   *there = false;
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0 && errno == ENOENT) return RF_OK;
-  if (file < 0) return rf_fail(RF_FAILED, "%s: cannot be opened: %s", path, strerror(errno));
-  rf_status status = RF_OK;
-  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) status = rf_fail(RF_FAILED, "%s: is not a plain file", path);
-  if (status == RF_OK) status = rf_owner_read_open(file, path, text);
-  (void)close(file);
-  if (status != RF_OK) return status;
+  for (int i = 0; i < MOST_LOOKS && code == ESTALE; i++) code = look_once(path, text, &about);
+  if (code == ENOENT) return RF_OK;
+  if (code != 0) return rf_fail(RF_FAILED, "%s: cannot be read: %s", path, strerror(code));
   *renewed = about.st_mtim;
   *there = true;
   return RF_OK;

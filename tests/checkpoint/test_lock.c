@@ -1,9 +1,14 @@
 /* One job at a time writes into a run's folder, and a dead one keeps nobody out. */
 #include "checkpoint/lease.h"
 #include "checkpoint/small_state.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* Leases that are quick to grow stale. File times are told in ticks of some milliseconds. */
@@ -143,6 +148,52 @@ static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
   folder_remove(folder);
 }
 
+/* As on a file system without locks, for this process from now on. */
+static bool forbid_locks(void) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_SETLK, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETLK, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum { CANNOT_FORBID = 99 };
+
+static int try_without_locks(const char *folder) {
+  static const rf_lease_times times = {.beat = 0.1, .stale = 3600, .look = 0.05};
+  rf_lock *lock, *second;
+  char text[RF_MAX_OWNER], path[512];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  if (!forbid_locks()) return CANNOT_FORBID;
+  (void)alarm(60);
+  if (rf_lock_take_timed(folder, RF_LOCK_BEST, &times, &lock) != RF_OK || rf_lock_check(lock) != RF_OK) return 1;
+  if (rf_owner_read(path, text) != RF_OK || !strstr(text, rf_lock_attempt(lock))) return 2;
+  if (rf_lock_take_timed(folder, RF_LOCK_BEST, &times, &second) != RF_BAD_CONFIG) return 3;
+  rf_lock_release(lock);
+  return entries(folder) == 0 ? 0 : 4;
+}
+
+/* The first owner has it at once: what was made to ask the kernel is nobody's lease. */
+static void test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  int status;
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) _exit(try_without_locks(folder));
+  assert_int_equal(waitpid(child, &status, 0), child);
+  folder_remove(folder);
+  assert_true(WIFEXITED(status));
+  if (WEXITSTATUS(status) == CANNOT_FORBID) skip();
+  assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* What is said of an owner is said of one file, whoever takes its name meanwhile: a dead owner's age beside its
  * successor's attempt would make the successor look dead, and the run have two. */
 static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
@@ -161,6 +212,7 @@ static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
   assert_int_equal(link(line[0], lock), 0);
   const pid_t mover = fork();
   assert_true(mover >= 0);
+  if (mover == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) _exit(1);
   char next[512];
   snprintf(next, sizeof next, "%s/next", folder);
   for (int i = 1; mover == 0; i ^= 1) /* until killed */
@@ -290,6 +342,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_lock_that_was_released_is_free_at_once),
     cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
     cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
+    cmocka_unit_test(test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once),
     cmocka_unit_test(test_an_owner_is_not_mixed_with_its_successor),
     cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
     cmocka_unit_test(test_a_lease_from_the_future_grows_stale_while_it_is_watched),
