@@ -135,7 +135,7 @@ ssh_options='-o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=5 -o Se
 agent=${OMPI_MCA_plm_rsh_agent:-ssh}
 [ "$agent" != ssh ] || { export OMPI_MCA_plm_rsh_args="${OMPI_MCA_plm_rsh_args-$ssh_options}" && agent="ssh $OMPI_MCA_plm_rsh_args"; }
 
-# What the site or the user has set stays. A host whose link goes silent is noticed in 4 + 2 x 1 s, not in minutes;
+# What the environment says stays. A host whose link goes silent is noticed in 4 + 2 x 1 s, not in minutes;
 # ranks that wait let others run, as Open MPI does not always see that they share cores; over TCP both directions of a
 # link carry rows at once: the flags are Open MPI's own without "put", whose large messages go one way after the other.
 export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time-4}

@@ -39,9 +39,11 @@ static rf_status run(const rf_arguments *arguments) {
     rf_log_warn(
         "%s: was measured with model.precision %s, and the run's is %s: its products take another time; measure "
         "with reformer bench cluster --set model.precision=%s",
-        file, rf_cluster_precision_name(cluster.precision), rf_cluster_precision_name(config.model.precision),
-        rf_cluster_precision_name(config.model.precision));
-  if (config.training.memory_limit == RF_MEMORY_AUTO) config.training.memory_limit = memory * 1048576;
+        file, rf_precision_names[cluster.precision], rf_precision_names[config.model.precision],
+        rf_precision_names[config.model.precision]);
+  if (config.training.memory_limit == RF_MEMORY_AUTO && memory == 0)
+    rf_log_warn("training.memory_limit: auto is what a rank has free, which is not known here: give --memory MIB; "
+                "planned is a run that keeps nothing");
   if (ranks == 0) ranks = config.mesh.sequence * (config.mesh.data > 0 ? config.mesh.data : 1);
   const rf_plan_options options = {.ranks = ranks,
                                    .cluster = file ? &cluster : NULL,

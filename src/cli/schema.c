@@ -19,7 +19,6 @@ static const char *const key_norms[] = {"rms", "unit", NULL};
 static const char *const data_kinds[] = {"bytes", "tokens", "duplicate", NULL};
 static const char *const token_bytes[] = {"2", "4", NULL};
 static const char *const optimizers[] = {"adam", "adafactor", NULL};
-static const char *const precisions[] = {"full", "bf16", NULL};
 static const char *const wires[] = {"full", "bf16", NULL};
 static const char *const schedules[] = {"constant", "rsqrt", "cosine", "linear", NULL};
 
@@ -105,7 +104,7 @@ static const rf_key keys[] = {
      .initial = "auto",
      .help = "axial: width of each axis, sum = d_model; auto: a quarter for the first of two"},
     WORD("model.residual", model.residual, residuals, "reversible", "ordinary stores every layer's input"),
-    WORD("model.precision", model.precision, precisions, "full",
+    WORD("model.precision", model.precision, rf_precision_names, "full",
          "inputs of products with weights: as they are, or bfloat16 with sums in float"),
     BOOL("model.tied_embedding", model.tied_embedding, "false", "the output layer uses the token embedding"),
     POSITIVE("model.init_std", model.init_std, 10, "0.02", "standard deviation of initial weights"),

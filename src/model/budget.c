@@ -1,6 +1,7 @@
 #include "model/budget.h"
 #include "comm/mesh.h"
 #include "kernel/parallel.h"
+#include "nn/attention_saved.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,15 @@ rf_operations rf_budget_gain(const rf_config *config, int64_t layer, int64_t pad
   case RF_KEEPS: break;
   }
   return (rf_operations){0};
+}
+
+rf_passes rf_passes_of_layer(const rf_config *config, rf_layer_keep keep) {
+  const bool ordinary = config->model.residual == RF_RESIDUAL_ORDINARY;
+  return (rf_passes){.project = keep.level[0] < RF_KEEPS_ROWS ? 4 : 3,
+                     .attend = keep.level[0] < RF_KEEPS_OUTPUT ? 4 : 3,
+                     .output = keep.stream[0] || ordinary ? 3 : 4,
+                     /* a product each */
+                     .feed_forward = 4 - (keep.level[1] > 0 ? 0.5 : 0) - (keep.stream[1] || ordinary ? 0.5 : 0)};
 }
 
 /* Bytes a token that need not travel: expected for LSH attention, whose rows go where buckets take them; few for local

@@ -38,6 +38,15 @@ typedef struct rf_layer_keep {
   bool stream[2];
 } rf_layer_keep;
 
+/* How often the parts of a layer are computed in a training step, in forward passes. */
+typedef struct rf_passes {
+  double project, attend, output, feed_forward;
+} rf_passes;
+
+/* Forward, again for the reverse direction where it is not kept, and twice for the gradients. With ordinary residuals
+ * no stream is rebuilt, as if all were kept. */
+rf_passes rf_passes_of_layer(const rf_config *config, rf_layer_keep keep);
+
 /* What keeping a part of a layer saves a training step, per token. */
 rf_operations rf_budget_gain(const rf_config *config, int64_t layer, int64_t padded, rf_keep part);
 

@@ -1,5 +1,8 @@
 #include "reformer/config.h"
 #include <assert.h>
+#include <stddef.h>
+
+const char *const rf_precision_names[] = {[RF_PRECISION_FULL] = "full", [RF_PRECISION_BF16] = "bf16", NULL};
 
 rf_attention_kind rf_layer_attention(const rf_model_config *model, int64_t layer) {
   assert(model->n_attention > 0 && layer >= 0);

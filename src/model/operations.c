@@ -1,4 +1,4 @@
-#include "model/operations.h"
+#include "model/budget.h"
 #include "lsh/hash.h"
 
 static double keys_of_query(const rf_config *config, rf_attention_kind kind, int64_t padded) {
@@ -30,15 +30,18 @@ rf_operations rf_operations_of_layer(const rf_config *config, int64_t layer, int
 
 rf_operations rf_operations_per_token(const rf_config *config, int64_t padded) {
   const rf_model_config *m = &config->model;
-  const double passes = 4, elementwise_passes = 3;
+  const double elementwise_passes = 3, d = (double)m->d_model;
+  const double output = 2 * d * (double)(m->n_heads * m->d_head), forward = 2 * 2 * d * (double)m->d_ff;
+  const rf_passes passes = rf_passes_of_layer(config, (rf_layer_keep){0});
   const bool both_streams = m->residual == RF_RESIDUAL_REVERSIBLE && !m->tied_embedding;
   const double width = (double)(both_streams ? 2 * m->d_model : m->d_model);
   rf_operations sum = {.head = 3 * 2 * width * (double)m->vocab_size,
                        .other = 8 * elementwise_passes * (width + (double)m->vocab_size)};
   for (int64_t layer = 0; layer < m->n_layers; layer++) {
     const rf_operations one = rf_operations_of_layer(config, layer, padded);
-    sum.dense += passes * one.dense;
-    sum.attention += passes * one.attention;
+    sum.dense +=
+        passes.project * (one.dense - output - forward) + passes.output * output + passes.feed_forward * forward;
+    sum.attention += passes.attend * one.attention;
     sum.hashing += one.hashing;
     sum.other += elementwise_passes * one.other;
   }

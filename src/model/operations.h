@@ -15,7 +15,8 @@ typedef struct rf_operations {
 
 /* Of one training step, per token of `padded` long sequences. dense and attention are what shares of a machine's peak
  * count: multiply-adds of the layers, times 2 operations, times 4 passes (forward, recomputation, and two for the
- * gradients). Per token and layer, forward, with keys = the window of a query:
+ * gradients; with ordinary residuals the last products of a sublayer are not computed again, which counts). Per token
+ * and layer, forward, with keys = the window of a query:
  *
  *   projections (3 or 4) d H dh  +  feed-forward 2 d d_ff  +  scores and values 2 keys H dh
  *   keys: lsh rounds * window * chunk; local window * chunk; full: the mean number of keys allowed

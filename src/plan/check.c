@@ -10,7 +10,7 @@ rf_status rf_plan_check_memory(const rf_config *config, rf_mesh *mesh) {
   int sharers = 1;
   RF_TRY(rf_host_ranks(&sharers));
   rf_plan_keep keep;
-  RF_TRY(rf_plan_keep_create(config, sequence, data, &keep));
+  RF_TRY(rf_plan_keep_create(config, sequence, data, 0, &keep));
   const rf_status status = rf_plan_memory_of(config, sequence, data, rf_mesh_rank(mesh), &keep, &memory);
   rf_plan_keep_destroy(&keep);
   RF_TRY(status);

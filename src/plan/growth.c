@@ -7,7 +7,8 @@
 enum { MOST_RANKS = 4096, STEP = 4 };
 #define MOST_LENGTH ((int64_t)1 << 30) /* positions are 31 bits */
 
-static rf_status add_point(const rf_config *config, int64_t ranks, const rf_cluster *cluster, rf_growth *g) {
+static rf_status add_point(const rf_config *config, int64_t ranks, double room, const rf_cluster *cluster,
+                           rf_growth *g) {
   rf_config c = rf_plan_at_length(config, g->tokens_a_rank * ranks);
   rf_plan_traffic traffic;
   rf_plan_memory memory;
@@ -16,7 +17,7 @@ static rf_status add_point(const rf_config *config, int64_t ranks, const rf_clus
   /* how many messages there are does not depend on the machine */
   static const rf_cluster none = {.ranks = 1, .threads = 1, .hosts = 1};
   c.training.batch = c.training.accumulate = 1;
-  RF_TRY(rf_plan_keep_create(&c, ranks, 1, &keep));
+  RF_TRY(rf_plan_keep_create(&c, ranks, 1, room, &keep));
   rf_status status = rf_plan_traffic_of(&c, ranks, 1, &keep, &traffic);
   if (status == RF_OK) status = rf_plan_memory_most(&c, ranks, 1, &keep, &memory);
   if (status == RF_OK) status = rf_plan_time_of(&c, ranks, 1, &keep, cluster ? cluster : &none, &time);
@@ -40,12 +41,13 @@ static rf_status add_point(const rf_config *config, int64_t ranks, const rf_clus
   return RF_OK;
 }
 
-rf_status rf_growth_compute(const rf_config *config, int64_t sequence, const rf_cluster *cluster, rf_growth *g) {
+rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double room, const rf_cluster *cluster,
+                            rf_growth *g) {
   const int64_t unit = rf_padded_length(config, 1);
   *g = (rf_growth){.timed = cluster != NULL,
                    .tokens_a_rank = rf_max(1, rf_padded_length(config, config->data.length) / sequence / unit) * unit};
   for (int64_t ranks = 1; ranks <= MOST_RANKS && g->tokens_a_rank * ranks <= MOST_LENGTH; ranks *= STEP)
-    RF_TRY(add_point(config, ranks, cluster, g));
+    RF_TRY(add_point(config, ranks, room, cluster, g));
   return RF_OK;
 }
 

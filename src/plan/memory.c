@@ -77,17 +77,20 @@ static int few_of(int64_t sequence, int ranks[FEW]) {
 }
 
 /* What the limit leaves beside what the run needs anyway, on the rank with least; as train/memory.c. */
-static rf_status left_over(const rf_config *config, int64_t sequence, int64_t data, int64_t *bytes) {
+static rf_status left_over(const rf_config *config, int64_t sequence, int64_t data, double room, int64_t *bytes) {
   static const rf_plan_keep nothing;
   int ranks[FEW];
   const int n = few_of(sequence, ranks);
-  *bytes = config->training.memory_limit;
+  *bytes = INT64_MAX;
   for (int i = 0; i < n; i++) {
     rf_plan_memory m;
     RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], &nothing, &m));
-    const size_t others =
-        m.store.parameters + m.store.gradients + m.store.slots + m.optimizer + m.sequences + m.checkpoint;
-    *bytes = rf_min(*bytes, config->training.memory_limit - (int64_t)others - rf_memory_step(&m.model, sequence));
+    const size_t there = m.store.parameters + m.store.gradients + m.store.slots + m.optimizer + m.sequences;
+    const int64_t coming = (int64_t)m.checkpoint + rf_memory_step(&m.model, sequence);
+    const int64_t limit = config->training.memory_limit == RF_MEMORY_AUTO
+                              ? (int64_t)(0.8 * (room - (double)(there + m.process)))
+                              : config->training.memory_limit - (int64_t)there;
+    *bytes = rf_min(*bytes, limit - coming);
   }
   return RF_OK;
 }
@@ -101,11 +104,13 @@ static rf_status choose(const rf_config *config, int64_t sequence, int64_t data,
   return status;
 }
 
-rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, rf_plan_keep *keep) {
+rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, double room,
+                              rf_plan_keep *keep) {
+  const bool automatic = config->training.memory_limit == RF_MEMORY_AUTO;
   int64_t bytes;
   *keep = (rf_plan_keep){0};
-  if (config->training.memory_limit <= 0) return RF_OK; /* none, or auto */
-  RF_TRY(left_over(config, sequence, data, &bytes));
+  if (automatic ? room <= 0 : config->training.memory_limit == 0) return RF_OK;
+  RF_TRY(left_over(config, sequence, data, room, &bytes));
   if (bytes <= 0) return RF_OK;
   keep->layers = calloc((size_t)config->model.n_layers, sizeof *keep->layers);
   if (!keep->layers) return rf_fail(RF_FAILED, "out of memory: plan of %lld layers", (long long)config->model.n_layers);
@@ -161,14 +166,12 @@ rf_config rf_plan_at_length(const rf_config *config, int64_t length) {
 
 static rf_status fits(const rf_config *config, int64_t sequence, int64_t data, int64_t length, double bytes,
                       bool *yes) {
+  static const rf_plan_keep nothing;
   rf_plan_memory memory;
-  rf_plan_keep keep;
   const rf_config c = rf_plan_at_length(config, length);
-  RF_TRY(rf_plan_keep_create(&c, sequence, data, &keep));
-  const rf_status status = rf_plan_memory_most(&c, sequence, data, &keep, &memory);
-  rf_plan_keep_destroy(&keep);
+  RF_TRY(rf_plan_memory_most(&c, sequence, data, &nothing, &memory));
   *yes = (double)memory.total <= bytes;
-  return status;
+  return RF_OK;
 }
 
 rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length) {

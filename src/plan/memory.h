@@ -21,9 +21,9 @@ typedef struct rf_plan_keep {
   rf_keeping keeping;
 } rf_plan_keep;
 
-/* The same for all ranks. `auto` keeps nothing here: what a machine has free
- * is not known. */
-rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, rf_plan_keep *keep);
+/* The same for all ranks. room: bytes that a rank may take, of which `auto` uses what train/memory.h says; 0: not
+ * known, and `auto` keeps nothing. */
+rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, double room, rf_plan_keep *keep);
 void rf_plan_keep_destroy(rf_plan_keep *keep);
 /* Of layer i. */
 rf_layer_keep rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer);
@@ -35,8 +35,8 @@ rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t d
 rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
                               rf_plan_memory *memory);
 
-/* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank; 0: none. Positions' tables are taken to
- * grow with it, and n_buckets as `auto`. */
+/* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank, keeping nothing; 0: none. Positions'
+ * tables are taken to grow with it, and n_buckets as `auto`. */
 rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length);
 
 /* The configuration at another length: positions and buckets as `auto` makes them. */

@@ -38,7 +38,7 @@ static rf_status try_meshes(plan *p) {
     rf_plan_time time;
     rf_plan_keep keep;
     const int i = p->n_meshes++;
-    RF_TRY(rf_plan_keep_create(p->config, s, d, &keep));
+    RF_TRY(rf_plan_keep_create(p->config, s, d, p->options->memory, &keep));
     rf_status status = rf_plan_memory_most(p->config, s, d, &keep, &memory);
     if (status == RF_OK) status = rf_plan_time_of(p->config, s, d, &keep, p->options->cluster, &time);
     rf_plan_keep_destroy(&keep);
@@ -55,7 +55,7 @@ static rf_status try_meshes(plan *p) {
 static rf_status compute(plan *p) {
   RF_TRY(rf_mesh_fit(p->options->ranks, p->config->mesh.sequence, p->config->mesh.data, &p->data));
   p->sequence = p->options->ranks / p->data;
-  RF_TRY(rf_plan_keep_create(p->config, p->sequence, p->data, &p->keep));
+  RF_TRY(rf_plan_keep_create(p->config, p->sequence, p->data, p->options->memory, &p->keep));
   RF_TRY(rf_plan_memory_most(p->config, p->sequence, p->data, &p->keep, &p->memory));
   RF_TRY(rf_plan_traffic_of(p->config, p->sequence, p->data, &p->keep, &p->traffic));
   if (p->options->memory > 0) RF_TRY(rf_plan_longest(p->config, p->sequence, p->data, p->options->memory, &p->longest));
@@ -205,7 +205,7 @@ static rf_status print(plan *p) {
   const rf_plan_options *options = p->options;
   rf_growth growth;
   RF_TRY(compute(p));
-  RF_TRY(rf_growth_compute(config, p->sequence, options->cluster, &growth));
+  RF_TRY(rf_growth_compute(config, p->sequence, options->memory, options->cluster, &growth));
   printf("plan of %" PRId64 " ranks (%" PRId64 " share a sequence, %" PRId64 " groups), sequences of %" PRId64
          " tokens, %" PRId64 " a step, %d threads a rank\n",
          options->ranks, p->sequence, p->data, config->data.length, config->training.batch,

@@ -58,19 +58,15 @@ static double add_layer(stage *s, int64_t layer, int64_t padded) {
   const rf_attention_kind kind = rf_layer_attention(m, layer);
   const rf_operations work = rf_operations_of_layer(config, layer, padded);
   const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
-  const rf_layer_keep keep = rf_plan_keep_at(s->keep, layer);
-  const double project_passes = keep.level[0] < RF_KEEPS_ROWS ? 4 : 3;
-  const double attend_passes = keep.level[0] < RF_KEEPS_OUTPUT ? 4 : 3;
-  const double output_passes = keep.stream[0] ? 3 : 4;
-  const double forward_passes = 4 - (keep.level[1] > 0 ? 0.5 : 0) - (keep.stream[1] ? 0.5 : 0); /* a product each */
+  const rf_passes passes = rf_passes_of_layer(config, rf_plan_keep_at(s->keep, layer));
   const double forward = 2 * 2 * d * (double)m->d_ff, output = 2 * d * inner;
-  const double project = over(project_passes * s->tokens * (work.dense - forward - output), s->c->projections);
-  const double out = over(output_passes * s->tokens * output, s->c->output);
-  const double attend = over(attend_passes * s->tokens * work.attention, attention_rate(s->c, kind));
+  const double project = over(passes.project * s->tokens * (work.dense - forward - output), s->c->projections);
+  const double out = over(passes.output * s->tokens * output, s->c->output);
+  const double attend = over(passes.attend * s->tokens * work.attention, attention_rate(s->c, kind));
   spend(s, RF_PHASE_PROJECT, project);
   spend(s, RF_PHASE_OUTPUT, out);
   spend(s, RF_PHASE_ATTEND, attend);
-  spend(s, RF_PHASE_FEED_FORWARD, over(forward_passes * s->tokens * forward, s->c->feed_forward));
+  spend(s, RF_PHASE_FEED_FORWARD, over(passes.feed_forward * s->tokens * forward, s->c->feed_forward));
   spend(s, RF_PHASE_HASH, over(s->tokens * work.hashing, s->c->hashing));
   const double rounds = kind == RF_ATTENTION_LSH && padded > config->lsh.chunk ? (double)config->lsh.n_hashes : 1;
   spend(s, RF_PHASE_PLAN, 2 * s->tokens * (double)m->n_heads * rounds * s->c->plan_item);

@@ -103,7 +103,7 @@ static rf_status write_json(const report *r, const char *path) {
                              "store_bytes", (json_int_t)f->store, "optimizer_bytes", (json_int_t)f->optimizer,
                              "scratch_bytes", (json_int_t)f->scratch, "sequences_bytes", (json_int_t)f->sequences);
   json_object_update(object, memory);
-  json_object_set_new(object, "precision", json_string(r->precision == RF_PRECISION_BF16 ? "bf16" : "full"));
+  json_object_set_new(object, "precision", json_string(rf_precision_names[r->precision]));
   json_object_set_new(object, "kept", kept_of(&f->keeping));
   json_object_set_new(object, "phase_seconds", phases_of(f->seconds));
   json_object_set_new(object, "phase_wait_seconds", phases_of(f->waited));

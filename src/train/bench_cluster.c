@@ -4,6 +4,7 @@
 #include "comm/host.h"
 #include "kernel/parallel.h"
 #include "kernel/peak.h"
+#include "model/budget.h"
 #include "reformer/arena.h"
 #include "train/attention_figures.h"
 #include "train/cluster.h"
@@ -42,6 +43,7 @@ static rf_config alone_config(const rf_config *config, int ranks) {
   own.lsh.n_factors = 0;
   own.training.batch = ranks;
   own.training.accumulate = 1;
+  own.training.memory_limit = 0;
   own.mesh.sequence = 1;
   own.mesh.data = ranks;
   rf_resolve_buckets(&own.lsh, rf_padded_length(&own, own.data.length));
@@ -61,9 +63,10 @@ static rf_status time_step(const rf_config *config, rf_mesh *mesh, rf_cluster *c
   for (int64_t i = 0; i < m->n_layers; i++) {
     const rf_attention_kind kind = rf_layer_attention(m, i);
     const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && own.full.shared_qk);
-    in += 4 * 2 * (shared ? 2 : 3) * d * inner;
-    out += 4 * 2 * d * inner;
-    forward += 4 * 2 * 2 * d * (double)m->d_ff;
+    const rf_passes passes = rf_passes_of_layer(&own, (rf_layer_keep){0});
+    in += passes.project * 2 * (shared ? 2 : 3) * d * inner;
+    out += passes.output * 2 * d * inner;
+    forward += passes.feed_forward * 2 * 2 * d * (double)m->d_ff;
   }
   c->projections = rate(tokens * in, worked(&f, RF_PHASE_PROJECT));
   c->output = rate(tokens * out, worked(&f, RF_PHASE_OUTPUT));

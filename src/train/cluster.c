@@ -39,10 +39,6 @@ static const struct {
               {"threads", offsetof(rf_cluster, threads)},
               {"hosts", offsetof(rf_cluster, hosts)}};
 
-static const char *const precisions[] = {[RF_PRECISION_FULL] = "full", [RF_PRECISION_BF16] = "bf16"};
-
-const char *rf_cluster_precision_name(rf_precision precision) { return precisions[precision]; }
-
 static double *number_at(rf_cluster *c, size_t i) { return (double *)(void *)((char *)c + numbers[i].offset); }
 static int *count_at(rf_cluster *c, size_t i) { return (int *)(void *)((char *)c + counts[i].offset); }
 
@@ -53,7 +49,7 @@ rf_status rf_cluster_write(const rf_cluster *cluster, const char *path) {
     json_object_set_new(object, counts[i].name, json_integer(*count_at(&c, i)));
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     json_object_set_new(object, numbers[i].name, json_real(*number_at(&c, i)));
-  json_object_set_new(object, "precision", json_string(precisions[c.precision]));
+  json_object_set_new(object, "precision", json_string(rf_precision_names[c.precision]));
   return rf_json_file_write(object, path);
 }
 
@@ -78,8 +74,8 @@ static rf_status read_numbers(const json_t *object, const char *path, rf_cluster
 static rf_status read_precision(const json_t *object, const char *path, rf_cluster *c) {
   const json_t *value = json_object_get(object, "precision");
   if (!value) return RF_OK;
-  for (int p = RF_PRECISION_FULL; p <= RF_PRECISION_BF16; p++) {
-    if (!json_is_string(value) || strcmp(json_string_value(value), precisions[p]) != 0) continue;
+  for (int p = 0; rf_precision_names[p]; p++) {
+    if (!json_is_string(value) || strcmp(json_string_value(value), rf_precision_names[p]) != 0) continue;
     c->precision = (rf_precision)p;
     return RF_OK;
   }

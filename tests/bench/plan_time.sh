@@ -54,6 +54,7 @@ for length in 2048 8192 16384; do point here "$work/here.json" host --set data.l
 point here "$work/here.json" host --set data.length=8192 --set training.batch="$ranks"
 point here "$work/here.json" host --set data.length=8192 --set "mesh.sequence=$ranks" --set lsh.n_hashes=2
 point here "$work/here.json" host --set data.length=8192 --set "mesh.sequence=$ranks" --set 'model.attention=[local, full]'
+for limit in 300MiB 1TiB; do point here "$work/here.json" host --set data.length=8192 --set "mesh.sequence=$ranks" --set training.memory_limit=$limit; done
 
 if [ "$(id -u)" = 0 ] && [ -z "${RF_NO_HOSTS-}" ]; then
   for gbits in 1 0.25 2.5; do

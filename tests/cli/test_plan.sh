@@ -22,6 +22,9 @@ check 0 "it fits" "the longest sequence that fits on 1 x 1 ranks has" -- plan ti
 kept="kept of 2 layers: attention outputs of 2, second streams of 2, queries and values of 2, first streams of 2, hidden activations of 2"
 check 0 "$kept" -- plan tiny.yaml --set training.memory_limit=1GiB
 check 0 "$kept" -- plan tiny.yaml --set training.memory_limit=auto --memory 500
+check 0 "warning: training.memory_limit: auto is what a rank has free" -- plan tiny.yaml --set training.memory_limit=auto
+# As much as there is room for, and no more.
+check 0 "kept of 2 layers" "it fits" -- plan tiny.yaml --set data.length=65536 --set training.memory_limit=auto --memory 900
 
 # --- with constants: time, limit, meshes ---
 check 0 "1 hosts" "disk" -- bench cluster tiny.yaml -o cluster.json
@@ -54,7 +57,9 @@ check 2 "--ranks: found '0'" -- plan tiny.yaml --ranks 0
 check 2 "data.length: found 67108864" "the longest that fits on these ranks has" -- \
   train tiny.yaml --run never --set data.length=67108864 --set training.batch=1024
 # Enough for the run, but not for all that it might keep: some 3 KB a token, and 60 KB.
-length=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) * 1024 / 20000))
+room=$("$PROGRAM" train tiny.yaml --run never --set data.length=67108864 --set training.batch=1024 2>&1 </dev/null |
+  sed -n 's/.* of a rank that has \([0-9]*\) MiB.*/\1/p')
+length=$((room * 1048576 / 40000 * 2)) # even, as the task wants it
 check 2 "training.memory_limit: found 1048576 MiB, but a rank has" "or auto" -- train tiny.yaml --run never \
   --set data.length=$length --set training.batch=1 --set model.n_layers=64 --set training.memory_limit=1TiB
 checks=$((checks + 1))

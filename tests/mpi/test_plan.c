@@ -86,7 +86,7 @@ static int64_t limit_of(const planned_case *c, const rf_config *config, int sequ
   rf_plan_keep keep;
   rf_plan_memory m;
   all.training.memory_limit = (int64_t)1 << 40;
-  assert_ok(rf_plan_keep_create(&all, sequence, data, &keep));
+  assert_ok(rf_plan_keep_create(&all, sequence, data, 0, &keep));
   assert_ok(rf_plan_memory_most(&all, sequence, data, &nothing, &m));
   const double share = c->kept * (double)keep.keeping.bytes;
   rf_plan_keep_destroy(&keep);
@@ -102,7 +102,7 @@ static void check_case(const planned_case *c, rf_mesh *mesh) {
   rf_plan_traffic traffic;
   if (c->kept > 0) config.training.memory_limit = limit_of(c, &config, sequence, data);
   assert_ok(rf_step_figures_measure(&config, mesh, 1, &measured));
-  assert_ok(rf_plan_keep_create(&config, sequence, data, &keep));
+  assert_ok(rf_plan_keep_create(&config, sequence, data, 0, &keep));
   assert_ok(rf_plan_memory_most(&config, sequence, data, &keep, &memory));
   assert_ok(rf_plan_traffic_of(&config, sequence, data, &keep, &traffic));
   for (int part = 0; part < RF_KEEPS; part++)
