@@ -24,7 +24,7 @@ check 0 "$kept" -- plan tiny.yaml --set training.memory_limit=1GiB
 check 0 "$kept" -- plan tiny.yaml --set training.memory_limit=auto --memory 500
 check 0 "warning: training.memory_limit: auto is what a rank has free" -- plan tiny.yaml --set training.memory_limit=auto
 # As much as there is room for, and no more.
-check 0 "kept of 2 layers" "it fits" -- plan tiny.yaml --set data.length=65536 --set training.memory_limit=auto --memory 900
+check 0 "kept of 2 layers" "it fits" -- plan tiny.yaml --set data.length=65536 --set training.memory_limit=auto --memory 1600
 
 # --- with constants: time, limit, meshes ---
 check 0 "1 hosts" "disk" -- bench cluster tiny.yaml -o cluster.json
