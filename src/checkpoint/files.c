@@ -38,6 +38,12 @@ rf_status rf_file_open(const char *path, int *file, int64_t *size) {
   return rf_fail(RF_BAD_DATA, "%s: is not a plain file", path);
 }
 
+bool rf_file_is_named(int file, const char *path) {
+  struct stat opened, named;
+  return fstat(file, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino &&
+         opened.st_dev == named.st_dev;
+}
+
 rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes) {
   for (const char *from = data; bytes > 0;) {
     const size_t part = (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE);

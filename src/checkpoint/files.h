@@ -14,6 +14,8 @@ rf_status rf_path_join(const char *folder, const char *name, char *path);
 rf_status rf_file_create(const char *path, int *file);
 /* Opens a plain file for reading. RF_BAD_DATA where it is missing or is something else (a pipe would wait for ever). */
 rf_status rf_file_open(const char *path, int *file, int64_t *size);
+/* Whether an open file still has that name. */
+bool rf_file_is_named(int file, const char *path);
 /* All the bytes at an offset, or an error: RF_FAILED in writing, RF_BAD_DATA in reading (a short file included). */
 rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes);
 rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes);

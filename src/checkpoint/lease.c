@@ -82,19 +82,13 @@ static double seconds_between(const struct timespec *from, const struct timespec
   return (double)(to->tv_sec - from->tv_sec) + 1e-9 * (double)(to->tv_nsec - from->tv_nsec);
 }
 
-static bool is_own(const rf_lease *l, const char *name) {
-  struct stat own, named;
-  return fstat(l->file, &own) == 0 && stat(name, &named) == 0 && own.st_ino == named.st_ino &&
-         own.st_dev == named.st_dev;
-}
-
 /* This one's line gets a further name, if nobody has it. (A network file system may say that it exists where it has
  * just been made.) */
 static rf_status take_name(const rf_lease *l, const char *name, bool *taken) {
   *taken = link(l->own, name) == 0;
   if (*taken) return RF_OK;
   if (errno != EEXIST) return fail(name, "cannot be made");
-  *taken = is_own(l, name);
+  *taken = rf_file_is_named(l->file, name);
   return RF_OK;
 }
 
@@ -228,7 +222,7 @@ rf_status rf_lease_take(const char *path, const char *attempt, const rf_lease_ti
   }
   if (l->file >= 0) {
     (void)unlink(l->own);
-    if (is_own(l, l->path)) (void)unlink(l->path);
+    if (rf_file_is_named(l->file, l->path)) (void)unlink(l->path);
     (void)close(l->file);
   }
   free(l);
@@ -237,7 +231,7 @@ rf_status rf_lease_take(const char *path, const char *attempt, const rf_lease_ti
 
 void rf_lease_release(rf_lease *lease) {
   stop_heart(lease);
-  if (is_own(lease, lease->path)) (void)unlink(lease->path);
+  if (rf_file_is_named(lease->file, lease->path)) (void)unlink(lease->path);
   (void)close(lease->file);
   free(lease);
 }

@@ -58,11 +58,7 @@ static rf_status refuse(const rf_lock *lock) {
 }
 
 /* The file that was locked may have been removed by its last owner meanwhile. */
-static bool is_still_the_file(const rf_lock *lock) {
-  struct stat opened, named;
-  return fstat(lock->file, &opened) == 0 && stat(lock->path, &named) == 0 && opened.st_ino == named.st_ino &&
-         opened.st_dev == named.st_dev;
-}
+static bool is_still_the_file(const rf_lock *lock) { return rf_file_is_named(lock->file, lock->path); }
 
 /* *made: it was not there before. */
 static rf_status open_file(rf_lock *lock, bool *made) {

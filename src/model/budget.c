@@ -36,15 +36,13 @@ static bool is_shared(const rf_config *config, rf_attention_kind kind) {
 }
 
 rf_operations rf_budget_gain(const rf_config *config, int64_t layer, int64_t padded, rf_keep part) {
-  const rf_model_config *m = &config->model;
-  const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head), d_ff = (double)m->d_ff;
-  const int64_t projections = is_shared(config, rf_layer_attention(m, layer)) ? 2 : 3;
+  const rf_dense_operations dense = rf_dense_of_layer(config, layer);
   switch (part) {
   case RF_KEEP_OUTPUT: return (rf_operations){.attention = rf_operations_of_layer(config, layer, padded).attention};
-  case RF_KEEP_QUERIES: return (rf_operations){.dense = 2 * (double)projections * d * inner};
-  case RF_KEEP_FIRST_STREAM: return (rf_operations){.dense = 2 * d * inner};
+  case RF_KEEP_QUERIES: return (rf_operations){.dense = dense.project};
+  case RF_KEEP_FIRST_STREAM: return (rf_operations){.dense = dense.output};
   case RF_KEEP_SECOND_STREAM:
-  case RF_KEEP_HIDDEN: return (rf_operations){.dense = 2 * d * d_ff};
+  case RF_KEEP_HIDDEN: return (rf_operations){.dense = dense.feed_forward / 2}; /* a product each */
   case RF_KEEPS: break;
   }
   return (rf_operations){0};

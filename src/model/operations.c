@@ -12,13 +12,23 @@ static double keys_of_query(const rf_config *config, rf_attention_kind kind, int
   return all;
 }
 
+rf_dense_operations rf_dense_of_layer(const rf_config *config, int64_t layer) {
+  const rf_model_config *m = &config->model;
+  const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
+  const rf_attention_kind kind = rf_layer_attention(m, layer);
+  const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && config->full.shared_qk);
+  return (rf_dense_operations){.project = 2 * (shared ? 2 : 3) * d * inner,
+                               .output = 2 * d * inner,
+                               .feed_forward = 2 * 2 * d * (double)m->d_ff};
+}
+
 rf_operations rf_operations_of_layer(const rf_config *config, int64_t layer, int64_t padded) {
   const rf_model_config *m = &config->model;
   const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head), elementwise = 8;
   const rf_attention_kind kind = rf_layer_attention(m, layer);
-  const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && config->full.shared_qk);
+  const rf_dense_operations dense = rf_dense_of_layer(config, layer);
   const double keys = keys_of_query(config, kind, padded);
-  rf_operations one = {.dense = 2 * ((shared ? 3 : 4) * d * inner + 2 * d * (double)m->d_ff),
+  rf_operations one = {.dense = dense.project + dense.output + dense.feed_forward,
                        .attention = 2 * 2 * keys * inner,
                        .other = elementwise * (2 * d + (double)m->d_ff + keys * (double)m->n_heads)};
   if (kind == RF_ATTENTION_LSH && padded > config->lsh.chunk) {
@@ -30,8 +40,7 @@ rf_operations rf_operations_of_layer(const rf_config *config, int64_t layer, int
 
 rf_operations rf_operations_per_token(const rf_config *config, int64_t padded) {
   const rf_model_config *m = &config->model;
-  const double elementwise_passes = 3, d = (double)m->d_model;
-  const double output = 2 * d * (double)(m->n_heads * m->d_head), forward = 2 * 2 * d * (double)m->d_ff;
+  const double elementwise_passes = 3;
   const rf_passes passes = rf_passes_of_layer(config, (rf_layer_keep){0});
   const bool both_streams = m->residual == RF_RESIDUAL_REVERSIBLE && !m->tied_embedding;
   const double width = (double)(both_streams ? 2 * m->d_model : m->d_model);
@@ -39,8 +48,9 @@ rf_operations rf_operations_per_token(const rf_config *config, int64_t padded) {
                        .other = 8 * elementwise_passes * (width + (double)m->vocab_size)};
   for (int64_t layer = 0; layer < m->n_layers; layer++) {
     const rf_operations one = rf_operations_of_layer(config, layer, padded);
+    const rf_dense_operations dense = rf_dense_of_layer(config, layer);
     sum.dense +=
-        passes.project * (one.dense - output - forward) + passes.output * output + passes.feed_forward * forward;
+        passes.project * dense.project + passes.output * dense.output + passes.feed_forward * dense.feed_forward;
     sum.attention += passes.attend * one.attention;
     sum.hashing += one.hashing;
     sum.other += elementwise_passes * one.other;

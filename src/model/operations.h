@@ -25,6 +25,13 @@ typedef struct rf_operations {
  * norm, a logit or a hidden activation, each computed twice and once in reverse. Padding earns nothing. */
 rf_operations rf_operations_per_token(const rf_config *config, int64_t padded);
 
+/* The dense operations of one layer by part, forward only. */
+typedef struct rf_dense_operations {
+  double project, output, feed_forward;
+} rf_dense_operations;
+
+rf_dense_operations rf_dense_of_layer(const rf_config *config, int64_t layer);
+
 /* Of one layer, forward only. */
 rf_operations rf_operations_of_layer(const rf_config *config, int64_t layer, int64_t padded);
 

@@ -56,17 +56,16 @@ static double rate(double operations, double seconds) { return seconds > 0 ? ope
 static rf_status time_step(const rf_config *config, rf_mesh *mesh, rf_cluster *c) {
   const rf_config own = alone_config(config, rf_mesh_size(mesh));
   const rf_model_config *m = &own.model;
-  const double tokens = (double)own.data.length, d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
+  const double tokens = (double)own.data.length, d = (double)m->d_model;
   rf_step_figures f;
   double in = 0, out = 0, forward = 0;
   RF_TRY(rf_step_figures_measure(&own, mesh, STEPS, &f));
   for (int64_t i = 0; i < m->n_layers; i++) {
-    const rf_attention_kind kind = rf_layer_attention(m, i);
-    const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && own.full.shared_qk);
     const rf_passes passes = rf_passes_of_layer(&own, (rf_layer_keep){0});
-    in += passes.project * 2 * (shared ? 2 : 3) * d * inner;
-    out += passes.output * 2 * d * inner;
-    forward += passes.feed_forward * 2 * 2 * d * (double)m->d_ff;
+    const rf_dense_operations dense = rf_dense_of_layer(&own, i);
+    in += passes.project * dense.project;
+    out += passes.output * dense.output;
+    forward += passes.feed_forward * dense.feed_forward;
   }
   c->projections = rate(tokens * in, worked(&f, RF_PHASE_PROJECT));
   c->output = rate(tokens * out, worked(&f, RF_PHASE_OUTPUT));
