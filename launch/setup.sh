@@ -15,7 +15,7 @@ cmake                  | command -v cmake
 pkg-config             | command -v pkg-config
 libopenmpi-dev         | command -v mpicc
 openmpi-bin            | command -v mpirun
-libopenblas-openmp-dev | pkg-config --exists openblas || test -n "$(find /usr/include -name cblas.h -print -quit)"
+libopenblas-openmp-dev | pkg-config --exists openblas || echo "int openblas_get_num_threads(void); int main(void) { return !openblas_get_num_threads(); }" | cc -x c -o /dev/null - -lopenblas
 libxsmm-dev            | pkg-config --exists libxsmm || [ "$(uname -m)" != x86_64 ]
 libhdf5-openmpi-dev    | command -v h5pcc
 libyaml-dev            | pkg-config --exists yaml-0.1
