@@ -82,17 +82,22 @@ rf_status rf_wave_plan(rf_wave *w, const rf_layout_of_slots *layout) {
   return RF_OK;
 }
 
-/* Where a pair's part of an array starts, on either side; width: reals of a row, 1 or d_head. */
-static real *at_home(const rf_wave *w, real *array, int64_t width, int64_t pair) {
-  const int64_t dh = w->self->config->model.d_head, tokens = w->call->tokens;
+/* What a row of an array is. Vectors of the heads of a token lie side by side at home, numbers by (sequence, head). */
+typedef enum row_kind { VECTORS, NUMBERS } row_kind; /* d_head reals, which may be 1; one real */
+
+static int64_t width_of(const rf_wave *w, row_kind kind) { return kind == VECTORS ? w->self->config->model.d_head : 1; }
+
+/* Where a pair's part of an array starts, on either side. */
+static real *at_home(const rf_wave *w, real *array, row_kind kind, int64_t pair) {
+  const int64_t tokens = w->call->tokens;
   if (!array) return NULL;
-  if (width == 1) return array + pair * tokens;
-  return array + pair / w->n_heads * tokens * w->width + pair % w->n_heads * dh;
+  if (kind == NUMBERS) return array + pair * tokens;
+  return array + pair / w->n_heads * tokens * w->width + pair % w->n_heads * width_of(w, kind);
 }
 
-static real *at_owner(const rf_wave *w, real *array, int64_t width, int64_t pair, int64_t first_row) {
+static real *at_owner(const rf_wave *w, real *array, row_kind kind, int64_t pair, int64_t first_row) {
   if (!array) return NULL;
-  return alone(w) ? at_home(w, array, width, pair) : array + first_row * width;
+  return alone(w) ? at_home(w, array, kind, pair) : array + first_row * width_of(w, kind);
 }
 
 int64_t rf_most_rows(const rf_layout_of_slots *layout, int64_t length, int64_t ranks) {
@@ -177,7 +182,6 @@ rf_status rf_wave_take_rows(rf_wave *w, int64_t rows, bool reverse) {
 }
 
 rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
-  const int64_t dh = w->self->config->model.d_head;
   const int64_t rows = rf_exchange_rows(w->exchange);
   if (alone(w))
     w->owner = w->home;
@@ -188,17 +192,17 @@ rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
   int64_t row = 0;
   for (int64_t p = 0; p < w->windows.n_pairs; p++) {
     rf_pair *pair = &w->windows.pairs[p];
-    pair->q = at_owner(w, s->q, dh, p, row);
-    pair->k = at_owner(w, s->k, dh, p, row);
-    pair->v = at_owner(w, s->v, dh, p, row);
-    pair->o = at_owner(w, s->o, dh, p, row);
-    pair->m = at_owner(w, s->m, 1, p, row);
-    pair->z = at_owner(w, s->z, 1, p, row);
-    pair->d_o = at_owner(w, s->d_o, dh, p, row);
-    pair->delta = at_owner(w, s->delta, 1, p, row);
-    pair->dq = at_owner(w, s->dq, dh, p, row);
-    pair->dk = at_owner(w, s->dk, dh, p, row);
-    pair->dv = at_owner(w, s->dv, dh, p, row);
+    pair->q = at_owner(w, s->q, VECTORS, p, row);
+    pair->k = at_owner(w, s->k, VECTORS, p, row);
+    pair->v = at_owner(w, s->v, VECTORS, p, row);
+    pair->o = at_owner(w, s->o, VECTORS, p, row);
+    pair->m = at_owner(w, s->m, NUMBERS, p, row);
+    pair->z = at_owner(w, s->z, NUMBERS, p, row);
+    pair->d_o = at_owner(w, s->d_o, VECTORS, p, row);
+    pair->delta = at_owner(w, s->delta, NUMBERS, p, row);
+    pair->dq = at_owner(w, s->dq, VECTORS, p, row);
+    pair->dk = at_owner(w, s->dk, VECTORS, p, row);
+    pair->dv = at_owner(w, s->dv, VECTORS, p, row);
     pair->key_scale = w->shared_qk ? s->key_scale + row : NULL;
     row += pair->n_rows;
   }
@@ -206,22 +210,22 @@ rf_status rf_wave_take_owner(rf_wave *w, bool reverse) {
 }
 
 /* One of the arrays of both sides, as the exchange wants it. */
-static rf_status field_of(const rf_wave *w, int64_t width, real *home, real *owner, rf_exchange_field *field) {
+static rf_status field_of(const rf_wave *w, row_kind kind, real *home, real *owner, rf_exchange_field *field) {
   real **tokens, **rows;
   const size_t pairs = (size_t)w->windows.n_pairs;
   RF_TRY(rf_arena_take(w->messages, pairs, sizeof *tokens, &tokens));
   RF_TRY(rf_arena_take(w->messages, pairs, sizeof *rows, &rows));
   int64_t row = 0;
   for (int64_t p = 0; p < w->windows.n_pairs; p++) {
-    tokens[p] = at_home(w, home, width, p);
-    rows[p] = at_owner(w, owner, width, p, row);
+    tokens[p] = at_home(w, home, kind, p);
+    rows[p] = at_owner(w, owner, kind, p, row);
     row += w->windows.pairs[p].n_rows;
   }
-  *field = (rf_exchange_field){.width = width,
+  *field = (rf_exchange_field){.width = width_of(w, kind),
                                .tokens = tokens,
-                               .tokens_ld = width == 1 ? 1 : w->width,
+                               .tokens_ld = kind == NUMBERS ? 1 : w->width,
                                .rows = rows,
-                               .rows_ld = width == 1 ? 1 : w->windows.ld};
+                               .rows_ld = kind == NUMBERS ? 1 : w->windows.ld};
   return RF_OK;
 }
 
@@ -229,7 +233,7 @@ typedef enum way_of_rows { SCATTER, GATHER_SUM, GATHER_MERGE } way_of_rows;
 
 /* An array on both sides; which: of real pointers in rf_side. */
 typedef struct travelling {
-  int64_t width;
+  row_kind kind;
   real *home, *owner;
 } travelling;
 
@@ -237,7 +241,7 @@ static rf_status start_move(rf_wave *w, way_of_rows way, rf_exchange_rows_kind k
   rf_exchange_field fields[RF_EXCHANGE_FIELDS];
   rf_exchange_move **move = &w->moves[w->n_moves];
   if (w->n_moves == 0) w->messages_mark = rf_arena_mark(w->messages);
-  for (int i = 0; i < n; i++) RF_TRY(field_of(w, t[i].width, t[i].home, t[i].owner, &fields[i]));
+  for (int i = 0; i < n; i++) RF_TRY(field_of(w, t[i].kind, t[i].home, t[i].owner, &fields[i]));
   switch (way) {
   case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->messages, move)); break;
   case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->messages, move)); break;
@@ -285,9 +289,8 @@ void rf_wave_scale_keys(const rf_wave *w) {
 }
 
 rf_status rf_wave_scatter(rf_wave *w) {
-  const int64_t dh = w->windows.d_head;
   const rf_side *home = &w->home, *owner = &w->owner;
-  const travelling q = {dh, home->q, owner->q}, k = {dh, home->k, owner->k}, v = {dh, home->v, owner->v};
+  const travelling q = {VECTORS, home->q, owner->q}, k = {VECTORS, home->k, owner->k}, v = {VECTORS, home->v, owner->v};
   if (w->shared_qk) return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){q, v});
   RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 1, &q));
   return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){k, v});
@@ -295,7 +298,7 @@ rf_status rf_wave_scatter(rf_wave *w) {
 
 rf_status rf_wave_gather(rf_wave *w) {
   const travelling results[] = {
-      {w->windows.d_head, w->home.o, w->owner.o}, {1, w->home.m, w->owner.m}, {1, w->home.z, w->owner.z}};
+      {VECTORS, w->home.o, w->owner.o}, {NUMBERS, w->home.m, w->owner.m}, {NUMBERS, w->home.z, w->owner.z}};
   return travel(w, GATHER_MERGE, RF_ROWS_OWN, 3, results);
 }
 
@@ -306,10 +309,10 @@ static void clear(real *x, int64_t n) {
 
 rf_status rf_wave_scatter_vjp(rf_wave *w) {
   const rf_side *home = &w->home, *owner = &w->owner;
-  const travelling upstream[] = {{w->windows.d_head, home->d_o, owner->d_o},
-                                 {1, home->m, owner->m},
-                                 {1, home->z, owner->z},
-                                 {1, home->delta, owner->delta}};
+  const travelling upstream[] = {{VECTORS, home->d_o, owner->d_o},
+                                 {NUMBERS, home->m, owner->m},
+                                 {NUMBERS, home->z, owner->z},
+                                 {NUMBERS, home->delta, owner->delta}};
   RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 4, upstream));
   const int64_t rows = alone(w) ? w->rows * w->width : rf_exchange_rows(w->exchange) * w->windows.d_head;
   clear(owner->dq, rows);
@@ -330,9 +333,9 @@ static void fold_keys(const rf_wave *w) {
 }
 
 rf_status rf_wave_gather_vjp(rf_wave *w) {
-  const int64_t dh = w->windows.d_head;
   const rf_side *home = &w->home, *owner = &w->owner;
-  const travelling dq = {dh, home->dq, owner->dq}, dk = {dh, home->dk, owner->dk}, dv = {dh, home->dv, owner->dv};
+  const travelling dq = {VECTORS, home->dq, owner->dq}, dk = {VECTORS, home->dk, owner->dk},
+                   dv = {VECTORS, home->dv, owner->dv};
   if (w->shared_qk) fold_keys(w);
   if (alone(w)) return RF_OK;
   clear(home->dq, w->rows * w->width);

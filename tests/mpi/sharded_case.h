@@ -29,6 +29,7 @@ typedef struct sharded_case {
   const rf_sublayer_ops *ops;
   bool causal;
   int64_t sequences, heads, tokens; /* tokens 0: one chunk for each rank */
+  int64_t d_head;                   /* 0: small_config's */
   padding padding;
   inputs inputs;
   bool zero_rotations; /* LSH: every query in bucket 0 */
@@ -73,6 +74,7 @@ static inline rf_config sharded_config(const sharded_case *c) {
   rf_config config = small_config();
   config.model.causal = c->causal;
   config.model.n_heads = c->heads;
+  if (c->d_head > 0) config.model.d_head = c->d_head;
   if (c->lsh.chunk > 0) config.lsh = c->lsh;
   if (c->local.chunk > 0) config.local = c->local;
   config.full.shared_qk = c->shared_qk;

@@ -189,6 +189,8 @@ static const sharded_case hard_lsh[] = {
      .lsh = LSH(8, 2, 1, 8, 1, 0), .dropout = true, .seed = 18},
     {"8 heads, batch 3, waves of a pair", OF_LSH, true, 3, 8, 48, .padding = UNEQUAL, .wave_bytes = 1,
      .lsh = LSH(8, 2, 1, 8, 1, 0), .dropout = true, .seed = 19},
+    {"heads of width 1", OF_LSH, true, 2, 3, 64, .d_head = 1, .padding = UNEQUAL, .lsh = LSH(8, 2, 1, 8, 1, 0),
+     .seed = 21},
     {"ids of 4 bytes", OF_LSH, true, 1, 2, 64, .padding = UNEQUAL, .lsh = LSH(8, 2, 2, 512, 1, 0), .seed = 20},
 };
 
@@ -220,6 +222,7 @@ static const sharded_case local_cases[] = {
     {"last ranks of padding only", OF_LOCAL, true, 2, 2, 80, .padding = HALF, .local = {8, 1, 0}, .seed = 47},
     {"a sequence of padding", OF_LOCAL, true, 3, 2, 40, .padding = NOTHING, .local = {8, 1, 0}, .seed = 48},
     {"logits of 1e4", OF_LOCAL, true, 2, 2, 48, .padding = UNEQUAL, .query_gain = 1e4, .local = {8, 1, 0}, .seed = 49},
+    {"heads of width 1", OF_LOCAL, true, 2, 3, 48, .d_head = 1, .padding = UNEQUAL, .local = {8, 1, 0}, .seed = 51},
     {"8 heads, batch 3, waves of a pair", OF_LOCAL, true, 3, 8, 48, .padding = UNEQUAL, .wave_bytes = 1,
      .local = {8, 1, 0}, .dropout = true, .seed = 50},
 };
@@ -252,6 +255,7 @@ static const sharded_case full_cases[] = {
     {"a sequence of padding, both ways", OF_FULL, false, 2, 2, 40, .padding = NOTHING, .seed = 78},
     {"logits of 1e4", OF_FULL, true, 2, 2, 48, .padding = UNEQUAL, .query_gain = 1e4, .seed = 79},
     {"logits of 1e4, both ways, shared", OF_FULL, false, 2, 2, 48, .query_gain = 1e4, .shared_qk = true, .seed = 80},
+    {"heads of width 1", OF_FULL, true, 2, 3, 48, .d_head = 1, .padding = UNEQUAL, .seed = 82},
     {"8 heads, batch 3, waves of a pair", OF_FULL, true, 3, 8, 48, .padding = UNEQUAL, .wave_bytes = 1, .dropout = true,
      .seed = 81},
 };

@@ -187,6 +187,64 @@ static void check_causality(const char *what, const rf_sublayer_ops *ops, const 
   sublayer_case_destroy(c);
 }
 
+/* Parameters of head `head` alone, out of those of all heads: rows of the projections, columns of the output's. */
+static void take_head(const sublayer_case *all, int64_t head, sublayer_case *one) {
+  const int64_t dh = one->config.model.d_head, heads = all->config.model.n_heads;
+  for (int t = 0; t < all->block.n_tensors; t++) {
+    const rf_tensor *tensor = &one->block.tensors[t];
+    const real *from = all->params + all->block.tensors[t].offset;
+    real *to = one->params + tensor->offset;
+    const int64_t n = rf_tensor_count(tensor);
+    if (tensor->n_dims == 1)
+      memcpy(to, from, (size_t)n * sizeof(real));
+    else if (tensor->shape[0] == dh)
+      memcpy(to, from + head * n, (size_t)n * sizeof(real));
+    else
+      for (int64_t i = 0; i < n; i++) to[i] = from[(i / dh * heads + head) * dh + i % dh];
+  }
+}
+
+/* Rows of numbers, one a head, lie elsewhere than rows of vectors of length 1. */
+static void test_heads_add_up_whatever_their_width(void **state) {
+  (void)state;
+  const rf_sublayer_ops *const kinds[] = {&rf_lsh_attention_ops, &rf_local_attention_ops, &rf_full_attention_ops};
+  enum { HEADS = 3 };
+  for (int i = 0; i < 6; i++) {
+    dice d = {.seed = 110};
+    rf_config config = small_config();
+    config.model.n_heads = HEADS;
+    config.model.d_head = i / 3 ? 5 : 1;
+    config.lsh.rotations = RF_ROTATIONS_SHARED;
+    const rf_call call = call_of(2, TOKENS, padding_of(TOKENS));
+    sublayer_case *all = sublayer_case_create(&config, kinds[i % 3], &call);
+    sublayer_case_randomise(all, &d, 1.5);
+    config.model.n_heads = 1;
+    sublayer_case *one = sublayer_case_create(&config, kinds[i % 3], &call);
+    const int64_t values = (int64_t)all->values;
+    real *x = dice_reals(&d, values, 1), *dy = dice_reals(&d, values, 1);
+    real *y = NEW(real, values), *dx = NEW(real, values);
+    outcome whole = run(all, x, dy);
+    for (int64_t head = 0; head < HEADS; head++) {
+      take_head(all, head, one);
+      outcome part = run(one, x, dy);
+      for (int64_t j = 0; j < values; j++) {
+        y[j] += part.y[j];
+        dx[j] += part.dx[j];
+      }
+      outcome_free(&part);
+    }
+    assert_close("the sum of heads, y", relative_error_real(values, y, whole.y), TOLERANCE);
+    assert_close("the sum of heads, dx", relative_error_real(values, dx, whole.dx), TOLERANCE);
+    outcome_free(&whole);
+    sublayer_case_destroy(all);
+    sublayer_case_destroy(one);
+    free(x);
+    free(dy);
+    free(y);
+    free(dx);
+  }
+}
+
 static void test_no_output_depends_on_a_later_token(void **state) {
   (void)state;
   rf_config config = small_config();
@@ -315,6 +373,7 @@ int main(void) {
       cmocka_unit_test(test_lsh_attention_over_the_whole_ring_equals_full_attention),
       cmocka_unit_test(test_local_attention_of_one_chunk_equals_full_attention),
       cmocka_unit_test(test_dividing_makes_two_equal_rounds_one),
+      cmocka_unit_test(test_heads_add_up_whatever_their_width),
       cmocka_unit_test(test_no_output_depends_on_a_later_token),
       cmocka_unit_test(test_waves_change_nothing_but_roundings),
       cmocka_unit_test(test_only_lsh_attention_keeps_two_bytes_a_token_head_and_round),
