@@ -22,7 +22,7 @@ typedef struct job {
   rf_run_folder folder; /* rank 0's; the others know path and holds_run */
   rf_train_start start;
   char machine[RF_MAX_MACHINE];
-  bool same_machines;
+  int other_machine; /* the lowest rank with another */
 } job;
 
 /* What rank 0 knows of the folder, for all. */
@@ -65,8 +65,11 @@ static void say_line(const char *line) { rf_log_info("%s", line); }
 static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->machine);
-  if (!j->same_machines) rf_log_warn("some ranks run on other processors: the last bits depend on which ranks do");
-  return rf_host_describe(rf_threads(), say_line);
+  if (j->other_machine < rf_mesh_size(j->mesh))
+    rf_log_warn("some ranks run on other processors than rank 0 on host %s (rank %d on host %s is the first): the last "
+                "bits depend on which ranks do",
+                rf_host_name(j->mesh, 0), j->other_machine, rf_host_name(j->mesh, j->other_machine));
+  return rf_host_describe(j->mesh, rf_threads(), say_line);
 }
 
 static rf_status say_end(const job *j, const rf_train_end *end) {
@@ -110,7 +113,7 @@ static rf_status run_from_start(job *j) {
 }
 
 static rf_status run_on_mesh(job *j, rf_train_request *request) {
-  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->same_machines));
+  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->other_machine));
   RF_TRY(open_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;
@@ -121,20 +124,18 @@ static rf_status run_on_mesh(job *j, rf_train_request *request) {
 }
 
 rf_status rf_cli_train(const rf_arguments *arguments) {
-  job j = {.arguments = arguments};
+  job j = {.arguments = arguments, .mesh = arguments->mesh};
   const char *resume = rf_arguments_value(arguments, "resume");
   rf_train_request request = {.resume = resume ? resume : "auto"};
   if (resume && resume[0] == '\0')
     return rf_fail(RF_BAD_CONFIG, "--resume: found an empty text; allowed: auto, never, or the path of a checkpoint");
   RF_TRY(rf_stop_listen());
-  RF_TRY(rf_config_read(arguments->operand[0], arguments->sets, arguments->n_sets, &request.given, &request.origin));
-  RF_TRY(rf_mesh_create(request.given.mesh.sequence, request.given.mesh.data, &j.mesh));
+  RF_TRY(rf_config_read(j.mesh, arguments->operand[0], arguments->sets, arguments->n_sets, &request.given,
+                        &request.origin));
+  RF_TRY(rf_mesh_arrange(j.mesh, request.given.mesh.sequence, request.given.mesh.data));
   const rf_status status = run_on_mesh(&j, &request);
   /* after a failure on several ranks, messages may still be under way */
-  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) {
-    rf_trainer_destroy(&j.start.trainer);
-    rf_mesh_destroy(j.mesh);
-  }
+  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_trainer_destroy(&j.start.trainer);
   rf_run_folder_close(&j.folder);
   return status;
 }

@@ -42,9 +42,9 @@ expect() { # expect WHAT WANTED FOUND
 
 for sequence in 1 3; do
   for rank in 0 2; do
-    fault $rank:2:data 20 3 "error: rank $rank: step 2: the data cannot be read" -- train tiny.yaml -s mesh.sequence=$sequence
+    fault $rank:2:data 20 3 "error: rank $rank on host $HOSTNAME: step 2: the data cannot be read" -- train tiny.yaml -s mesh.sequence=$sequence
     expect "steps before the data fault" 1 "$(wc -l <$run/metrics.jsonl)"
-    fault $rank:3:memory 20 1 "error: rank $rank: step 3: out of memory" -- train tiny.yaml -s mesh.sequence=$sequence
+    fault $rank:3:memory 20 1 "error: rank $rank on host $HOSTNAME: step 3: out of memory" -- train tiny.yaml -s mesh.sequence=$sequence
     expect "steps before memory ran out" 2 "$(wc -l <$run/metrics.jsonl)"
     expect "a checkpoint of a run that failed" "" "$(ls $run/checkpoints 2>/dev/null)"
   done

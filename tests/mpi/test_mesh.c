@@ -53,7 +53,7 @@ static void test_a_mesh_that_does_not_fit_says_what_would(void **state) {
   assert_refused(rf_mesh_fit(6, 1048576, 1048576, &data), (const char *[]){"1048576", NULL});
 
   rf_mesh *mesh;
-  assert_int_equal(rf_mesh_create(rf_mpi_size() + 1, 0, &mesh), RF_BAD_CONFIG);
+  assert_int_equal(make_mesh(rf_mpi_size() + 1, 0, &mesh), RF_BAD_CONFIG);
   assert_null(mesh);
 }
 
@@ -127,7 +127,7 @@ static void test_every_purpose_of_traffic_has_its_own_name_and_counter(void **st
   (void)state;
   rf_mesh *mesh;
   int64_t bytes[RF_TRAFFIC_PURPOSES];
-  assert_ok(rf_mesh_create(1, 0, &mesh));
+  assert_ok(make_mesh(1, 0, &mesh));
   for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++) {
     for (int k = 0; k < i; k++) assert_string_not_equal(rf_traffic_name((rf_traffic)i), rf_traffic_name((rf_traffic)k));
     rf_traffic_reset(mesh);
