@@ -2,6 +2,7 @@
  *   rank r                     | all ranks       |                              | train */
 #include "cli/train_run.h"
 #include "base/log.h"
+#include "checkpoint/commit.h"
 #include "cli/command_line.h"
 #include "cli/train_start.h"
 #include "comm/agree.h"
@@ -13,6 +14,7 @@
 #include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/stop.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,15 @@ typedef struct job {
   char machine[RF_MAX_MACHINE];
   int other_machine; /* the lowest rank with another */
 } job;
+
+/* All ranks write their parts of checkpoints there. */
+static rf_status see_folder(const job *j) {
+  char attempt[RF_ATTEMPT_LENGTH + 1] = "";
+  const bool first = rf_mesh_rank(j->mesh) == 0;
+  if (first) (void)snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(j->folder.lock));
+  RF_TRY(rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
+  return first ? RF_OK : rf_lock_see(j->folder.path, attempt);
+}
 
 /* What rank 0 knows of the folder, for all. */
 static rf_status share_folder(job *j) {
@@ -52,7 +63,7 @@ static rf_status open_folder(job *j) {
 static rf_status begin_folder(job *j, const char *text) {
   char checkpoints[RF_MAX_PATH];
   const bool logged = j->folder.holds_run;
-  RF_TRY(rf_run_folder_begin(&j->folder, j->arguments->operand[0], text));
+  RF_TRY(rf_run_folder_begin(&j->folder, text));
   if (!logged) RF_TRY(open_log(j));
   const char *resume = rf_arguments_value(j->arguments, "resume");
   if (!j->start.from_here || !resume || strcmp(resume, "auto") == 0) return RF_OK;
@@ -84,9 +95,11 @@ static rf_status say_end(const job *j, const rf_train_end *end) {
 
 static rf_status train(job *j, const char *text) {
   rf_train_end end;
-  rf_status status = rf_mesh_rank(j->mesh) == 0 ? begin_folder(j, text) : RF_OK;
-  RF_TRY(rf_agree(j->mesh, status));
+  const bool first = rf_mesh_rank(j->mesh) == 0;
+  RF_TRY(rf_agree(j->mesh, first ? rf_run_folder_make(&j->folder, j->arguments->operand[0]) : RF_OK));
   RF_TRY(share_folder(j));
+  RF_TRY(rf_agree(j->mesh, see_folder(j)));
+  RF_TRY(rf_agree(j->mesh, first ? begin_folder(j, text) : RF_OK));
   RF_TRY(say_start(j));
   const rf_train_options options = {.run_folder = j->folder.path,
                                     .lock = j->folder.lock,
