@@ -1,13 +1,9 @@
 #include "train/inputs.h"
 #include "base/log.h"
-#include "checkpoint/files.h"
 #include "checkpoint/record.h"
 #include "comm/collective.h"
 #include "comm/host.h"
-#include <stdlib.h>
 #include <string.h>
-
-#define MOST_ROTATIONS_BYTES ((int64_t)1 << 36)
 
 static rf_status share(rf_mesh *mesh, void *data, int64_t bytes) {
   return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, data, bytes);
@@ -33,14 +29,11 @@ static rf_status compare_data(const rf_config *config, rf_mesh *mesh, const rf_d
 
 static rf_status compare_rotations(const rf_config *config, rf_mesh *mesh) {
   const char *path = config->lsh.rotations_file;
-  char *bytes;
   struct {
     int64_t size;
     uint64_t hash;
   } own = {0}, first;
-  RF_TRY(rf_context(rf_file_load(path, MOST_ROTATIONS_BYTES, &bytes, &own.size), "lsh.rotations"));
-  own.hash = rf_hash(bytes, own.size);
-  free(bytes);
+  RF_TRY(rf_context(rf_file_hash(path, &own.hash, &own.size), "lsh.rotations"));
   first = own;
   RF_TRY(share(mesh, &first, sizeof first));
   if (memcmp(&own, &first, sizeof own) == 0) return RF_OK;

@@ -1,25 +1,20 @@
 #include "train/machine.h"
-#include "checkpoint/files.h"
 #include "checkpoint/record.h"
 #include "comm/collective.h"
 #include "reformer/real.h"
 #include <cblas.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { MOST_PROGRAM_BYTES = 1 << 30, MAX_PROCESSOR = 96 };
+enum { MAX_PROCESSOR = 96 };
 
 /* 0: the system does not show it. */
 static uint64_t program_hash(void) {
-  char *bytes;
+  uint64_t hash;
   int64_t size;
-  if (rf_file_load("/proc/self/exe", MOST_PROGRAM_BYTES, &bytes, &size) != RF_OK) return 0;
-  const uint64_t hash = rf_hash(bytes, size);
-  free(bytes);
-  return hash;
+  return rf_file_hash("/proc/self/exe", &hash, &size) == RF_OK ? hash : 0;
 }
 
 /* "model name : ..." of the first processor; elsewhere the kind of machine. */
