@@ -77,9 +77,10 @@ static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->machine);
   if (j->other_machine < rf_mesh_size(j->mesh))
-    rf_log_warn("some ranks run on other processors than rank 0 on host %s (rank %d on host %s is the first): the last "
-                "bits depend on which ranks do",
-                rf_host_name(j->mesh, 0), j->other_machine, rf_host_name(j->mesh, j->other_machine));
+    rf_log_warn(
+        "some ranks have another processor or OpenBLAS than rank 0 on host %s (rank %d on host %s is the first): "
+        "the last bits depend on which ranks do",
+        rf_host_name(j->mesh, 0), j->other_machine, rf_host_name(j->mesh, j->other_machine));
   return rf_host_describe(j->mesh, rf_threads(), say_line);
 }
 

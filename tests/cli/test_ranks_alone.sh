@@ -66,6 +66,13 @@ aside differ 2 "$told" "in word 5: found --wrong, there nothing" -- "$train" "$t
 aside differ 2 "$told" "in word 2: found nothing" -- "$train" "train"
 { cat "$PROGRAM"; echo; } >another && chmod +x another
 aside launch 2 "$told" "another program than rank 0 on host $host" -- -n 1 --wdir here "$PROGRAM" $train : -n 1 --wdir here "$work/another" $train
+aside launch 2 "$told" "the launcher started 5 ranks" -- -n 1 --wdir here "$PROGRAM" $train : -n 1 --wdir here env OMPI_COMM_WORLD_SIZE=5 "$PROGRAM" $train
+# as another processor would have: where this OpenBLAS can choose
+blas="env OPENBLAS_CORETYPE=Prescott"
+if (cd here && $blas "$PROGRAM" train tiny.yaml --run "$work/blas" 2>&1) | grep -q "^program .* Prescott$"; then
+  aside launch 0 "warning: some ranks have another processor or OpenBLAS than rank 0 on host $host (rank 1 on host $host is the first)" \
+    -- -n 1 --wdir here "$PROGRAM" train tiny.yaml --run "$work/mixed" : -n 1 --wdir here $blas "$PROGRAM" train tiny.yaml --run "$work/mixed"
+fi
 asides_end
 
 # --- the same data ---
