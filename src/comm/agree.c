@@ -108,6 +108,12 @@ static rf_status agree_alone(rf_mesh *mesh, rf_status status) {
   return status;
 }
 
+/* What came after it may have left another message. */
+static bool is_the_alarm(const rf_mesh *mesh, rf_status status) {
+  return (int32_t)status == mesh->alarm.status &&
+         strncmp(rf_error_message(), mesh->alarm.text, sizeof mesh->alarm.text - 1) == 0;
+}
+
 static rf_status agree(rf_mesh *mesh, rf_status status) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   const bool own_failure = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
@@ -139,7 +145,7 @@ static rf_status agree(rf_mesh *mesh, rf_status status) {
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
   if (!mesh) return status;
   const bool alone = rf_mesh_size(mesh) == 1;
-  if (mesh->over) return alone && status != RF_OK ? status : rf_alarm_fail(mesh);
+  if (mesh->over) return alone && is_the_alarm(mesh, status) ? status : rf_alarm_fail(mesh);
   if (status == RF_OK) status = rf_rank_fault(rf_mesh_rank(mesh));
   if (alone) return agree_alone(mesh, status);
   rf_waiting_start(mesh, "the other ranks, to agree");
