@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "cli/program.h"
+#include "comm/agree.h"
 #include "comm/host.h"
 #include "comm/mesh.h"
 #include <cblas.h>
@@ -10,9 +11,9 @@
 /* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. The number
  * is set last, as an OpenBLAS that was built with OpenMP changes it. Ranks that may run on the same cores divide them.
  */
-static rf_status set_up_threads(void) {
-  int threads = omp_get_max_threads(), sharers = 1;
-  RF_TRY(rf_host_sharers(&sharers));
+static rf_status set_up_threads(const rf_mesh *mesh) {
+  int threads = omp_get_max_threads();
+  const int sharers = rf_host_sharers(mesh);
   if (!getenv("OMP_NUM_THREADS"))
     threads = rf_process_cores() / sharers > 1 ? rf_process_cores() / sharers : 1;
   else if (threads * sharers > rf_process_cores() && sharers > 1)
@@ -24,10 +25,11 @@ static rf_status set_up_threads(void) {
 }
 
 int main(int argc, char **argv) {
-  rf_status status = rf_mpi_start(&argc, &argv);
+  rf_mesh *mesh;
+  rf_status status = rf_mesh_open(rf_mpi_start(&argc, &argv), &mesh);
   rf_log_set_rank(rf_mpi_rank());
-  if (status == RF_OK) status = set_up_threads();
-  if (status == RF_OK) status = rf_program_run(argc, argv);
+  if (status == RF_OK) status = rf_agree(mesh, set_up_threads(mesh));
+  if (status == RF_OK) status = rf_agree(mesh, rf_program_run(argc, argv, mesh));
   rf_log_status("");
   if (status != RF_OK && status != RF_STOPPED) {
     rf_log_error("%s", rf_error_message());
@@ -38,6 +40,8 @@ int main(int argc, char **argv) {
     status = closed;
     rf_log_error("%s", rf_error_message());
   }
+  /* After a failure on several ranks messages may still be under way. */
+  if (status == RF_OK || status == RF_STOPPED || rf_mpi_size() == 1) rf_mesh_destroy(mesh);
   /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
   rf_mpi_finish();
   return (int)status;

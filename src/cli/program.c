@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/ranks.h"
 #include "cli/version.h"
 #include "comm/mesh.h"
 #include "reformer/real.h"
@@ -14,9 +15,10 @@ static rf_status refuse_many_ranks(const rf_command *command) {
                  command->name, ranks);
 }
 
-static rf_status run_command(const rf_command *command, int argc, char **argv) {
+static rf_status run_command(const rf_command *command, int argc, char **argv, rf_mesh *mesh) {
   rf_arguments arguments;
   RF_TRY(rf_arguments_parse(command, argc, argv, &arguments));
+  arguments.mesh = mesh;
   if (rf_arguments_value(&arguments, "verbose")) rf_log_set_verbose(true);
   if (rf_arguments_value(&arguments, "help")) {
     if (rf_mpi_rank() == 0) rf_help_command(stdout, command);
@@ -26,7 +28,8 @@ static rf_status run_command(const rf_command *command, int argc, char **argv) {
   return command->run(&arguments);
 }
 
-rf_status rf_program_run(int argc, char **argv) {
+rf_status rf_program_run(int argc, char **argv, rf_mesh *mesh) {
+  RF_TRY(rf_ranks_compare(mesh, argc, argv));
   bool speaks = rf_mpi_rank() == 0;
   if (argc < 2) {
     if (speaks) rf_help_program(stderr, rf_commands);
@@ -46,5 +49,5 @@ rf_status rf_program_run(int argc, char **argv) {
     return rf_fail(RF_BAD_CONFIG, "unknown command '%.64s'; the nearest known one is %s; see reformer --help", word,
                    rf_command_nearest(word));
   }
-  return run_command(command, argc - 1, argv + 1);
+  return run_command(command, argc - 1, argv + 1, mesh);
 }

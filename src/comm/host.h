@@ -1,22 +1,24 @@
-/* Which ranks share a host and its cores: for the number of threads, and for the lines a run starts with. */
+/* Where ranks run, as all of them learned when the mesh was opened: which share a host, and its cores. Nothing here is
+ * collective but rf_host_describe. mesh NULL, or imagined: this process is alone. */
 #ifndef RF_COMM_HOST_H
 #define RF_COMM_HOST_H
 
-#include "reformer/error.h"
+#include "comm/mesh.h"
 
-/* Ranks on this host, this one included, whose cores overlap this rank's: what its cores must be divided by.
- * Collective. */
-rf_status rf_host_sharers(int *sharers);
+/* Of a rank of the world. */
+const char *rf_host_name(const rf_mesh *mesh, int rank);
 
-/* Ranks on this host, this one included. Collective. */
-rf_status rf_host_ranks(int *ranks);
+/* Ranks on this host, this one included, whose cores overlap this rank's: what its cores must be divided by. */
+int rf_host_sharers(const rf_mesh *mesh);
 
-/* host: [ranks of the world] number of each rank's host, from 0 in the order of their first ranks; *hosts: how many.
- * Collective. */
-rf_status rf_host_of_ranks(int *host, int *hosts);
+/* Ranks on this host, this one included. */
+int rf_host_ranks(const rf_mesh *mesh);
+
+/* host: [ranks of the world] number of each rank's host, from 0 in the order of their first ranks; *hosts: how many. */
+void rf_host_of_ranks(const rf_mesh *mesh, int *host, int *hosts);
 
 /* Calls say(line) on rank 0 for every host, in rank order: "host n0: ranks 0-3, 2 threads each, cores 0-1 2-3 4-5 6-7".
- * Collective. */
-rf_status rf_host_describe(int threads, void (*say)(const char *line));
+ * threads: of this rank. Collective. */
+rf_status rf_host_describe(rf_mesh *mesh, int threads, void (*say)(const char *line));
 
 #endif
