@@ -10,12 +10,14 @@
 #include "reformer/error.h"
 
 enum { RF_IGNORE = -100 }; /* a label that is not counted */
+enum { RF_MAX_SHORTAGE = 256 };
 
 typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_split;
 
 typedef struct rf_dataset rf_dataset;
 
-/* config: copied. RF_BAD_DATA where a file is missing, empty, too short or not whole tokens; RF_BAD_CONFIG where
+/* config: copied. RF_BAD_DATA where a file is missing, empty, too short, not whole tokens or of another format;
+ * RF_BAD_CONFIG where
  * the vocabulary is too small for the kind, or the length of the duplication task is odd. */
 rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset);
 void rf_dataset_destroy(rf_dataset *dataset);
@@ -24,6 +26,16 @@ void rf_dataset_destroy(rf_dataset *dataset);
  * nothing, or less than one sequence (for training that is an error at opening). The duplication task never
  * repeats in training (2^48) and has 512 sequences in either evaluation split. */
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split);
+
+/* Why a split that data.split gives a share has no sequence: "validation: 410 tokens (data.split: 0.05 of 8192), and
+ * one sequence needs 1024 (data.length)", into text (RF_MAX_SHORTAGE bytes), which is returned; NULL where it has one,
+ * or no share. */
+const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char *text);
+
+/* Warns, once before a run, of what can be trained on and may not have been meant: splits without a sequence, tokens of
+ * no split, fewer
+ * training sequences than a step takes, bytes of an archive or a page. batch: sequences of a step. */
+void rf_dataset_warn(const rf_dataset *dataset, int64_t batch);
 
 /* Tokens [first, first + count) of a sequence, first + count <= length, and their labels: label t is
  * token t + 1 of the sequence; RF_IGNORE at the last token and where the task does not count.
