@@ -58,7 +58,7 @@ static const rf_recognised torch = {RF_CONTENT_NUMBERS, "a file of PyTorch (a zi
 static const rf_recognised pickle = {RF_CONTENT_NUMBERS, "a Python pickle", NULL};
 static const rf_recognised arrow_stream = {RF_CONTENT_NUMBERS, "an Arrow stream (a table of HuggingFace datasets)",
                                            NULL};
-static const rf_recognised safetensors = {RF_CONTENT_NUMBERS, "a safetensors file (weights)", NULL};
+static const rf_recognised safetensors = {RF_CONTENT_WEIGHTS, "a safetensors file (weights)", NULL};
 static const rf_recognised html = {
     RF_CONTENT_TEXT, "an HTML page",
     "download the file itself, in whose place a login or error page may have been saved"};
@@ -171,9 +171,4 @@ static size_t read_head(const char *path, unsigned char bytes[RF_HEAD_BYTES]) {
 const rf_recognised *rf_recognise_file(const char *path) {
   unsigned char bytes[RF_HEAD_BYTES];
   return rf_recognise(bytes, read_head(path, bytes));
-}
-
-bool rf_is_text_file(const char *path) {
-  unsigned char bytes[RF_HEAD_BYTES];
-  return rf_is_text(bytes, read_head(path, bytes));
 }

@@ -14,6 +14,7 @@ typedef enum rf_content {
   RF_CONTENT_STAND_IN, /* stands for a file that is elsewhere: nobody wants its bytes */
   RF_CONTENT_PACKED,   /* other files are in it */
   RF_CONTENT_NUMBERS,  /* tables or tensors behind a header */
+  RF_CONTENT_WEIGHTS,  /* the one format of tensors that is read: safetensors */
   RF_CONTENT_TEXT      /* text of a known purpose */
 } rf_content;
 
@@ -31,8 +32,5 @@ const rf_recognised *rf_recognise_file(const char *path);
 
 /* At least RF_LEAST_TEXT bytes, all of them letters, blanks or line ends of ASCII, or above it (UTF-8 and others). */
 bool rf_is_text(const void *head, size_t length);
-
-/* Whether a plain file is such a text. */
-bool rf_is_text_file(const char *path);
 
 #endif

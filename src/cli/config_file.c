@@ -1,4 +1,5 @@
 #include "cli/config_file.h"
+#include "base/recognise.h"
 #include "base/text.h"
 #include "cli/config_check.h"
 #include "cli/value.h"
@@ -177,6 +178,10 @@ static rf_status refuse_missing(const rf_origin *origin) {
 rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
                               rf_config *config, rf_origin *origin) {
   *origin = (rf_origin){.file = file};
+  const rf_recognised *what = rf_recognise(text, length);
+  if (what)
+    return rf_fail(RF_BAD_CONFIG, "%s: is %s; %s", file, what->name,
+                   what->content == RF_CONTENT_STAND_IN ? what->remedy : "allowed: a configuration in YAML or JSON");
   RF_TRY(rf_config_defaults(config));
   rf_reader reader = {.config = config, .origin = origin};
   RF_TRY(with_document(text, length, file, &reader, ""));
