@@ -212,6 +212,42 @@ static void test_text_without_a_map_of_sections_is_no_configuration(void **state
   REFUSED("%WHAT 1\n---\ndata: duplicate\n", NULL, "unknown directive");
 }
 
+/* The letter as UTF-8. */
+static void put_letter(unsigned letter, char text[8]) {
+  if (letter < 0x80)
+    (void)snprintf(text, 8, "%c", (int)letter);
+  else if (letter < 0x800)
+    (void)snprintf(text, 8, "%c%c", (int)(0xc0 | letter >> 6), (int)(0x80 | (letter & 0x3f)));
+  else
+    (void)snprintf(text, 8, "%c%c%c", (int)(0xe0 | letter >> 12), (int)(0x80 | (letter >> 6 & 0x3f)),
+                   (int)(0x80 | (letter & 0x3f)));
+}
+
+/* A run's config.yaml is written by the program and must be read by it, whatever letters a path is made of. */
+static void test_text_of_any_letters_is_written_so_that_it_reads_back(void **state) {
+  (void)state;
+  static const char *const frames[] = {"%s", "a %s", "%s a", "a%s\n'"};
+  rf_config config, again;
+  accept("data: {kind: bytes, path: x, length: 256}\n", NULL, &config);
+  static const unsigned far[] = {0x2028, 0x2029, 0x200b, 0x3042, 0xfeff, 0xfffd};
+  for (unsigned n = 1; n < 0xa8 + sizeof far / sizeof *far; n++) {
+    const unsigned letter = n < 0xa8 ? n : far[n - 0xa8];
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+      char piece[8], *text = NULL;
+      put_letter(letter, piece);
+      memset(config.data.path, 0, sizeof config.data.path);
+      (void)snprintf(config.data.path, sizeof config.data.path, frames[i], piece, piece);
+      memcpy(config.output.sample_prompt, config.data.path, sizeof config.data.path);
+      assert_int_equal(rf_config_emit(&config, &text), RF_OK);
+      const rf_status status = parse(text, NULL, &again);
+      if (status != RF_OK) fail_msg("U+%04X in '%s': %s\n%s", letter, frames[i], rf_error_message(), text);
+      if (memcmp(&config, &again, sizeof config) != 0)
+        fail_msg("U+%04X in '%s' became: %s", letter, frames[i], again.data.path);
+      free(text);
+    }
+  }
+}
+
 /* --- anchors, merges and tags ------------------------------------------------------------------------- */
 
 static void test_anchors_have_a_place_and_maps_merge_as_in_yaml(void **state) {
@@ -331,6 +367,7 @@ int main(void) {
       cmocka_unit_test(test_json_of_any_program_is_a_configuration),
       cmocka_unit_test(test_tabs_that_indent_are_named),
       cmocka_unit_test(test_text_without_a_map_of_sections_is_no_configuration),
+      cmocka_unit_test(test_text_of_any_letters_is_written_so_that_it_reads_back),
       cmocka_unit_test(test_anchors_have_a_place_and_maps_merge_as_in_yaml),
       cmocka_unit_test(test_rings_of_aliases_end),
       cmocka_unit_test(test_tags_are_refused),
