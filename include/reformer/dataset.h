@@ -32,9 +32,9 @@ int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split);
  * or no share. */
 const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char *text);
 
-/* Warns, once before a run, of what can be trained on and may not have been meant: splits without a sequence, tokens of
- * no split, fewer
- * training sequences than a step takes, bytes of an archive or a page. batch: sequences of a step. */
+/* Warns, once before the data are used, of what can be used and may not have been meant: bytes of an archive, a page or
+ * token ids, and where it is trained on, splits without a sequence, tokens of no split, fewer training sequences than a
+ * step takes. batch: sequences of a step; 0: nobody trains. */
 void rf_dataset_warn(const rf_dataset *dataset, int64_t batch);
 
 /* Tokens [first, first + count) of a sequence, first + count <= length, and their labels: label t is

@@ -173,7 +173,9 @@ static rf_status open_header(rf_safetensors *f) {
   RF_TRY(rf_file_read(f->file, f->path, 0, prefix, 8));
   for (int i = 7; i >= 0; i--) length = length << 8 | prefix[i];
   if (length > (uint64_t)MOST_HEADER || (int64_t)length > size - 8)
-    return rf_fail(RF_BAD_DATA, "%s: its header should have %llu bytes; allowed: at most %lld, and what the file has",
+    return rf_fail(RF_BAD_DATA,
+                   "%s: its header should have %llu bytes; allowed: at most %lld, and what the file has; is it a "
+                   "safetensors file, and whole?",
                    f->path, (unsigned long long)length, (long long)MOST_HEADER);
   f->data = 8 + (int64_t)length;
   char *text = malloc((size_t)length + 1);

@@ -108,6 +108,7 @@ static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoin
   rf_dataset *dataset = NULL;
   RF_TRY(read_config(arguments, checkpoint, &config));
   RF_TRY(rf_dataset_open(&config.data, config.model.vocab_size, config.training.seed, &dataset));
+  rf_dataset_warn(dataset, 0);
   rf_status status = rf_saved_model(checkpoint, &config, &model);
   if (status == RF_OK) status = evaluate(arguments, model, dataset);
   rf_model_destroy(model);

@@ -92,7 +92,7 @@ static void warn_of_bytes(const rf_dataset *dataset) {
   int64_t zeros = 0, n = source->tokens < RF_HEAD_BYTES ? source->tokens : RF_HEAD_BYTES;
   for (int64_t i = 0; i < n; i++) zeros += source->map[i] == 0;
   if (what)
-    rf_log_warn("%s: is %s, and its bytes are learned as they stand%s%s", path, what->name,
+    rf_log_warn("%s: is %s, and its bytes are taken as they stand%s%s", path, what->name,
                 what->remedy ? "; if that was not meant, " : "", what->remedy ? what->remedy : "");
   else if (8 * zeros > n)
     rf_log_warn("%s: %" PRId64 " of its first %" PRId64 " bytes are 0, which no text has: if these are ids of tokens, "
@@ -100,10 +100,9 @@ static void warn_of_bytes(const rf_dataset *dataset) {
                 path, zeros, n);
 }
 
-void rf_dataset_warn(const rf_dataset *dataset, int64_t batch) {
+static void warn_of_splits(const rf_dataset *dataset, int64_t batch) {
   const char *path = dataset->config.path;
   char text[RF_MAX_SHORTAGE];
-  if (dataset->config.kind == RF_DATA_DUPLICATE) return;
   if (rf_dataset_shortage(dataset, RF_SPLIT_VALIDATION, text))
     rf_log_warn("%s: %s: nothing is evaluated, and no checkpoint is the best; lower data.length, raise the second part "
                 "of data.split, or give a longer file",
@@ -118,7 +117,12 @@ void rf_dataset_warn(const rf_dataset *dataset, int64_t batch) {
     rf_log_warn("%s: %" PRId64 " sequences of %" PRId64 " tokens (data.length) are for training, and a step takes "
                 "%" PRId64 " (training.batch): it sees some more than once",
                 path, train, dataset->config.length, batch);
+}
+
+void rf_dataset_warn(const rf_dataset *dataset, int64_t batch) {
+  if (dataset->config.kind == RF_DATA_DUPLICATE) return;
   if (dataset->config.kind == RF_DATA_BYTES) warn_of_bytes(dataset);
+  if (batch > 0) warn_of_splits(dataset, batch);
 }
 
 /* Tokens [first, first + count) of a sequence, count >= 0. */

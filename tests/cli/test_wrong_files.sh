@@ -31,7 +31,7 @@ printf 'GGUF\003\000\000\000' >model.gguf && head -c 4000 /dev/zero >>model.gguf
 seq 1 20000 | gzip -n >text.gz
 check 3 "array.npy: is a NumPy array" "tofile" -- train good.yaml --run never -s data.kind=tokens -s data.path=array.npy
 check 3 "pointer: is a Git LFS pointer" "git lfs pull" -- train good.yaml --run never -s data.path=pointer -s data.length=16
-check 0 "warning: text.gz: is a gzip archive, and its bytes are learned as they stand; if that was not meant, unpack" \
+check 0 "warning: text.gz: is a gzip archive, and its bytes are taken as they stand; if that was not meant, unpack" \
   -- train good.yaml --run packed -s data.path=text.gz
 check 0 "warning: array" "which no text has" "data.kind: tokens" -- train good.yaml --run ids -s data.path=array.bin
 quiet warning -- train good.yaml --run plain
@@ -72,6 +72,7 @@ check 3 "warning: validation: 5445 tokens" "warning: test: 5445 tokens" \
   "validation and test: no sequence of 8000 tokens (data.length)" "name a file with --data" \
   -- eval short/checkpoints/step-00000002
 check 3 "validation: no sequence of 8000 tokens" -- eval short/checkpoints/step-00000002 --logits never
+check 0 "warning: text.gz: is a gzip archive" "text.gz: loss" -- eval short/checkpoints/step-00000002 --data text.gz
 check 0 "text.txt: loss" -- eval short/checkpoints/step-00000002 --data text.txt
 check 3 "good.yaml: no sequence of 8000 tokens" "a longer file" -- eval short/checkpoints/step-00000002 --data good.yaml
 check 0 "validation: loss" "warning: test: 5445 tokens" \
