@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cli/config_case.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 static void accept(const char *text, const char *set, rf_config *config) {
@@ -223,28 +224,26 @@ static void put_letter(unsigned letter, char text[8]) {
                    (int)(0x80 | (letter & 0x3f)));
 }
 
-/* A run's config.yaml is written by the program and must be read by it, whatever letters a path is made of. */
+/* A run's config.yaml is written by the program and must be read by it, whatever letters a path is made of: at its
+ * beginning, at its end and within. */
 static void test_text_of_any_letters_is_written_so_that_it_reads_back(void **state) {
   (void)state;
-  static const char *const frames[] = {"%s", "a %s", "%s a", "a%s\n'"};
+  static const unsigned far[] = {0x85, 0xa0, 0xe9, 0x2028, 0x2029, 0x200b, 0x3042, 0xfeff, 0xfffd};
   rf_config config, again;
   accept("data: {kind: bytes, path: x, length: 256}\n", NULL, &config);
-  static const unsigned far[] = {0x2028, 0x2029, 0x200b, 0x3042, 0xfeff, 0xfffd};
-  for (unsigned n = 1; n < 0xa8 + sizeof far / sizeof *far; n++) {
-    const unsigned letter = n < 0xa8 ? n : far[n - 0xa8];
-    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
-      char piece[8], *text = NULL;
-      put_letter(letter, piece);
-      memset(config.data.path, 0, sizeof config.data.path);
-      (void)snprintf(config.data.path, sizeof config.data.path, frames[i], piece, piece);
-      memcpy(config.output.sample_prompt, config.data.path, sizeof config.data.path);
-      assert_int_equal(rf_config_emit(&config, &text), RF_OK);
-      const rf_status status = parse(text, NULL, &again);
-      if (status != RF_OK) fail_msg("U+%04X in '%s': %s\n%s", letter, frames[i], rf_error_message(), text);
-      if (memcmp(&config, &again, sizeof config) != 0)
-        fail_msg("U+%04X in '%s' became: %s", letter, frames[i], again.data.path);
-      free(text);
-    }
+  for (unsigned n = 1; n < 128 + sizeof far / sizeof *far; n++) {
+    char piece[8], *text = NULL;
+    if (n < 128 && isalnum((int)n) && n != 'n') continue;
+    put_letter(n < 128 ? n : far[n - 128], piece);
+    memset(config.data.path, 0, sizeof config.data.path);
+    memset(config.output.sample_prompt, 0, sizeof config.output.sample_prompt);
+    (void)snprintf(config.data.path, sizeof config.data.path, "%s", piece);
+    (void)snprintf(config.output.sample_prompt, sizeof config.output.sample_prompt, "%s a%s\n'%s", piece, piece, piece);
+    assert_int_equal(rf_config_emit(&config, &text), RF_OK);
+    const rf_status status = parse(text, NULL, &again);
+    if (status != RF_OK) fail_msg("'%s': %s\n%s", piece, rf_error_message(), text);
+    if (memcmp(&config, &again, sizeof config) != 0) fail_msg("'%s' became: %s", piece, text);
+    free(text);
   }
 }
 
