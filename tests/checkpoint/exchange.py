@@ -235,9 +235,10 @@ def named():
     run("export", plain, "-o", path("plain.st"), "--dtype", "f32")
     for i, prefix in enumerate(["module.", "model.", "module._orig_mod."]):
         write_safetensors(file, {prefix + key: value for key, value in good.items()})
-        run("import", file, config, "-o", path(f"named-{i}"), says=[f"every name began with '{prefix}', which was cut off"])
+        run("import", file, config, "-o", path(f"named-{i}"), says=[f"every name began with '{prefix}', which was cut"])
         run("export", path(f"named-{i}"), "-o", path("named.st"), "--dtype", "f32", "--force")
-        check(read_safetensors(path("named.st")) == good == read_safetensors(path("plain.st")), prefix, "other bytes came out")
+        found = read_safetensors(path("named.st"))
+        check(found == good == read_safetensors(path("plain.st")), prefix, "other bytes came out")
     two = {**{"student." + key: value for key, value in good.items()}, "lm_head.bias": good["lm_head.bias"]}
     bare = {key.removeprefix("reformer."): value for key, value in good.items() if key.startswith("reformer.")}
     layer = "reformer.encoder.layers.0.attention.output.dense.weight"
