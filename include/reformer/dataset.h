@@ -10,6 +10,7 @@
 #include "reformer/error.h"
 
 enum { RF_IGNORE = -100 }; /* a label that is not counted */
+enum { RF_MAX_SHORTAGE = 256 };
 
 typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_split;
 
@@ -31,7 +32,8 @@ typedef enum rf_data_change {
   RF_DATA_REPLACED /* by other bytes */
 } rf_data_change;
 
-/* config: copied. RF_BAD_DATA where a file is missing, empty, too short or not whole tokens; RF_BAD_CONFIG where
+/* config: copied. RF_BAD_DATA where a file is missing, empty, too short, not whole tokens or of another format;
+ * RF_BAD_CONFIG where
  * the vocabulary is too small for the kind, or the length of the duplication task is odd. */
 rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset);
 void rf_dataset_destroy(rf_dataset *dataset);
@@ -45,6 +47,16 @@ rf_status rf_dataset_compare(const rf_dataset *dataset, const rf_data_identity *
  * nothing, or less than one sequence (for training that is an error at opening). The duplication task never
  * repeats in training (2^48) and has 512 sequences in either evaluation split. */
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split);
+
+/* Why a split that data.split gives a share has no sequence: "validation: 410 tokens (data.split: 0.05 of 8192), and
+ * one sequence needs 1024 (data.length)", into text (RF_MAX_SHORTAGE bytes), which is returned; NULL where it has one,
+ * or no share. */
+const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char *text);
+
+/* Warns, once before the data are used, of what can be used and may not have been meant: bytes of an archive, a page or
+ * token ids, and where it is trained on, splits without a sequence, tokens of no split, fewer training sequences than a
+ * step takes. batch: sequences of a step; 0: nobody trains. */
+void rf_dataset_warn(const rf_dataset *dataset, int64_t batch);
 
 /* Tokens [first, first + count) of a sequence, first + count <= length, and their labels: label t is
  * token t + 1 of the sequence; RF_IGNORE at the last token and where the task does not count.

@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,40 @@ void rf_text_append(char *buffer, size_t size, const char *format, ...) {
   va_start(arguments, format);
   (void)vsnprintf(buffer + used, size - used, format, arguments);
   va_end(arguments);
+}
+
+/* The letter at `text`, which is no ASCII, and how many bytes it takes; 1 for a byte that begins none. */
+static int decode(const unsigned char *text, unsigned *letter) {
+  const int bytes = text[0] > 0xf4 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc2 ? 2 : 1;
+  unsigned all = text[0] & (0xffu >> (bytes + 1));
+  for (int i = 1; i < bytes; i++) {
+    if ((text[i] & 0xc0) != 0x80) return 1;
+    all = all << 6 | (text[i] & 0x3f);
+  }
+  if (bytes > 1) *letter = all;
+  return bytes;
+}
+
+const char *rf_text_show(const char *text, char *buffer, size_t size) {
+  const unsigned char *at = (const unsigned char *)text;
+  size_t used = 0;
+  while (*at != '\0') {
+    char piece[16];
+    unsigned letter = *at;
+    const int bytes = letter < 0x80 ? 1 : decode(at, &letter);
+    if (letter >= ' ' && letter < 127)
+      (void)snprintf(piece, sizeof piece, "%c", (int)letter);
+    else if (letter >= 0x80 && bytes == 1)
+      (void)snprintf(piece, sizeof piece, "<%02X>", *at);
+    else
+      (void)snprintf(piece, sizeof piece, "<U+%04X>", letter);
+    const bool fits = used + strlen(piece) + sizeof "..." <= size;
+    used += (size_t)snprintf(buffer + used, size - used, "%s", fits ? piece : "...");
+    if (!fits) return buffer;
+    at += bytes;
+  }
+  buffer[used] = '\0';
+  return buffer;
 }
 
 const char *rf_text_real(double value, char *buffer, size_t size) {

@@ -15,6 +15,11 @@ int rf_text_nearest(const char *word, const char *const *candidates, int count);
 /* Appends to the string in `buffer`; what does not fit is cut off. */
 void rf_text_append(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Text from elsewhere, fit for a message: what is no visible letter of ASCII becomes <U+00A0>, so that nobody takes one
+ * for another, and what does not fit `size` (32 at least) ends in "...". text: UTF-8; other bytes become <FF>. Returns
+ * buffer. */
+const char *rf_text_show(const char *text, char *buffer, size_t size);
+
 /* The shortest decimal that reads back as exactly `value`. Returns buffer; 32 bytes do. */
 const char *rf_text_real(double value, char *buffer, size_t size);
 

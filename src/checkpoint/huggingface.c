@@ -1,6 +1,7 @@
 #include "checkpoint/huggingface.h"
 #include "base/text.h"
 #include "checkpoint/files.h"
+#include "checkpoint/huggingface_names.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,13 +138,31 @@ static const rf_safetensor *find_source(importer *im, const rf_view *view) {
   return tensor;
 }
 
+/* One by name, with what may be meant by it, and how many more. */
+static rf_status check_all_there(importer *im) {
+  const rf_layout *layout = rf_store_layout(im->store);
+  const rf_tensor *first = NULL;
+  int missing = 0, tensors = 0;
+  rf_view view;
+  for (int b = 0; b < layout->n_blocks; b++)
+    for (int t = 0; t < layout->blocks[b].n_tensors; t++, tensors++) {
+      view_of(im->config, &layout->blocks[b].tensors[t], &view);
+      if (find_source(im, &view)) continue;
+      if (missing++ == 0) first = &layout->blocks[b].tensors[t];
+    }
+  if (!first) return RF_OK;
+  char hint[RF_MAX_NAME_HINT], more[64] = "";
+  view_of(im->config, first, &view);
+  if (missing > 1) (void)snprintf(more, sizeof more, ", and so are %d more of %d", missing - 1, tensors);
+  return rf_fail(RF_BAD_DATA, "%s: tensor %s is missing%s; the configuration asks for it (%s)%s", im->file.path,
+                 view.name, more, first->name, rf_huggingface_name_hint(&im->file, im->used, view.name, hint));
+}
+
 static rf_status import_tensor(importer *im, int block, const rf_tensor *tensor) {
   rf_view view;
   view_of(im->config, tensor, &view);
   const rf_safetensor *source = find_source(im, &view);
-  if (!source)
-    return rf_fail(RF_BAD_DATA, "%s: tensor %s is missing; the configuration asks for it (%s)", im->file.path,
-                   view.name, tensor->name);
+  assert(source); /* check_all_there has passed */
   bool same = source->n_dims == view.n_dims;
   for (int d = 0; same && d < view.n_dims; d++) same = source->shape[d] == view.shape[d];
   if (!same) {
@@ -197,6 +216,8 @@ static rf_status import_all(importer *im) {
   const rf_layout *layout = rf_store_layout(im->store);
   im->used = calloc((size_t)im->file.n_tensors + 1, sizeof *im->used);
   if (!im->used) return rf_fail(RF_FAILED, "%s: out of memory", im->file.path);
+  RF_TRY(rf_huggingface_cut_prefix(&im->file, im->report->prefix));
+  RF_TRY(check_all_there(im));
   for (int b = 0; b < layout->n_blocks; b++)
     for (int t = 0; t < layout->blocks[b].n_tensors; t++) RF_TRY(import_tensor(im, b, &layout->blocks[b].tensors[t]));
   return check_surplus(im);

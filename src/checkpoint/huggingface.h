@@ -22,8 +22,9 @@ rf_status rf_huggingface_check(const rf_config *config);
 
 /* What import found on its way. */
 typedef struct rf_import_report {
-  int64_t tensors, rounded; /* values that the file holds more exactly than this build */
-  int64_t left_out;         /* tensors of the file that hold no parameters */
+  int64_t tensors, rounded;      /* values that the file holds more exactly than this build */
+  int64_t left_out;              /* tensors of the file that hold no parameters */
+  char prefix[RF_MAX_SAFE_NAME]; /* that every name of the file began with, and that was cut off */
 } rf_import_report;
 
 /* Fills the parameters of a store of one rank from a file. RF_BAD_DATA, by name: a tensor that is missing, of another

@@ -1,9 +1,17 @@
 #include "checkpoint/opened.h"
 #include "base/text.h"
+#include "checkpoint/astray.h"
 #include "checkpoint/files.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static rf_status refuse_folder(const char *folder, rf_status status) {
+  char advice[RF_MAX_ADVICE];
+  if (rf_astray_advice(folder, advice))
+    return rf_fail(status, "%s is no checkpoint, or not a whole one: %s", folder, advice);
+  return rf_context(status, "%s is no checkpoint, or not a whole one", folder);
+}
 
 rf_status rf_opened_commit(const char *folder, rf_commit *commit) {
   char path[RF_MAX_PATH], *text = NULL;
@@ -11,7 +19,7 @@ rf_status rf_opened_commit(const char *folder, rf_commit *commit) {
   *commit = (rf_commit){0};
   RF_TRY(rf_path_join(folder, RF_COMMIT_NAME, path));
   rf_status status = rf_file_load(path, RF_COMMIT_MOST_BYTES, &text, &length);
-  if (status != RF_OK) return rf_context(status, "%s is no checkpoint, or not a whole one", folder);
+  if (status != RF_OK) return refuse_folder(folder, status);
   status = rf_commit_parse(path, text, length, commit);
   free(text);
   return status;

@@ -1,8 +1,10 @@
+#include "base/recognise.h"
 #include "checkpoint/files.h"
 #include "checkpoint/safetensors.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The format's own limit. */
@@ -79,7 +81,8 @@ static rf_status take_offsets(const rf_safetensors *f, const json_t *value, int6
   if (json_array_size(value) != 2 || !json_is_integer(begin) || !json_is_integer(end))
     return refuse(f, tensor, "its data_offsets are not two whole numbers");
   const int64_t from = json_integer_value(begin), to = json_integer_value(end);
-  if (from < 0 || to < from || to > data_bytes) return refuse(f, tensor, "its data_offsets lie outside the file");
+  if (from < 0 || to < from || to > data_bytes)
+    return refuse(f, tensor, "its data_offsets lie outside the file; was that cut short on its way?");
   tensor->begin = from;
   tensor->bytes = to - from;
   if (tensor->bytes != tensor->count * element_bytes)
@@ -144,16 +147,35 @@ static rf_status parse_header(rf_safetensors *f, const char *text, int64_t lengt
   return status;
 }
 
+/* Weights come in many formats, and under names that say another one. */
+static rf_status refuse_other_formats(const rf_safetensors *f) {
+  const rf_recognised *what = rf_recognise_file(f->path);
+  if (!what || what->content == RF_CONTENT_WEIGHTS) return RF_OK;
+  return rf_fail(RF_BAD_DATA, "%s: is %s; %s", f->path, what->name,
+                 what->remedy ? what->remedy
+                              : "allowed: a .safetensors file, as transformers' save_pretrained(DIR) writes");
+}
+
+static rf_status refuse_folder(const rf_safetensors *f) {
+  struct stat about;
+  if (stat(f->path, &about) != 0 || !S_ISDIR(about.st_mode)) return RF_OK;
+  return rf_fail(RF_BAD_DATA, "%s: is a folder; name the .safetensors file in it", f->path);
+}
+
 static rf_status open_header(rf_safetensors *f) {
   int64_t size;
   unsigned char prefix[8];
   uint64_t length = 0;
+  RF_TRY(refuse_folder(f));
   RF_TRY(rf_file_open(f->path, &f->file, &size));
+  RF_TRY(refuse_other_formats(f));
   if (size < 8) return rf_fail(RF_BAD_DATA, "%s: has %lld bytes: no safetensors file", f->path, (long long)size);
   RF_TRY(rf_file_read(f->file, f->path, 0, prefix, 8));
   for (int i = 7; i >= 0; i--) length = length << 8 | prefix[i];
   if (length > (uint64_t)MOST_HEADER || (int64_t)length > size - 8)
-    return rf_fail(RF_BAD_DATA, "%s: its header should have %llu bytes; allowed: at most %lld, and what the file has",
+    return rf_fail(RF_BAD_DATA,
+                   "%s: its header should have %llu bytes; allowed: at most %lld, and what the file has; is it a "
+                   "safetensors file, and whole?",
                    f->path, (unsigned long long)length, (long long)MOST_HEADER);
   f->data = 8 + (int64_t)length;
   char *text = malloc((size_t)length + 1);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
   char name[32];
@@ -26,6 +27,21 @@ static const char *read_step(const char *name, int64_t *step) {
     *step = *step * 10 + (*at - '0');
   }
   return at > name + 5 ? at : NULL;
+}
+
+bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
+  char one[RF_MAX_PATH], commit[RF_MAX_PATH];
+  int64_t step, newest = -1;
+  DIR *entries = opendir(folder);
+  for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;) {
+    const char *rest = read_step(entry->d_name, &step);
+    if (!rest || *rest != '\0' || step <= newest || rf_path_join(folder, entry->d_name, one) != RF_OK) continue;
+    if (rf_path_join(one, RF_COMMIT_NAME, commit) != RF_OK || access(commit, F_OK) != 0) continue;
+    newest = step;
+    strcpy(path, one);
+  }
+  if (entries) (void)closedir(entries);
+  return newest >= 0;
 }
 
 static bool is_stale(const char *name) {

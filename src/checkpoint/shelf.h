@@ -20,6 +20,9 @@ typedef struct rf_shelf {
 /* "FOLDER/step-NNNNNNNN". RF_FAILED where it does not fit. */
 rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]);
 
+/* The newest checkpoint of a folder that has its COMMIT: its path; false: there is none. */
+bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]);
+
 /* Finds what is in the folder, if it exists. shelf: folder, lock and config are set; resumed_step: -1: none. Where
  * there is a lock, what other attempts left half written or half removed is removed first, and said; and a thread
  * begins to check and remove, as after a checkpoint was written: a run that is stopped again and again may never come

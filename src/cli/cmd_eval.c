@@ -59,24 +59,46 @@ static rf_status say_split(rf_model *model, const rf_dataset *dataset, rf_split 
   return status;
 }
 
+/* Nothing evaluated is no success. what: a file, or splits. */
+static rf_status refuse_nothing(const rf_config *config, const char *what, const char *remedy) {
+  return rf_fail(RF_BAD_DATA, "%s: no sequence of %lld tokens (data.length); %s", what, (long long)config->data.length,
+                 remedy);
+}
+
+static rf_status say_splits(rf_model *model, const rf_dataset *dataset) {
+  static const struct {
+    rf_split split;
+    const char *name;
+  } splits[] = {{RF_SPLIT_VALIDATION, "validation"}, {RF_SPLIT_TEST, "test"}};
+  int evaluated = 0;
+  for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+    char text[RF_MAX_SHORTAGE];
+    if (rf_dataset_shortage(dataset, splits[i].split, text)) rf_log_warn("%s: it is not evaluated", text);
+    if (rf_dataset_sequences(dataset, splits[i].split) == 0) continue;
+    RF_TRY(say_split(model, dataset, splits[i].split, splits[i].name));
+    evaluated++;
+  }
+  if (evaluated > 0) return RF_OK;
+  return refuse_nothing(rf_model_config_of(model), "validation and test",
+                        "lower it, change data.split, or name a file with --data");
+}
+
 /* With --data the whole file, else the validation and the test split; --logits writes the file's or the validation
  * split's. */
 static rf_status evaluate(const rf_arguments *arguments, rf_model *model, const rf_dataset *dataset) {
   const char *path = rf_arguments_value(arguments, "data"), *logits = rf_arguments_value(arguments, "logits");
-  const rf_split first = path ? RF_SPLIT_TEST : RF_SPLIT_VALIDATION;
+  const rf_split split = path ? RF_SPLIT_TEST : RF_SPLIT_VALIDATION;
   const char *name = path ? path : "validation";
-  const rf_data_config *data = &rf_model_config_of(model)->data;
-  if (rf_dataset_sequences(dataset, first) == 0 && (path || logits))
-    return rf_fail(RF_BAD_DATA, "%s: has fewer tokens than one sequence of %lld (data.length)", name,
-                   (long long)data->length);
-  if (!logits) {
-    RF_TRY(say_split(model, dataset, first, name));
-    return path ? RF_OK : say_split(model, dataset, RF_SPLIT_TEST, "test");
-  }
+  if (!path && !logits) return say_splits(model, dataset);
+  if (rf_dataset_sequences(dataset, split) == 0)
+    return refuse_nothing(rf_model_config_of(model), name,
+                          path ? "lower it, or give a longer file"
+                               : "lower it, change data.split, or name a file with --data");
+  if (!logits) return say_split(model, dataset, split, name);
   rf_loss loss;
-  RF_TRY(rf_score(model, dataset, first, logits, &loss));
+  RF_TRY(rf_score(model, dataset, split, logits, &loss));
   rf_loss_say(model, name, &loss);
-  rf_log_info("logits, token_loss and loss of %lld sequences in %s", (long long)rf_dataset_sequences(dataset, first),
+  rf_log_info("logits, token_loss and loss of %lld sequences in %s", (long long)rf_dataset_sequences(dataset, split),
               logits);
   return RF_OK;
 }
@@ -87,6 +109,7 @@ static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoin
   rf_dataset *dataset = NULL;
   RF_TRY(read_config(arguments, checkpoint, &config));
   RF_TRY(rf_dataset_open(&config.data, config.model.vocab_size, config.training.seed, &dataset));
+  rf_dataset_warn(dataset, 0);
   const rf_checkpoint_header *header = &rf_checkpoint_info_of(checkpoint)->header;
   rf_status status = rf_saved_model(checkpoint, &config, &model);
   if (status == RF_OK && !rf_arguments_value(arguments, "data"))

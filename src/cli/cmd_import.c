@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/recognise.h"
 #include "checkpoint/huggingface.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
@@ -32,6 +33,7 @@ static rf_status import(const char *path, const rf_config *config, const char *f
     rf_log_info("%s: %lld tensors with %lld parameters imported as %s (%lld others hold none)", path,
                 (long long)report.tensors, (long long)rf_store_parameters(rf_model_store(model)), folder,
                 (long long)report.left_out);
+    if (report.prefix[0] != '\0') rf_log_info("%s: every name began with '%s', which was cut off", path, report.prefix);
     if (report.rounded > 0)
       rf_log_warn("%s: %lld numbers were rounded to %s; the double build (-DRF_DOUBLE=ON) keeps them", path,
                   (long long)report.rounded, RF_REAL_NAME);
@@ -48,6 +50,10 @@ static rf_status run(const rf_arguments *arguments) {
     return rf_fail(RF_BAD_CONFIG, "reformer import: -o CHECKPOINT is missing: the folder to be made");
   if (lstat(folder, &about) == 0)
     return rf_fail(RF_BAD_CONFIG, "-o %s: exists already; remove it, or name another folder", folder);
+  const rf_recognised *what = rf_recognise_file(arguments->operand[1]);
+  if (what && what->content == RF_CONTENT_WEIGHTS)
+    return rf_fail(RF_BAD_CONFIG, "%s: is %s, where CONFIG belongs; allowed: reformer import MODEL.safetensors CONFIG",
+                   arguments->operand[1], what->name);
   RF_TRY(rf_config_load(NULL, arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   rf_status status = rf_huggingface_check(&config);
   if (status != RF_OK) return rf_context(RF_BAD_CONFIG, "%s", arguments->operand[1]);

@@ -283,6 +283,7 @@ static void warn_without_effect(const rf_check *check) {
   bool adam = config->optimizer.kind == RF_ADAM, axial = config->model.positions.kind == RF_POSITIONS_AXIAL;
   bool shaped = axial || config->model.positions.kind == RF_POSITIONS_LEARNED;
   bool tokens = config->data.kind == RF_DATA_TOKENS, file = config->data.kind != RF_DATA_DUPLICATE;
+  bool evaluates = config->data.split[1] > 0 || !file;
   bool ends = config->optimizer.schedule == RF_SCHEDULE_COSINE || config->optimizer.schedule == RF_SCHEDULE_LINEAR;
   const struct {
     const char *path;
@@ -293,6 +294,8 @@ static void warn_without_effect(const rf_check *check) {
       {"model.positions.dims", axial, "model.positions.kind: axial"},
       {"data.path", file, "data.kind: bytes or tokens"},
       {"data.token_bytes", tokens, "data.kind: tokens"},
+      {"data.split", file, "data.kind: bytes or tokens"},
+      {"training.eval_every", evaluates, "a validation share in data.split"},
       {"optimizer.lr_end", ends, "optimizer.schedule: cosine or linear"},
       {"optimizer.eps", adam, "optimizer.kind: adam"},
       {"optimizer.beta2", adam, "optimizer.kind: adam"},

@@ -1,143 +1,138 @@
 #include "cli/config_file.h"
+#include "base/recognise.h"
+#include "base/text.h"
 #include "cli/config_check.h"
 #include "cli/value.h"
+#include "cli/yaml_document.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_PATH = 256 };
+enum { LONGEST_PATH = 256, MOST_SHOWN = 160 };
 
 typedef struct rf_reader {
   rf_config *config;
   rf_origin *origin;
   bool from_set; /* the document is the value of a --set */
   yaml_document_t *document;
+  int first[RF_MAX_KEYS]; /* line of the document on which a key is given; 0: not yet */
 } rf_reader;
 
-static int line_of(const rf_reader *reader, const yaml_node_t *node) {
-  return reader->from_set ? RF_LINE_SET : (int)node->start_mark.line + 1;
-}
+static int line_of(const yaml_node_t *node) { return (int)node->start_mark.line + 1; }
 
 /* Puts the place in front of the present message. */
 static rf_status at(const rf_reader *reader, const yaml_node_t *node, const char *path, rf_status status) {
-  if (reader->from_set) return rf_context(status, "--set %s", path);
-  if (path[0] == '\0') return rf_context(status, "%s:%d", reader->origin->file, line_of(reader, node));
-  return rf_context(status, "%s:%d: %s", reader->origin->file, line_of(reader, node), path);
+  char shown[MOST_SHOWN];
+  (void)rf_text_show(path, shown, sizeof shown);
+  if (reader->from_set) return rf_context(status, "--set %s", shown);
+  if (path[0] == '\0') return rf_context(status, "%s:%d", reader->origin->file, line_of(node));
+  return rf_context(status, "%s:%d: %s", reader->origin->file, line_of(node), shown);
 }
 
-static rf_status read_section(const rf_reader *reader, const yaml_node_t *node, const char *section);
+static rf_status read_default(const rf_key *key, rf_config *config);
+static rf_status read_section(rf_reader *reader, const yaml_node_t *node, const char *section);
+
+static rf_status refuse_second(const rf_reader *reader, const yaml_node_t *node, const char *path, int first) {
+  return at(reader, node, path,
+            reader->from_set ? rf_fail(RF_BAD_CONFIG, "given twice in one value; keep one")
+                             : rf_fail(RF_BAD_CONFIG, "given twice, first on line %d; keep one", first));
+}
+
+static rf_status read_key(rf_reader *reader, const yaml_node_t *key_node, const yaml_node_t *node, int index) {
+  const rf_key *key = rf_key_at(index);
+  if (reader->first[index] > 0) return refuse_second(reader, key_node, key->path, reader->first[index]);
+  reader->first[index] = line_of(key_node);
+  /* What programs write where they have no value. One that is left out, as in "chunk:", is a slip. */
+  if (rf_value_is_null(node) && node->data.scalar.length > 0) {
+    reader->origin->line[index] = 0;
+    return read_default(key, reader->config);
+  }
+  reader->origin->line[index] = reader->from_set ? RF_LINE_SET : line_of(key_node);
+  return at(reader, key_node, key->path, rf_value_read(key, reader->document, node, reader->config));
+}
+
+static rf_status refuse_unknown(const rf_reader *reader, const yaml_node_t *node, const char *path) {
+  char nearest[RF_MAX_KEY];
+  const bool odd = strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789_.") != strlen(path);
+  return at(reader, node, path,
+            rf_fail(RF_BAD_CONFIG, "unknown key%s; the nearest known key is %s",
+                    odd ? " (names are of small letters, digits and _)" : "", rf_key_nearest(path, nearest)));
+}
 
 /* node: the value of `path`, which is a key, a section or neither; key_node: where it is named. */
-static rf_status read_entry(const rf_reader *reader, const yaml_node_t *key_node, const yaml_node_t *node,
-                            const char *path) {
+static rf_status read_entry(rf_reader *reader, const yaml_node_t *key_node, const yaml_node_t *node, const char *path) {
   int index = rf_key_index(path);
-  if (index >= 0) {
-    reader->origin->line[index] = line_of(reader, key_node);
-    return at(reader, key_node, path, rf_value_read(rf_key_at(index), reader->document, node, reader->config));
-  }
-  if (!rf_key_is_section(path)) {
-    return at(reader, key_node, path,
-              rf_fail(RF_BAD_CONFIG, "unknown key; the nearest known key is %s", rf_key_nearest(path)));
-  }
+  if (index >= 0) return read_key(reader, key_node, node, index);
+  if (!rf_key_is_section(path)) return refuse_unknown(reader, key_node, path);
+  if (rf_value_is_null(node)) return RF_OK; /* a section all of whose keys are comments */
   /* "positions: rotary" is short for "positions: {kind: rotary}". */
   char kind[LONGEST_PATH];
   (void)snprintf(kind, sizeof kind, "%s.kind", path);
-  if (node->type == YAML_SCALAR_NODE && rf_value_text(node) && rf_key_index(kind) >= 0) {
-    return read_entry(reader, key_node, node, kind);
-  }
+  if (rf_value_text(node) && rf_key_index(kind) >= 0) return read_entry(reader, key_node, node, kind);
   if (node->type == YAML_MAPPING_NODE) return read_section(reader, node, path);
-  char name[96];
+  char name[RF_MAX_VALUE_NAME];
   return at(reader, key_node, path,
-            rf_fail(RF_BAD_CONFIG, "found %s; allowed: a map of keys", rf_value_name(node, name, sizeof name)));
+            rf_fail(RF_BAD_CONFIG, "found %s; allowed: a map of keys", rf_value_name(node, name)));
 }
 
-static rf_status refuse_second(const rf_reader *reader, const yaml_node_t *section, const yaml_node_pair_t *pair,
-                               const char *name, const char *path) {
-  for (const yaml_node_pair_t *other = section->data.mapping.pairs.start; other < pair; other++) {
-    const yaml_node_t *key = yaml_document_get_node(reader->document, other->key);
-    const char *text = rf_value_text(key);
-    if (!text || strcmp(text, name) != 0) continue;
-    return at(reader, yaml_document_get_node(reader->document, pair->key), path,
-              rf_fail(RF_BAD_CONFIG, "given twice, first on line %d; keep one", (int)key->start_mark.line + 1));
+/* Names alone, so that a section is given once too. One that is spelled otherwise is found by its keys. */
+static rf_status refuse_second_name(const rf_reader *reader, const rf_yaml_pairs *pairs, int i, const char *path) {
+  const char *name = rf_value_text(pairs->pair[i].key);
+  for (int k = 0; k < i; k++) {
+    const char *other = rf_value_text(pairs->pair[k].key);
+    if (other && strcmp(name, other) == 0)
+      return refuse_second(reader, pairs->pair[i].key, path, line_of(pairs->pair[k].key));
   }
   return RF_OK;
 }
 
-static rf_status read_section(const rf_reader *reader, const yaml_node_t *node, const char *section) {
-  const yaml_node_pair_t *end = node->data.mapping.pairs.top;
-  for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < end; pair++) {
-    const yaml_node_t *key = yaml_document_get_node(reader->document, pair->key);
-    const yaml_node_t *value = yaml_document_get_node(reader->document, pair->value);
-    const char *name = rf_value_text(key);
-    if (!name || strlen(section) + strlen(name) + 2 > LONGEST_PATH / 2) {
-      char found[96];
-      return at(
-          reader, key, section,
-          rf_fail(RF_BAD_CONFIG, "found %s where the name of a key belongs", rf_value_name(key, found, sizeof found)));
-    }
-    char path[LONGEST_PATH];
-    (void)snprintf(path, sizeof path, "%s%s%s", section, section[0] != '\0' ? "." : "", name);
-    RF_TRY(refuse_second(reader, node, pair, name, path));
-    RF_TRY(read_entry(reader, key, value, path));
-  }
+static rf_status read_pair(rf_reader *reader, const rf_yaml_pairs *pairs, int i, const char *section) {
+  const yaml_node_t *key = pairs->pair[i].key;
+  const char *name = rf_value_text(key);
+  char path[LONGEST_PATH], found[RF_MAX_VALUE_NAME];
+  if (!name || name[0] == '\0' || strlen(section) + strlen(name) + 2 > LONGEST_PATH / 2)
+    return at(reader, key, section,
+              rf_fail(RF_BAD_CONFIG, "found %s where the name of a key belongs", rf_value_name(key, found)));
+  (void)snprintf(path, sizeof path, "%s%s%s", section, section[0] != '\0' ? "." : "", name);
+  RF_TRY(refuse_second_name(reader, pairs, i, path));
+  return read_entry(reader, key, pairs->pair[i].value, path);
+}
+
+/* Room for anchors: what stands under x-... at the top is nobody's setting. */
+static bool is_passed_over(const char *section, const yaml_node_t *key) {
+  const char *name = rf_value_text(key);
+  return section[0] == '\0' && name && strncmp(name, "x-", 2) == 0;
+}
+
+static rf_status read_section(rf_reader *reader, const yaml_node_t *node, const char *section) {
+  rf_yaml_pairs pairs;
+  rf_yaml_pairs_of(reader->document, node, &pairs);
+  if (pairs.wrong) return at(reader, pairs.wrong, section, rf_fail(RF_BAD_CONFIG, "%s", pairs.problem));
+  for (int i = 0; i < pairs.n; i++)
+    if (!is_passed_over(section, pairs.pair[i].key)) RF_TRY(read_pair(reader, &pairs, i, section));
   return RF_OK;
 }
 
-/* What libyaml has to say about text that is no YAML. `where`: the file, or "--set KEY". */
-static rf_status fail_syntax(const yaml_parser_t *parser, const char *where, bool has_lines) {
-  if (parser->error == YAML_MEMORY_ERROR) return rf_fail(RF_FAILED, "%s: out of memory", where);
-  const char *context = parser->context ? parser->context : "", *comma = parser->context ? ", " : "";
-  const char *problem = parser->problem ? parser->problem : "cannot be read";
-  /* The reader, which decodes bytes, knows an offset; the scanner and the parser know a line. */
-  if (parser->error == YAML_READER_ERROR) {
-    return rf_fail(RF_BAD_CONFIG, "%s: not valid YAML: %s (byte %zu)", where, problem, parser->problem_offset);
-  }
-  if (!has_lines) return rf_fail(RF_BAD_CONFIG, "%s: not valid YAML: %s%s%s", where, context, comma, problem);
-  return rf_fail(RF_BAD_CONFIG, "%s:%zu: not valid YAML: %s%s%s (column %zu)", where, parser->problem_mark.line + 1,
-                 context, comma, problem, parser->problem_mark.column + 1);
-}
-
-/* A second document behind the first would be ignored in silence. */
-static rf_status refuse_more(yaml_parser_t *parser, const char *where, bool has_lines) {
-  yaml_document_t next;
-  if (!yaml_parser_load(parser, &next)) return fail_syntax(parser, where, has_lines);
-  const yaml_node_t *root = yaml_document_get_root_node(&next);
-  size_t line = root ? root->start_mark.line + 1 : 0;
-  yaml_document_delete(&next);
-  if (line == 0) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG, "%s:%zu: a second YAML document begins here; allowed: one", where, line);
+static rf_status read_root(rf_reader *reader, const char *where, const char *path) {
+  const yaml_node_t *root = yaml_document_get_root_node(reader->document);
+  char name[RF_MAX_VALUE_NAME];
+  if (reader->from_set && root) return read_entry(reader, root, root, path);
+  if (root && root->type == YAML_MAPPING_NODE) return read_section(reader, root, "");
+  return rf_fail(RF_BAD_CONFIG, "%s: found %s; allowed: %s", where, rf_value_name(root, name),
+                 reader->from_set ? "a value behind the =" : "a map of sections (model, data, training, ...)");
 }
 
 /* Loads the one document of a text and reads it: a file from the top, the value of a --set as that of `path`. */
 static rf_status with_document(const char *text, size_t length, const char *where, const rf_reader *reader,
                                const char *path) {
-  yaml_parser_t parser;
+  const rf_yaml_text source = {.text = text, .length = length, .where = where, .has_lines = !reader->from_set};
   yaml_document_t document;
-  if (!yaml_parser_initialize(&parser)) return rf_fail(RF_FAILED, "%s: out of memory", where);
-  yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-  if (!yaml_parser_load(&parser, &document)) {
-    rf_status status = fail_syntax(&parser, where, !reader->from_set);
-    yaml_parser_delete(&parser);
-    return status;
-  }
   rf_reader with = *reader;
+  RF_TRY(rf_yaml_load(&source, &document));
   with.document = &document;
-  const yaml_node_t *root = yaml_document_get_root_node(&document);
-  rf_status status = root ? refuse_more(&parser, where, !reader->from_set) : RF_OK;
-  char name[96];
-  if (status != RF_OK) {
-    ; /* said already */
-  } else if (reader->from_set && root) {
-    status = read_entry(&with, root, root, path);
-  } else if (root && root->type == YAML_MAPPING_NODE) {
-    status = read_section(&with, root, "");
-  } else {
-    status = rf_fail(RF_BAD_CONFIG, "%s: found %s; allowed: %s", where, rf_value_name(root, name, sizeof name),
-                     reader->from_set ? "a value behind the =" : "a map of sections (model, data, training, ...)");
-  }
+  const rf_status status = read_root(&with, where, path);
   yaml_document_delete(&document);
-  yaml_parser_delete(&parser);
   return status;
 }
 
@@ -155,15 +150,16 @@ static rf_status read_set(const rf_reader *reader, const char *setting) {
   return with_document(equals + 1, strlen(equals + 1), where, reader, path);
 }
 
+static rf_status read_default(const rf_key *key, rf_config *config) {
+  rf_origin nowhere = {.file = "default"};
+  const rf_reader reader = {.config = config, .origin = &nowhere, .from_set = true};
+  if (!key->initial) return RF_OK;
+  return with_document(key->initial, strlen(key->initial), "default", &reader, key->path);
+}
+
 rf_status rf_config_defaults(rf_config *config) {
   memset(config, 0, sizeof *config);
-  for (int i = 0; i < rf_key_count(); i++) {
-    const rf_key *key = rf_key_at(i);
-    if (!key->initial) continue;
-    rf_origin nowhere = {.file = "default"};
-    rf_reader reader = {.config = config, .origin = &nowhere, .from_set = true};
-    RF_TRY(with_document(key->initial, strlen(key->initial), "default", &reader, key->path));
-  }
+  for (int i = 0; i < rf_key_count(); i++) RF_TRY(read_default(rf_key_at(i), config));
   return RF_OK;
 }
 
@@ -181,6 +177,10 @@ static rf_status refuse_missing(const rf_origin *origin) {
 rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
                               rf_config *config, rf_origin *origin) {
   *origin = (rf_origin){.file = file};
+  const rf_recognised *what = rf_recognise(text, length);
+  if (what)
+    return rf_fail(RF_BAD_CONFIG, "%s: is %s; %s", file, what->name,
+                   what->content == RF_CONTENT_STAND_IN ? what->remedy : "allowed: a configuration in YAML or JSON");
   RF_TRY(rf_config_defaults(config));
   rf_reader reader = {.config = config, .origin = origin};
   RF_TRY(with_document(text, length, file, &reader, ""));

@@ -1,4 +1,5 @@
 /* Rank 0 reads the file, whatever it is: a pipe gives its bytes once, and hosts may see different files. */
+#include "checkpoint/astray.h"
 #include "cli/config_check.h"
 #include "cli/config_file.h"
 #include "comm/agree.h"
@@ -9,6 +10,12 @@
 #include <string.h>
 
 enum { MOST_BYTES = 1 << 20 };
+
+static rf_status refuse_folder(const char *file) {
+  char advice[RF_MAX_ADVICE];
+  const char *meant = rf_astray_config_advice(file, advice);
+  return rf_fail(RF_BAD_CONFIG, "%s: is a folder; %s", file, meant ? meant : "give the path of a configuration file");
+}
 
 /* Free *text. */
 static rf_status read_file(const char *file, char **text, size_t *length) {
@@ -25,7 +32,9 @@ static rf_status read_file(const char *file, char **text, size_t *length) {
   errno = 0;
   *length = fread(*text, 1, MOST_BYTES + 1, stream);
   rf_status status = RF_OK;
-  if (ferror(stream)) {
+  if (ferror(stream) && errno == EISDIR) {
+    status = refuse_folder(file);
+  } else if (ferror(stream)) {
     status =
         rf_fail(RF_BAD_CONFIG, "%s: cannot be read: %s; give the path of a configuration file", file, strerror(errno));
   } else if (*length > MOST_BYTES) {

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "reformer/rng.h"
 #include <assert.h>
+#include <ctype.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -260,25 +261,46 @@ static const char *leaf_of(const char *path) {
   return dot ? dot + 1 : path;
 }
 
+/* In small letters, and without what no name has. */
+static void plain_name(const char *path, char *plain) {
+  size_t n = 0;
+  for (; *path != '\0' && n < RF_MAX_KEY - 1; path++)
+    if (isalnum((unsigned char)*path) || *path == '_' || *path == '.') plain[n++] = (char)tolower((unsigned char)*path);
+  plain[n] = '\0';
+}
+
+typedef struct nearest {
+  const char *path;
+  size_t length; /* of the path, up to the end of a section's name */
+  int distance;
+} nearest;
+
+/* name: the first `length` letters of a key's path. */
+static void try_name(const char *leaf, const char *path, size_t length, nearest *best) {
+  char name[RF_MAX_KEY];
+  (void)snprintf(name, sizeof name, "%.*s", (int)length, path);
+  const int distance = rf_text_distance(leaf, leaf_of(name));
+  if (distance < best->distance) *best = (nearest){path, length, distance};
+}
+
 /* Distances of whole paths would let a long common section outweigh the key itself, so names are compared after the
- * section: first among its own keys, where up to half of the letters may be wrong, then everywhere. */
-const char *rf_key_nearest(const char *path) {
-  const char *leaf = leaf_of(path);
-  size_t section = (size_t)(leaf - path);
-  int inside = -1, inside_least = INT_MAX, outside = 0, outside_least = INT_MAX;
+ * section: first among its own keys and sections, where up to half of the letters may be wrong, then all keys. */
+const char *rf_key_nearest(const char *path, char *buffer) {
+  char plain[RF_MAX_KEY];
+  plain_name(path, plain);
+  const char *leaf = leaf_of(plain);
+  const size_t section = (size_t)(leaf - plain);
+  nearest inside = {.distance = INT_MAX}, outside = {.distance = INT_MAX};
   for (int i = 0; i < N_KEYS; i++) {
-    int distance = rf_text_distance(leaf, leaf_of(keys[i].path));
-    if (strncmp(keys[i].path, path, section) == 0 && section > 0 && distance < inside_least) {
-      inside_least = distance;
-      inside = i;
-    }
-    if (distance < outside_least) {
-      outside_least = distance;
-      outside = i;
-    }
+    const char *key = keys[i].path;
+    if (strncmp(key, plain, section) == 0) try_name(leaf, key, section + strcspn(key + section, "."), &inside);
+    try_name(leaf, key, strlen(key), &outside);
   }
-  bool near_inside = inside >= 0 && (inside_least * 2 <= (int)strlen(leaf) || inside_least <= outside_least);
-  return keys[near_inside ? inside : outside].path;
+  const bool is_near = inside.distance <= (int)strlen(leaf) / 2;
+  const bool is_nearer = section > 0 && inside.path && inside.distance <= outside.distance;
+  const nearest *best = is_near || is_nearer ? &inside : &outside;
+  (void)snprintf(buffer, RF_MAX_KEY, "%.*s", (int)best->length, best->path);
+  return buffer;
 }
 
 static void append_words(char *buffer, const char *const *words) {

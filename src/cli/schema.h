@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { RF_MAX_KEYS = 128, RF_MAX_ITEM = RF_MAX_PATH, RF_MAX_ALLOWED = 512 };
+enum { RF_MAX_KEYS = 128, RF_MAX_KEY = 128, RF_MAX_ITEM = RF_MAX_PATH, RF_MAX_ALLOWED = 512 };
 
 /* How a key's value is written, and what its field in rf_config is. */
 typedef enum rf_key_kind {
@@ -48,8 +48,9 @@ const rf_key *rf_key_at(int index);
 int rf_key_index(const char *path); /* -1: no such key */
 bool rf_key_is_section(const char *path);
 
-/* The known key that an unknown one most likely meant: of the same section where one is near, else any. */
-const char *rf_key_nearest(const char *path);
+/* The known key or section that an unknown one most likely meant: of the same section where one is near, else any key.
+ * Returns buffer, RF_MAX_KEY bytes. */
+const char *rf_key_nearest(const char *path, char *buffer);
 
 /* What is allowed, as a phrase: "a whole number from 1 to 1024, or auto". Returns buffer, RF_MAX_ALLOWED bytes. */
 const char *rf_key_allowed(const rf_key *key, char *buffer);

@@ -1,4 +1,5 @@
 #include "cli/value.h"
+#include "base/text.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -8,10 +9,8 @@
 
 static const char *raw_text(const yaml_node_t *node) { return (const char *)node->data.scalar.value; }
 
-static bool is_plain(const yaml_node_t *node) { return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE; }
-
-static bool is_null(const yaml_node_t *node) {
-  if (!is_plain(node)) return false;
+bool rf_value_is_null(const yaml_node_t *node) {
+  if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE) return false;
   static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
   for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
     if (strcmp(raw_text(node), nulls[i]) == 0) return true;
@@ -20,59 +19,78 @@ static bool is_null(const yaml_node_t *node) {
 }
 
 const char *rf_value_text(const yaml_node_t *node) {
-  if (node->type != YAML_SCALAR_NODE || is_null(node)) return NULL;
+  if (node->type != YAML_SCALAR_NODE || rf_value_is_null(node)) return NULL;
   return strlen(raw_text(node)) == node->data.scalar.length ? raw_text(node) : NULL;
 }
 
-const char *rf_value_name(const yaml_node_t *node, char *buffer, size_t size) {
+const char *rf_value_name(const yaml_node_t *node, char *buffer) {
   const char *kind = NULL;
+  char shown[RF_MAX_VALUE_NAME - 2];
   if (!node || node->type == YAML_NO_NODE)
     kind = "nothing";
   else if (node->type == YAML_SEQUENCE_NODE)
     kind = "a list";
   else if (node->type == YAML_MAPPING_NODE)
     kind = "a map of keys";
-  else if (is_null(node))
+  else if (rf_value_is_null(node))
     kind = "nothing";
   else if (strlen(raw_text(node)) != node->data.scalar.length)
     kind = "text with a zero byte";
   if (kind)
-    (void)snprintf(buffer, size, "%s", kind);
+    (void)snprintf(buffer, RF_MAX_VALUE_NAME, "%s", kind);
   else
-    (void)snprintf(buffer, size, "'%.60s%s'", raw_text(node), strlen(raw_text(node)) > 60 ? "..." : "");
+    (void)snprintf(buffer, RF_MAX_VALUE_NAME, "'%s'", rf_text_show(raw_text(node), shown, sizeof shown));
   return buffer;
 }
 
-/* The text of a scalar that may be a number or a truth value: quoted text is text. NULL otherwise. */
-static const char *plain_text(const yaml_node_t *node) {
-  const char *text = rf_value_text(node);
-  return text && is_plain(node) ? text : NULL;
+/* 010 is eight to some readers and ten to others. */
+static bool has_leading_zero(const char *text) {
+  text += *text == '-' || *text == '+';
+  return text[0] == '0' && isdigit((unsigned char)text[1]);
+}
+
+/* Decimals only: strtod would take hexadecimal numbers, inf and nan. */
+static bool read_decimal(const char *text, double *value) {
+  char *end = NULL;
+  if (strspn(text, "+-.0123456789eE") != strlen(text) || has_leading_zero(text)) return false;
+  *value = strtod(text, &end);
+  return end != text && *end == '\0' && isfinite(*value);
+}
+
+/* Also what programs write for whole numbers that they hold as reals: 1e3, 1000.0. */
+static bool read_whole(const char *text, int64_t *value) {
+  const double most = 9007199254740992; /* 2^53: above, not every whole number is a real */
+  double real = 0;
+  char *end = NULL;
+  if (!read_decimal(text, &real)) return false;
+  errno = 0;
+  *value = strtoll(text, &end, 10);
+  if (*end == '\0') return errno == 0;
+  *value = (int64_t)(fabs(real) <= most ? real : 0);
+  return fabs(real) <= most && (double)*value == real;
 }
 
 static bool read_int(const rf_key *key, const yaml_node_t *node, int64_t *value) {
-  const char *text = plain_text(node);
+  const char *text = rf_value_text(node);
   if (!text) return false;
   if (key->automatic && key->kind == RF_KEY_INT && strcmp(text, "auto") == 0) {
     *value = 0;
     return true;
   }
-  if (!isdigit((unsigned char)text[0]) && text[0] != '-' && text[0] != '+') return false;
-  char *end = NULL;
-  errno = 0;
-  long long number = strtoll(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0') return false;
+  int64_t number = 0;
+  if (!read_whole(text, &number)) return false;
   *value = number;
   return (double)number >= key->low && (double)number <= key->high && !(key->even && number % 2 != 0);
 }
 
 static bool read_bytes(const yaml_node_t *node, int64_t *value) {
   static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
-  const char *text = plain_text(node);
+  const char *text = rf_value_text(node);
   if (text && strcmp(text, "auto") == 0) {
     *value = RF_MEMORY_AUTO;
     return true;
   }
-  if (!text || !isdigit((unsigned char)text[0])) return false;
+  if (!text || !isdigit((unsigned char)text[0]) || has_leading_zero(text)) return false;
   char *end = NULL;
   errno = 0;
   const unsigned long long number = strtoull(text, &end, 10);
@@ -84,8 +102,8 @@ static bool read_bytes(const yaml_node_t *node, int64_t *value) {
 }
 
 static bool read_seed(const yaml_node_t *node, uint64_t *value) {
-  const char *text = plain_text(node);
-  if (!text || !isdigit((unsigned char)text[0])) return false;
+  const char *text = rf_value_text(node);
+  if (!text || !isdigit((unsigned char)text[0]) || has_leading_zero(text)) return false;
   char *end = NULL;
   errno = 0;
   *value = strtoull(text, &end, 10);
@@ -93,16 +111,13 @@ static bool read_seed(const yaml_node_t *node, uint64_t *value) {
 }
 
 static bool read_real(const rf_key *key, const yaml_node_t *node, double *value) {
-  const char *text = plain_text(node);
+  const char *text = rf_value_text(node);
   if (text && key->automatic && strcmp(text, "auto") == 0) {
     *value = NAN;
     return true;
   }
-  /* Decimals only: strtod would take hexadecimal numbers, inf and nan. */
-  if (!text || strspn(text, "+-.0123456789eE") != strlen(text)) return false;
-  char *end = NULL;
-  double number = strtod(text, &end);
-  if (end == text || *end != '\0' || !isfinite(number)) return false;
+  double number = 0;
+  if (!text || !read_decimal(text, &number)) return false;
   *value = number;
   bool above = key->low_open ? number > key->low : number >= key->low;
   bool below = key->high_open ? number < key->high : number <= key->high;
@@ -110,7 +125,7 @@ static bool read_real(const rf_key *key, const yaml_node_t *node, double *value)
 }
 
 static bool read_bool(const yaml_node_t *node, bool *value) {
-  const char *text = plain_text(node);
+  const char *text = rf_value_text(node);
   if (!text) return false;
   *value = strcmp(text, "true") == 0 || strcmp(text, "True") == 0 || strcmp(text, "TRUE") == 0;
   return *value || strcmp(text, "false") == 0 || strcmp(text, "False") == 0 || strcmp(text, "FALSE") == 0;
@@ -172,10 +187,22 @@ static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *conf
   return false;
 }
 
+/* Where a value is nearly a number, what keeps it from being one. */
+static const char *hint_of(const rf_key *key, const yaml_node_t *node) {
+  const char *text = rf_value_text(node);
+  const bool number = key->kind == RF_KEY_INT || key->kind == RF_KEY_INTS || key->kind == RF_KEY_SEED ||
+                      key->kind == RF_KEY_BYTES || key->kind == RF_KEY_REAL || key->kind == RF_KEY_REALS;
+  if (!number || !text || strpbrk(text, "0123456789") == NULL) return "";
+  if (has_leading_zero(text)) return " (without the 0 in front, which means octal to some)";
+  if (strchr(text, ',')) return " (with a point, not a comma)";
+  if (strchr(text, '_')) return " (without _)";
+  return "";
+}
+
 static rf_status refuse(const rf_key *key, const yaml_node_t *node, const char *where) {
-  char name[96], allowed[RF_MAX_ALLOWED];
-  return rf_fail(RF_BAD_CONFIG, "found %s%s; allowed: %s", rf_value_name(node, name, sizeof name), where,
-                 rf_key_allowed(key, allowed));
+  char name[RF_MAX_VALUE_NAME], allowed[RF_MAX_ALLOWED];
+  return rf_fail(RF_BAD_CONFIG, "found %s%s; allowed: %s%s", rf_value_name(node, name), where,
+                 rf_key_allowed(key, allowed), hint_of(key, node));
 }
 
 static void clear_items(const rf_key *key, rf_config *config) {

@@ -1,5 +1,7 @@
 #include "reformer/dataset.h"
 
+#include "base/log.h"
+#include "base/recognise.h"
 #include "data/duplicate.h"
 #include "data/identity.h"
 #include "data/source.h"
@@ -7,6 +9,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct rf_dataset {
@@ -33,16 +36,11 @@ static rf_status open_file(rf_dataset *dataset, int64_t vocab_size) {
   if (bytes && vocab_size < 256)
     return rf_fail(RF_BAD_CONFIG, "model.vocab_size is %" PRId64 ", but data.kind bytes needs 256 or more", vocab_size);
   RF_TRY(rf_source_open(config->path, bytes ? 1 : config->token_bytes, vocab_size, &dataset->source));
-  int64_t tokens = dataset->source.tokens;
-  dataset->sampler = rf_sampler_create(tokens, config->split, config->length, dataset->seed);
-  int64_t train = dataset->sampler.edges[1];
-  if (config->split[RF_SPLIT_TRAIN] > 0 && train < config->length)
-    return rf_fail(RF_BAD_DATA,
-                   "%s: %" PRId64 " tokens are for training (%g of %" PRId64
-                   ", data.split), but one sequence needs %" PRId64
-                   " (data.length); lower data.length, raise the first part of data.split, or give a longer file",
-                   config->path, train, config->split[RF_SPLIT_TRAIN], tokens, config->length);
-  return RF_OK;
+  dataset->sampler = rf_sampler_create(dataset->source.tokens, config->split, config->length, dataset->seed);
+  char text[RF_MAX_SHORTAGE];
+  if (!rf_dataset_shortage(dataset, RF_SPLIT_TRAIN, text)) return RF_OK;
+  return rf_fail(RF_BAD_DATA, "%s: %s; lower data.length, raise the first part of data.split, or give a longer file",
+                 config->path, text);
 }
 
 rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset_out) {
@@ -85,6 +83,60 @@ int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split) {
   return split == RF_SPLIT_TRAIN ? RF_DUPLICATE_EPOCH : RF_DUPLICATE_EVALUATION;
 }
 
+static const char *const split_names[] = {"training", "validation", "test"};
+
+const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char *text) {
+  const rf_data_config *config = &dataset->config;
+  const int64_t *edges = dataset->sampler.edges;
+  if (rf_dataset_sequences(dataset, split) > 0 || !(config->split[split] > 0)) return NULL;
+  (void)snprintf(text, RF_MAX_SHORTAGE,
+                 "%s: %" PRId64 " tokens (data.split: %g of %" PRId64 "), and one sequence needs %" PRId64
+                 " (data.length)",
+                 split_names[split], edges[split + 1] - edges[split], config->split[split], dataset->source.tokens,
+                 config->length);
+  return text;
+}
+
+static void warn_of_bytes(const rf_dataset *dataset) {
+  const char *path = dataset->config.path;
+  const rf_source *source = &dataset->source;
+  const rf_recognised *what = rf_recognise(source->map, (size_t)source->tokens);
+  int64_t zeros = 0, n = source->tokens < RF_HEAD_BYTES ? source->tokens : RF_HEAD_BYTES;
+  for (int64_t i = 0; i < n; i++) zeros += source->map[i] == 0;
+  if (what)
+    rf_log_warn("%s: is %s, and its bytes are taken as they stand%s%s", path, what->name,
+                what->remedy ? "; if that was not meant, " : "", what->remedy ? what->remedy : "");
+  else if (8 * zeros > n)
+    rf_log_warn("%s: %" PRId64 " of its first %" PRId64 " bytes are 0, which no text has: if these are ids of tokens, "
+                "set data.kind: tokens",
+                path, zeros, n);
+}
+
+static void warn_of_splits(const rf_dataset *dataset, int64_t batch) {
+  const char *path = dataset->config.path;
+  char text[RF_MAX_SHORTAGE];
+  if (rf_dataset_shortage(dataset, RF_SPLIT_VALIDATION, text))
+    rf_log_warn("%s: %s: nothing is evaluated, and no checkpoint is the best; lower data.length, raise the second part "
+                "of data.split, or give a longer file",
+                path, text);
+  if (rf_dataset_shortage(dataset, RF_SPLIT_TEST, text)) rf_log_warn("%s: %s: it is not evaluated", path, text);
+  const int64_t unused = dataset->source.tokens - dataset->sampler.edges[3];
+  if (unused > 0)
+    rf_log_warn("%s: the shares of data.split leave %" PRId64 " of its %" PRId64 " tokens unused", path, unused,
+                dataset->source.tokens);
+  const int64_t train = rf_dataset_sequences(dataset, RF_SPLIT_TRAIN);
+  if (train < batch)
+    rf_log_warn("%s: %" PRId64 " sequences of %" PRId64 " tokens (data.length) are for training, and a step takes "
+                "%" PRId64 " (training.batch): it sees some more than once",
+                path, train, dataset->config.length, batch);
+}
+
+void rf_dataset_warn(const rf_dataset *dataset, int64_t batch) {
+  if (dataset->config.kind == RF_DATA_DUPLICATE) return;
+  if (dataset->config.kind == RF_DATA_BYTES) warn_of_bytes(dataset);
+  if (batch > 0) warn_of_splits(dataset, batch);
+}
+
 /* Tokens [first, first + count) of a sequence, count >= 0. */
 static rf_status read_tokens(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
                              int32_t *tokens) {
@@ -103,10 +155,7 @@ rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t in
   assert(first >= 0 && count >= 0 && first + count <= length);
   if (rf_dataset_sequences(dataset, split) == 0)
     return rf_fail(RF_BAD_DATA, "%s: data.split leaves no sequence of %" PRId64 " tokens (data.length) for %s",
-                   dataset->config.path, length,
-                   split == RF_SPLIT_TRAIN        ? "training"
-                   : split == RF_SPLIT_VALIDATION ? "validation"
-                                                  : "the test");
+                   dataset->config.path, length, split_names[split]);
   RF_TRY(read_tokens(dataset, split, index, first, count, tokens));
   if (count == 0) return RF_OK;
   /* The label of the last token read is one token further, unless the sequence ends there. */

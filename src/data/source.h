@@ -15,7 +15,9 @@ typedef struct rf_source {
   const unsigned char *map; /* [tokens * token_bytes] */
 } rf_source;
 
-/* RF_BAD_DATA where the file is missing, unreadable, not a plain file, empty or not whole tokens. */
+/* RF_BAD_DATA where the file is missing, unreadable, not a plain file, empty or not whole tokens; where it is a pointer
+ * to another file; and, for tokens, where it is another format's, or holds text or ids that are twice as wide or more.
+ */
 rf_status rf_source_open(const char *path, int token_bytes, int64_t vocab_size, rf_source *source);
 void rf_source_close(rf_source *source);
 

@@ -171,6 +171,7 @@ static rf_status train(run *r, rf_train_end *end) {
               (long long)rf_store_parameters(rf_model_store(t->model)),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_TRAIN),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_VALIDATION), (long long)t->config.data.length);
+  rf_dataset_warn(t->dataset, t->config.training.batch);
   rf_memory_say(t);
   RF_TRY(run_steps(r, &end->step));
   RF_TRY(finish_saving(r, end->step));

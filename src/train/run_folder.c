@@ -1,4 +1,5 @@
 #include "train/run_folder.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include <errno.h>
 #include <stdio.h>
@@ -66,6 +67,10 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
   struct stat about;
   if (stat(folder->path, &about) != 0) return errno == ENOENT ? RF_OK : refuse(folder->path, errno);
   if (!S_ISDIR(about.st_mode)) return refuse(folder->path, ENOTDIR);
+  if (is_there(folder->path, RF_COMMIT_NAME))
+    return rf_fail(RF_BAD_CONFIG,
+                   "run folder %s: is a checkpoint; name its run's folder, or begin from it: --resume %s", folder->path,
+                   folder->path);
   return lock_and_look(folder);
 }
 

@@ -84,6 +84,24 @@ static void test_durations_read_like_a_clock(void **state) {
   }
 }
 
+static void test_what_is_shown_can_be_told_apart(void **state) {
+  (void)state;
+  const struct {
+    const char *text, *shown;
+  } rows[] = {{"", ""},
+              {"plain ~", "plain ~"},
+              {"a\tb\x1b\x7f", "a<U+0009>b<U+001B><U+007F>"},
+              {"\xc2\xa0x\xc3\xa9", "<U+00A0>x<U+00E9>"},
+              {"\xe2\x80\x8b\xf0\x9f\x98\x80", "<U+200B><U+1F600>"},
+              {"\xff\xc3", "<FF><C3>"},
+              {"\xe2\x80", "<E2><80>"}};
+  char buffer[32], longer[32];
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    assert_string_equal(rf_text_show(rows[i].text, buffer, sizeof buffer), rows[i].shown);
+  assert_string_equal(rf_text_show("0123456789012345678901234567", longer, 32), "0123456789012345678901234567");
+  assert_string_equal(rf_text_show("01234567890123456789012345678", longer, 32), "0123456789012345678901234567...");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_distance_counts_single_edits_and_swaps),
@@ -92,6 +110,7 @@ int main(void) {
       cmocka_unit_test(test_append_cuts_what_does_not_fit),
       cmocka_unit_test(test_a_real_reads_back_as_itself_and_is_short),
       cmocka_unit_test(test_durations_read_like_a_clock),
+      cmocka_unit_test(test_what_is_shown_can_be_told_apart),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,39 @@ def refused():
     check(not os.path.exists(path("large.st")), "a failed export left a file behind")
 
 
+def named():
+    """Words in front of all names are cut off; names that are only nearly right are told, with the nearest."""
+    hf, weights = random_model(1)
+    config, file, plain = path("named.yaml"), path("named.safetensors"), path("named-plain")
+    write_config(config, hf, "{kind: tokens, path: none, length: %d}")
+    good = {key: pack(value, "F32") for key, value in weights.items()}
+    write_safetensors(file, good)
+    run("import", file, config, "-o", plain)
+    run("export", plain, "-o", path("plain.st"), "--dtype", "f32")
+    for i, prefix in enumerate(["module.", "model.", "module._orig_mod."]):
+        write_safetensors(file, {prefix + key: value for key, value in good.items()})
+        run("import", file, config, "-o", path(f"named-{i}"), says=[f"every name began with '{prefix}', which was cut"])
+        run("export", path(f"named-{i}"), "-o", path("named.st"), "--dtype", "f32", "--force")
+        found = read_safetensors(path("named.st"))
+        check(found == good == read_safetensors(path("plain.st")), prefix, "other bytes came out")
+    two = {**{"student." + key: value for key, value in good.items()}, "lm_head.bias": good["lm_head.bias"]}
+    bare = {key.removeprefix("reformer."): value for key, value in good.items() if key.startswith("reformer.")}
+    layer = "reformer.encoder.layers.0.attention.output.dense.weight"
+    renamed = {**without(good, layer), layer.replace("output.dense", "output.dens"): good[layer]}
+    for tensors, says in [(two, ["tensor lm_head.bias: its name does not begin with 'student.'"]),
+                          (bare, [f"is missing, and so are {len(good) - 1} more of {len(good)}", "has no head"]),
+                          (renamed, [f"tensor {layer} is missing; the", "nearest name there is", "output.dens.weight"]),
+                          (without(good, layer), [f"tensor {layer} is missing; the configuration asks for it ("])]:
+        write_safetensors(file, tensors)
+        run("import", file, config, "-o", path("never"), status=3, says=says)
+    write_safetensors(file, good)
+    run("import", config, file, "-o", path("never"), status=2, says=["is a safetensors file", "MODEL.safetensors CONFIG"])
+    with open(file, "r+b") as out:  # a download that broke off
+        out.truncate(os.path.getsize(file) - 100)
+    run("import", file, config, "-o", path("never"), status=3, says=["lie outside the file", "cut short"])
+    check(not os.path.exists(path("never")), "a refused import left a checkpoint behind")
+
+
 def reader():
     """The few lines of docs/checkpoint.md read what the program wrote, from any folder."""
     text = open(os.path.join(source, "docs/checkpoint.md")).read()
@@ -254,6 +287,7 @@ for golden_name in ["model_lsh", "model_mixed", "model_masked_lm", "model_gelu_l
 for some_seed in range(3):
     survives(some_seed)
 refused()
+named()
 reader()
 print(checks, "checks,", failures, "failed")
 sys.exit(failures > 0)

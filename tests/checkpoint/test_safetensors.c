@@ -253,6 +253,43 @@ static void test_mutated_files_never_crash_the_reader(void **state) {
   folder_remove(folder);
 }
 
+static void test_weights_in_another_format_are_told(void **state) {
+  (void)state;
+#define ROW(head, ...)                                                                                                 \
+  {                                                                                                                    \
+    head, sizeof(head) - 1, { __VA_ARGS__ }                                                                            \
+  }
+  const struct {
+    const char *head;
+    size_t length;
+    const char *texts[2];
+  } rows[] = {ROW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
+              ROW("PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0archive/data.pkl",
+                  "is a file of PyTorch", "save_pretrained(DIR)"),
+              ROW("\x80\2}q\0(X\3\0\0\0abcq\1", "is a Python pickle", "save_pretrained(DIR)"),
+              ROW("GGUF\3\0\0\0", "is a GGUF model", "a .safetensors file"),
+              ROW("\x89HDF\r\n\x1a\n", "is an HDF5 file", "a .safetensors file"),
+              ROW("\x93NUMPY\1\0", "is a NumPy array", "a .safetensors file"),
+              ROW("\x1f\x8b\x08\0", "is a gzip archive", "gunzip"),
+              ROW("\n<!DOCTYPE html>", "is an HTML page", "login"),
+              ROW("{\"metadata\": {}, \"weight_map\": {", "is the index of a model", "max_shard_size"),
+              ROW("{\"architectures\": [\"Reformer", "is HuggingFace's description", "a .safetensors file")};
+  const char *folder = folder_make();
+  const char *path = folder_path(folder, "m.safetensors");
+  rf_safetensors file;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char bytes[200] = "";
+    memcpy(bytes, rows[i].head, rows[i].length);
+    file_write(path, bytes, sizeof bytes);
+    assert_int_equal(rf_safetensors_open(path, &file), RF_BAD_DATA);
+    for (int k = 0; k < 2; k++)
+      if (!strstr(rf_error_message(), rows[i].texts[k])) fail_msg("%s: %s", rows[i].texts[k], rf_error_message());
+  }
+  assert_int_equal(rf_safetensors_open(folder, &file), RF_BAD_DATA);
+  assert_non_null(strstr(rf_error_message(), "is a folder; name the .safetensors file in it"));
+  folder_remove(folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_half_and_brain_float_survives_the_way_there_and_back),
@@ -261,6 +298,7 @@ int main(void) {
       cmocka_unit_test(test_what_is_written_reads_back_the_same),
       cmocka_unit_test(test_values_that_do_not_fit_are_refused_by_name),
       cmocka_unit_test(test_headers_that_lie_are_refused_by_the_name_of_the_tensor),
+      cmocka_unit_test(test_weights_in_another_format_are_told),
       cmocka_unit_test(test_mutated_files_never_crash_the_reader),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

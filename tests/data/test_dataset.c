@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,125 @@ static void test_bad_files_are_refused_with_what_to_do(void **state) {
   unlink(config.path);
 }
 
+/* `ids` ids, 1 to 200 again and again, of so many bytes each. */
+static void write_ids(const char *path, int ids, int width, bool big_endian) {
+  unsigned char *bytes = calloc((size_t)ids, (size_t)width);
+  assert_non_null(bytes);
+  for (int i = 0; i < ids; i++) bytes[i * width + (big_endian ? width - 1 : 0)] = (unsigned char)(i % 200 + 1);
+  write_file(path, bytes, (size_t)(ids * width));
+  free(bytes);
+}
+
+static void test_ids_of_another_width_or_order_are_refused_with_theirs(void **state) {
+  (void)state;
+  const struct {
+    int written, read;
+    const char *first, *second; /* NULL: taken */
+  } rows[] = {{2, 2, NULL, NULL},
+              {4, 4, NULL, NULL},
+              {4, 2, "all but each second are 0, as where ids of 4 bytes are read as ids of 2", "data.token_bytes: 4"},
+              {8, 2, "all but each fourth are 0, as where ids of 8 bytes are read as ids of 2", "astype('<u2')"},
+              {8, 4, "all but each second are 0, as where ids of 8 bytes are read as ids of 4", "astype('<u4')"}};
+  rf_data_config config = config_of(RF_DATA_TOKENS, "wide", 10);
+  rf_dataset *dataset;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    write_ids(config.path, 4000, rows[i].written, false);
+    config.token_bytes = rows[i].read;
+    if (rows[i].first) {
+      assert_refused(&config, 256, RF_BAD_DATA, TEXTS("wide", rows[i].first, rows[i].second));
+      continue;
+    }
+    assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
+    rf_dataset_destroy(dataset);
+  }
+  for (int width = 2; width <= 4; width += 2) {
+    int32_t tokens[10], labels[10];
+    write_ids(config.path, 4000, width, true);
+    config.token_bytes = width;
+    assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
+    assert_int_equal(rf_dataset_read(dataset, RF_SPLIT_TEST, 0, 0, 10, tokens, labels), RF_BAD_DATA);
+    assert_non_null(strstr(rf_error_message(), "; as big endian it would be 1"));
+    rf_dataset_destroy(dataset);
+  }
+  unlink(config.path);
+}
+
+static void test_sparse_tokens_are_no_wider_ones(void **state) {
+  (void)state;
+  uint16_t ids[4000] = {0}; /* more zeros than a text has, but not in the upper halves alone */
+  rf_data_config config = config_of(RF_DATA_TOKENS, "sparse", 10);
+  rf_dataset *dataset;
+  for (int rounds = 0; rounds < 3; rounds++) {
+    write_file(config.path, ids, sizeof ids);
+    assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
+    rf_dataset_destroy(dataset);
+    for (int i = 0; i < 4000; i += 8) ids[i] = 7;
+    if (rounds == 1)
+      for (int i = 0; i < 4000; i++) ids[i] = i % 2 ? 0 : 7;
+    if (rounds == 1) ids[101] = 1;
+  }
+  unlink(config.path);
+}
+
+static void test_another_formats_file_is_told_and_how_to_make_tokens_of_it(void **state) {
+  (void)state;
+#define ROW(head, ...)                                                                                                 \
+  {                                                                                                                    \
+    head, sizeof(head) - 1, { __VA_ARGS__ }                                                                            \
+  }
+  const struct {
+    const char *head;
+    size_t length;
+    const char *texts[3];
+  } rows[] = {ROW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
+              ROW("\x1f\x8b\x08\0", "is a gzip archive", "gunzip"),
+              ROW("\x93NUMPY\1\0", "is a NumPy array", "astype('<u2').tofile"),
+              ROW("PAR1", "is a Parquet table", "ids alone, little endian"),
+              ROW("MMIDIDX\0\0", "is the index (.idx) of a Megatron data set", ".bin file beside it"),
+              ROW("\x88\xd8\x34\1\1\0\0\0", "is a token file of llm.c", "tail -c +1025"),
+              ROW("<!DOCTYPE html>", "is an HTML page", "login")};
+  rf_data_config config = config_of(RF_DATA_TOKENS, "other", 10);
+  unsigned char bytes[1001]; /* no multiple of 2, which is not what is wrong */
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    memset(bytes, 0, sizeof bytes);
+    memcpy(bytes, rows[i].head, rows[i].length);
+    write_file(config.path, bytes, sizeof bytes);
+    config.kind = RF_DATA_TOKENS;
+    assert_refused(&config, 256, RF_BAD_DATA, TEXTS("other", rows[i].texts[0], rows[i].texts[1]));
+    config.kind = RF_DATA_BYTES; /* bytes may be learned whatever they are, but for those of a pointer */
+    if (i == 0) {
+      assert_refused(&config, 256, RF_BAD_DATA, TEXTS("other", rows[i].texts[0], rows[i].texts[1]));
+      continue;
+    }
+    rf_dataset *dataset;
+    assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
+    rf_dataset_destroy(dataset);
+  }
+  config.kind = RF_DATA_TOKENS;
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)"a few words\n"[i % 12];
+  write_file(config.path, bytes, sizeof bytes - 1);
+  assert_refused(&config, 65536, RF_BAD_DATA, TEXTS("other: holds text", "data.kind: bytes"));
+  unlink(config.path);
+}
+
+static void test_a_split_says_why_it_has_no_sequence(void **state) {
+  (void)state;
+  char bytes[1000] = {0}, text[RF_MAX_SHORTAGE];
+  rf_data_config config = config_of(RF_DATA_BYTES, "splits", 100);
+  config.split[0] = 0.85;
+  config.split[1] = 0.09;
+  config.split[2] = 0;
+  write_file(config.path, bytes, sizeof bytes);
+  rf_dataset *dataset;
+  assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
+  assert_null(rf_dataset_shortage(dataset, RF_SPLIT_TRAIN, text));
+  assert_null(rf_dataset_shortage(dataset, RF_SPLIT_TEST, text)); /* it was to have none */
+  assert_string_equal(rf_dataset_shortage(dataset, RF_SPLIT_VALIDATION, text),
+                      "validation: 90 tokens (data.split: 0.09 of 1000), and one sequence needs 100 (data.length)");
+  rf_dataset_destroy(dataset);
+  unlink(config.path);
+}
+
 static void test_a_vocabulary_too_small_is_a_configuration_error(void **state) {
   (void)state;
   rf_data_config config = config_of(RF_DATA_BYTES, "any", 64);
@@ -300,6 +420,10 @@ int main(void) {
       cmocka_unit_test(test_tokens_of_two_and_four_bytes_are_little_endian),
       cmocka_unit_test(test_a_token_beyond_the_vocabulary_is_named_with_its_place),
       cmocka_unit_test(test_bad_files_are_refused_with_what_to_do),
+      cmocka_unit_test(test_ids_of_another_width_or_order_are_refused_with_theirs),
+      cmocka_unit_test(test_sparse_tokens_are_no_wider_ones),
+      cmocka_unit_test(test_another_formats_file_is_told_and_how_to_make_tokens_of_it),
+      cmocka_unit_test(test_a_split_says_why_it_has_no_sequence),
       cmocka_unit_test(test_a_vocabulary_too_small_is_a_configuration_error),
       cmocka_unit_test(test_a_file_cut_short_while_in_use_ends_in_a_message),
       cmocka_unit_test(test_the_duplication_task_repeats_its_word_and_counts_the_second_half),

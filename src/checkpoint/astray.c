@@ -1,0 +1,61 @@
+#include "checkpoint/astray.h"
+#include "base/recognise.h"
+#include "checkpoint/commit.h"
+#include "checkpoint/files.h"
+#include "checkpoint/shelf.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *say(char *advice, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *say(char *advice, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(advice, RF_MAX_ADVICE, format, arguments);
+  va_end(arguments);
+  return advice;
+}
+
+static bool has(const char *folder, const char *name) {
+  char path[RF_MAX_PATH];
+  return rf_path_join(folder, name, path) == RF_OK && access(path, F_OK) == 0;
+}
+
+static const char *advise_of_folder(const char *path, char *advice) {
+  char inner[RF_MAX_PATH], newest[RF_MAX_PATH];
+  if (has(path, "checkpoints") && rf_path_join(path, "checkpoints", inner) == RF_OK)
+    return rf_shelf_newest(inner, newest) ? say(advice, "it is a run's folder, whose newest checkpoint is %s", newest)
+                                          : say(advice, "it is the folder of a run that has no checkpoint");
+  if (rf_shelf_newest(path, newest)) return say(advice, "it holds checkpoints, the newest of which is %s", newest);
+  if (has(path, "metrics.jsonl")) return say(advice, "it is the folder of a run that has no checkpoint");
+  if (strstr(path, ".tmp-")) return say(advice, "it was never finished");
+  if (has(path, "model.safetensors"))
+    return say(advice, "it is a model of HuggingFace: reformer import %s/model.safetensors CONFIG -o CHECKPOINT", path);
+  return NULL;
+}
+
+/* A file of a checkpoint, or one of another kind. */
+static const char *advise_of_file(const char *path, char *advice) {
+  char parent[RF_MAX_PATH];
+  const char *slash = strrchr(path, '/');
+  (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+  if (has(parent, RF_COMMIT_NAME))
+    return say(advice, "it is a file of the checkpoint %s, whose folder is wanted", parent);
+  const rf_recognised *what = rf_recognise_file(path);
+  return say(advice, "it is %s, and a checkpoint is a folder that a run or reformer import has written",
+             what ? what->name : "a file");
+}
+
+const char *rf_astray_advice(const char *path, char *advice) {
+  struct stat about;
+  if (stat(path, &about) != 0) return NULL;
+  return S_ISDIR(about.st_mode) ? advise_of_folder(path, advice) : advise_of_file(path, advice);
+}
+
+const char *rf_astray_config_advice(const char *folder, char *advice) {
+  if (has(folder, RF_COMMIT_NAME)) return say(advice, "it is a checkpoint, which train takes as --resume %s", folder);
+  if (has(folder, "config.yaml")) return say(advice, "its configuration is %s/config.yaml", folder);
+  return NULL;
+}
