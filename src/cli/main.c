@@ -5,6 +5,7 @@
 #include "comm/mesh.h"
 #include <cblas.h>
 #include <omp.h>
+#include <signal.h>
 #include <stdlib.h>
 
 /* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. The number
@@ -24,6 +25,7 @@ static rf_status set_up_threads(void) {
 }
 
 int main(int argc, char **argv) {
+  (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) fails as a full disk does: a run goes on */
   rf_status status = rf_mpi_start(&argc, &argv);
   rf_log_set_rank(rf_mpi_rank());
   if (status == RF_OK) status = set_up_threads();

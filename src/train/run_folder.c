@@ -40,6 +40,7 @@ static rf_status write_config(const char *folder, const char *text) {
   rf_status status = rf_file_store(temporary, text, (int64_t)strlen(text));
   if (status == RF_OK) status = rf_rename_synced(temporary, path);
   if (status == RF_OK) return RF_OK;
+  (void)unlink(temporary);
   return rf_fail(RF_BAD_CONFIG, "run folder %s: %s; name another with --run DIR", folder, rf_error_message());
 }
 
