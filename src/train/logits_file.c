@@ -1,6 +1,6 @@
 #include "train/logits_file.h"
 #include "checkpoint/files.h"
-#include "checkpoint/h5.h"
+#include "base/h5.h"
 #include "reformer/config.h"
 #include <stdio.h>
 #include <stdlib.h>
