@@ -184,7 +184,10 @@ rf_status rf_output_reserve(const rf_output *output, int64_t bytes) {
   int failed;
   do failed = rf_io_fails() || fallocate(output->file, 0, 0, bytes) != 0 ? errno : 0;
   while (failed == EINTR);
-  if (failed == 0 || failed == EOPNOTSUPP || failed == ENOSYS || failed == EINVAL) return RF_OK;
+  /* Who cannot promise room can say at least whether a file may become so long (FAT: 4 GiB). */
+  if (failed == EOPNOTSUPP || failed == ENOSYS || failed == EINVAL)
+    failed = ftruncate(output->file, bytes) != 0 ? errno : 0;
+  if (failed == 0) return RF_OK;
   if (failed == ENOSPC && fstatvfs(output->file, &about) == 0)
     return rf_fail(RF_FAILED, "%s: cannot be written: %s: it needs %lld bytes, and %.0f are free", output->path,
                    strerror(failed), (long long)bytes, (double)about.f_bavail * (double)about.f_frsize);
@@ -203,7 +206,7 @@ static bool take_name(const rf_output *o) {
   if (rf_io_fails()) return false;
   if (!o->replaces) {
     if (renameat2(AT_FDCWD, o->temporary, AT_FDCWD, o->target, RENAME_NOREPLACE) == 0) return true;
-    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return false;
+    if (errno == EEXIST) return false;
   }
   return rename(o->temporary, o->target) == 0;
 }

@@ -245,7 +245,8 @@ static rf_status make_folder(bench *b) {
   if (rf_mesh_rank(b->mesh) == 0) rf_attempt_draw(attempt);
   RF_TRY(rf_broadcast(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
   (void)snprintf(name, sizeof name, "reformer-bench-%s", attempt);
-  rf_status status = rf_path_join(b->options->folder, name, path);
+  rf_status status = b->options->folder[0] != '\0' ? rf_path_join(b->options->folder, name, path)
+                                                   : rf_fail(RF_BAD_CONFIG, "--folder: found an empty path");
   if (status == RF_OK && rf_mesh_rank(b->mesh) == 0) status = rf_folder_make(path);
   if (status == RF_OK) memcpy(b->folder, path, sizeof path);
   RF_TRY(rf_agree(b->mesh, status));

@@ -157,6 +157,14 @@ check 2 "exists already" -- import export/new2 tiny.yaml -o imported
 check 0 "whole" -- verify "$C"
 ok "the checkpoint is as it was" diff -r "$C" before
 
+(ulimit -f 20; "$PROGRAM" import export/new2 tiny.yaml -o unmade 2>&1; echo "status $?") | cat >said
+ok "an import under a limit says it" grep -q 'may have 20480 bytes (ulimit -f)' said
+ok "and leaves nothing" [ -z "$(ls -d unmade* 2>/dev/null)" ]
+check 2 "--folder: found an empty path" -- bench checkpoint tiny.yaml --folder ''
+long=$(printf '%0200d/' 1 2 3 4)
+check 2 "--run: found a path of 900 bytes" -- train tiny.yaml --run "$(printf '%0900d' 1)"
+(mkdir -p "$long" && cd "$long" && mkdir x) && check 0 "checkpoint $long" -- train tiny.yaml --run "${long}x/$(printf '%058d' 1)"
+
 # --- where the disk is timed, nothing of that name is touched ---
 echo mine >constants.json.disk && echo mine >reformer-bench
 check 0 -- bench cluster tiny.yaml -o constants.json
