@@ -77,9 +77,18 @@ rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, i
   return RF_OK;
 }
 
+/* 0, or errno. A signal may interrupt it on file systems that ask another host. */
+static int sync_open(int file) {
+  int failed;
+  do failed = rf_io_fails() || fsync(file) != 0 ? errno : 0;
+  while (failed == EINTR);
+  return failed;
+}
+
 rf_status rf_file_finish(int file, const char *path) {
-  const int failed = rf_io_fails() || fsync(file) != 0 ? errno : 0;
-  if (close(file) != 0 && !failed) return rf_fail(RF_FAILED, "%s: cannot be closed: %s", path, rf_file_error(errno));
+  const int failed = sync_open(file);
+  if (close(file) != 0 && errno != EINTR && !failed)
+    return rf_fail(RF_FAILED, "%s: cannot be closed: %s", path, rf_file_error(errno));
   return failed ? rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, rf_file_error(failed)) : RF_OK;
 }
 
@@ -134,7 +143,7 @@ rf_status rf_folder_sync(const char *path) {
   const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0 && errno == EACCES) return RF_OK; /* one that may be written to but not read cannot be synced */
   if (folder < 0) return rf_fail(RF_FAILED, "folder %s: cannot be opened: %s", path, strerror(errno));
-  int failed = rf_io_fails() || fsync(folder) != 0 ? errno : 0;
+  int failed = sync_open(folder);
   (void)close(folder);
   if (failed == EINVAL || failed == ENOSYS || failed == EOPNOTSUPP) failed = 0; /* some file systems sync no folders */
   return failed ? rf_fail(RF_FAILED, "folder %s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
