@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/file_error.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@ static struct {
   bool verbose;
   bool status_shown;
   FILE *file;
-  bool file_failed; /* its newest line: a disk that was full for a while is forgiven */
+  int file_error; /* of its newest line, 0: none. A disk that was full for a while is forgiven */
 } voice;
 
 void rf_log_set_rank(int rank) { voice.rank = rank; }
@@ -34,10 +35,10 @@ rf_status rf_log_open(const char *path) {
 
 rf_status rf_log_close(void) {
   if (!voice.file) return RF_OK;
-  const bool failed = fclose(voice.file) != 0 || voice.file_failed;
+  const int failed = fclose(voice.file) != 0 ? errno : voice.file_error;
   voice.file = NULL;
-  voice.file_failed = false;
-  return failed ? rf_fail(RF_FAILED, "the log file could not be written; is the disk full?") : RF_OK;
+  voice.file_error = 0;
+  return failed ? rf_fail(RF_FAILED, "the log file could not be written: %s", rf_file_error(failed)) : RF_OK;
 }
 
 static void wipe_status(void) {
@@ -52,8 +53,9 @@ static void say(FILE *stream, const char *kind, const char *format, va_list argu
   (void)fputs(kind, stream);
   (void)vfprintf(stream, format, arguments);
   (void)fputc('\n', stream);
+  errno = EIO; /* of a stream that has failed before */
   const bool failed = fflush(stream) != 0 || ferror(stream);
-  if (stream == voice.file) voice.file_failed = failed;
+  if (stream == voice.file) voice.file_error = failed ? errno : 0;
 }
 
 static void say_everywhere(const char *kind, const char *format, va_list arguments) {

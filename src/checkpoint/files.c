@@ -1,5 +1,6 @@
 #include "checkpoint/files.h"
 #include "base/fault_io.h"
+#include "base/file_error.h"
 #include "reformer/config.h"
 #include <dirent.h>
 #include <errno.h>
@@ -50,7 +51,8 @@ rf_status rf_file_write(int file, const char *path, int64_t offset, const void *
     const ssize_t done = rf_io_fails() ? -1 : pwrite(file, from, part, offset);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0)
-      return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, done < 0 ? strerror(errno) : "nothing was taken");
+      return rf_fail(RF_FAILED, "%s: cannot be written: %s", path,
+                     done < 0 ? rf_file_error(errno) : "nothing was taken");
     from += done;
     offset += done;
     bytes -= done;
@@ -75,10 +77,19 @@ rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, i
   return RF_OK;
 }
 
+/* 0, or errno. A signal may interrupt it on file systems that ask another host. */
+static int sync_open(int file) {
+  int failed;
+  do failed = rf_io_fails() || fsync(file) != 0 ? errno : 0;
+  while (failed == EINTR);
+  return failed;
+}
+
 rf_status rf_file_finish(int file, const char *path) {
-  const int failed = rf_io_fails() || fsync(file) != 0 ? errno : 0;
-  if (close(file) != 0 && !failed) return rf_fail(RF_FAILED, "%s: cannot be closed: %s", path, strerror(errno));
-  return failed ? rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
+  const int failed = sync_open(file);
+  if (close(file) != 0 && errno != EINTR && !failed)
+    return rf_fail(RF_FAILED, "%s: cannot be closed: %s", path, rf_file_error(errno));
+  return failed ? rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, rf_file_error(failed)) : RF_OK;
 }
 
 rf_status rf_file_load(const char *path, int64_t most, char **data, int64_t *size) {
@@ -130,10 +141,11 @@ rf_status rf_folder_make(const char *path) {
 
 rf_status rf_folder_sync(const char *path) {
   const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 && errno == EACCES) return RF_OK; /* one that may be written to but not read cannot be synced */
   if (folder < 0) return rf_fail(RF_FAILED, "folder %s: cannot be opened: %s", path, strerror(errno));
-  /* Some network file systems sync no folders, and say so. */
-  const int failed = (rf_io_fails() || fsync(folder) != 0) && errno != EINVAL ? errno : 0;
+  int failed = sync_open(folder);
   (void)close(folder);
+  if (failed == EINVAL || failed == ENOSYS || failed == EOPNOTSUPP) failed = 0; /* some file systems sync no folders */
   return failed ? rf_fail(RF_FAILED, "folder %s: cannot be written to the disk: %s", path, strerror(failed)) : RF_OK;
 }
 
@@ -151,12 +163,14 @@ static void parent_of(const char *path, char *parent) {
 
 rf_status rf_rename_synced(const char *from, const char *to) {
   char parent[RF_MAX_PATH];
+  struct stat replaced;
   if (strlen(to) >= sizeof parent) return rf_fail(RF_FAILED, "%.64s...: the path is too long", to);
+  const bool replaces = lstat(to, &replaced) == 0;
   if (rf_io_fails() || rename(from, to) != 0)
     return rf_fail(RF_FAILED, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
   parent_of(to, parent);
   const rf_status status = rf_folder_sync(parent);
-  if (status != RF_OK) (void)rename(to, from);
+  if (status != RF_OK && !replaces) (void)rename(to, from);
   return status;
 }
 

@@ -34,7 +34,8 @@ rf_status rf_folder_make_parents(const char *path);
 rf_status rf_folder_make(const char *path);
 /* The entries of a folder onto the disk. */
 rf_status rf_folder_sync(const char *path);
-/* Renames and syncs the folder that both names are in. On failure the old name is given back, as far as that goes. */
+/* Renames and syncs the folder that both names are in. On failure the old name is given back, as far as that goes; but
+ * not where something was replaced, of which nothing would be left. */
 rf_status rf_rename_synced(const char *from, const char *to);
 /* Two names change places, at once. False where that cannot be: nothing has changed, and some file systems never can.
  */

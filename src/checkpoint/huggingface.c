@@ -236,16 +236,23 @@ rf_status rf_huggingface_import(const char *path, const rf_config *config, rf_st
 
 /* --- export --------------------------------------------------------------------------------------- */
 
-static rf_status write_config(const char *path, const rf_config *config, rf_dtype dtype) {
-  char config_path[RF_MAX_PATH], temporary[RF_MAX_PATH];
+static const rf_output_kind config_kind = {.what = "a configuration"};
+
+rf_status rf_huggingface_export_check(const char *path, bool force) {
+  char config_path[RF_MAX_PATH];
+  RF_TRY(rf_output_check(path, &rf_safetensors_kind, force));
   RF_TRY(rf_huggingface_config_path(path, config_path));
-  const int length = snprintf(temporary, sizeof temporary, "%s.tmp-%ld", config_path, (long)getpid());
-  if (length >= (int)sizeof temporary) return rf_fail(RF_FAILED, "%.64s...: the path is too long", config_path);
+  RF_TRY(rf_output_check(config_path, &config_kind, force));
+  const char *slash = strrchr(path, '/');
+  const bool same = strcmp(slash ? slash + 1 : path, "config.json") == 0;
+  if (same) return rf_fail(RF_BAD_CONFIG, "%s: is where the configuration goes; name another file", path);
+  return rf_output_differs(path, config_path, "the configuration beside it");
+}
+
+static rf_status write_config(const rf_output *output, const rf_config *config, rf_dtype dtype) {
   char *text = rf_huggingface_config(config, dtype);
-  if (!text) return rf_fail(RF_FAILED, "%s: out of memory", config_path);
-  rf_status status = rf_file_store(temporary, text, (int64_t)strlen(text));
-  if (status == RF_OK) status = rf_rename_synced(temporary, config_path);
-  if (status != RF_OK) (void)unlink(temporary);
+  const rf_status status = text ? rf_file_write(output->file, output->path, 0, text, (int64_t)strlen(text))
+                                : rf_fail(RF_FAILED, "%s: out of memory", output->path);
   free(text);
   return status;
 }
@@ -262,18 +269,32 @@ static void list_sources(const rf_config *config, const rf_store *store, rf_view
     }
 }
 
-rf_status rf_huggingface_export(const char *path, rf_dtype dtype, const rf_config *config, const rf_store *store) {
+static rf_status write_model(const char *path, bool force, rf_dtype dtype, const rf_config *config,
+                             const rf_store *store) {
   int n = 0;
   const rf_layout *layout = rf_store_layout(store);
-  RF_TRY(rf_huggingface_check(config));
   for (int b = 0; b < layout->n_blocks; b++) n += layout->blocks[b].n_tensors;
   rf_view *views = calloc((size_t)n + 1, sizeof *views);
   rf_safe_source *sources = calloc((size_t)n + 1, sizeof *sources);
   rf_status status = views && sources ? RF_OK : rf_fail(RF_FAILED, "%s: out of memory", path);
   if (status == RF_OK) list_sources(config, store, views, sources);
-  if (status == RF_OK) status = rf_safetensors_write(path, dtype, n, sources);
-  if (status == RF_OK) status = write_config(path, config, dtype);
+  if (status == RF_OK) status = rf_safetensors_write(path, force, dtype, n, sources);
   free(views);
   free(sources);
+  return status;
+}
+
+/* The small file is written before the large one and gets its name after it: both are there, or neither is. */
+rf_status rf_huggingface_export(const char *path, bool force, rf_dtype dtype, const rf_config *config,
+                                const rf_store *store) {
+  char config_path[RF_MAX_PATH];
+  rf_output output;
+  RF_TRY(rf_huggingface_check(config));
+  RF_TRY(rf_huggingface_config_path(path, config_path));
+  RF_TRY(rf_output_open(config_path, &config_kind, force, &output));
+  rf_status status = write_config(&output, config, dtype);
+  if (status == RF_OK) status = write_model(path, force, dtype, config, store);
+  if (status == RF_OK) return rf_output_finish(&output);
+  rf_output_abandon(&output);
   return status;
 }

@@ -31,8 +31,11 @@ typedef struct rf_import_report {
  * shape, of no floating type, not finite, or that is none of the model's. */
 rf_status rf_huggingface_import(const char *path, const rf_config *config, rf_store *store, rf_import_report *report);
 
-/* Writes the parameters, and config.json beside the file. */
-rf_status rf_huggingface_export(const char *path, rf_dtype dtype, const rf_config *config, const rf_store *store);
+/* Writes the parameters, and config.json beside the file (checkpoint/output.h; force: over what is there). */
+rf_status rf_huggingface_export(const char *path, bool force, rf_dtype dtype, const rf_config *config,
+                                const rf_store *store);
+/* Whether both could be written; nothing is made. */
+rf_status rf_huggingface_export_check(const char *path, bool force);
 
 /* "FOLDER OF PATH/config.json" into config_path, RF_MAX_PATH bytes. */
 rf_status rf_huggingface_config_path(const char *path, char *config_path);

@@ -1,4 +1,5 @@
 #include "checkpoint/lock.h"
+#include "base/file_error.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include "checkpoint/lease.h"
@@ -25,9 +26,9 @@ struct rf_lock {
 /* --- the line in the file ----------------------------------------------------------------------- */
 
 static rf_status write_open(int file, const char *path, const char *text) {
-  if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, strerror(errno));
+  if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, rf_file_error(errno));
   RF_TRY(rf_file_write(file, path, 0, text, (int64_t)strlen(text)));
-  if (fsync(file) != 0) return rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, strerror(errno));
+  if (fsync(file) != 0) return rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, rf_file_error(errno));
   return RF_OK;
 }
 
@@ -108,7 +109,9 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
   }
   char text[RF_MAX_OWNER];
   rf_owner_describe(lock->attempt, text);
-  return write_open(lock->file, lock->path, text);
+  const rf_status status = write_open(lock->file, lock->path, text);
+  if (status != RF_OK) (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
+  return status;
 }
 
 /* ------------------------------------------------------------------------------------------------ */

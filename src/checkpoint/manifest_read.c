@@ -263,23 +263,23 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
 
 static rf_status parse(const char *where, const void *bytes, int64_t size, const rf_commit *commit, rf_manifest *m) {
   rf_h5 h = {0};
-  const hid_t access = rf_h5_keep(&h, H5Pcreate(H5P_FILE_ACCESS));
+  rf_h5_listen();
+  const hid_t access = rf_h5_access(&h);
   /* HDF5 copies the image before it looks at it. */
   const bool fine = access >= 0 && H5Pset_fapl_core(access, 1 << 16, 0) >= 0 &&
-                    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
                     H5Pset_file_image(access, (void *)(uintptr_t)bytes, (size_t)size) >= 0;
   reader r = {.where = where, .file = fine ? rf_h5_keep(&h, H5Fopen(RF_MANIFEST_NAME, H5F_ACC_RDONLY, access)) : -1};
-  rf_status status = r.file >= 0 ? read_all(&r, commit, m) : rf_fail(RF_BAD_DATA, "%s: is not an HDF5 file", where);
-  if (!rf_h5_close(&h) && status == RF_OK) status = rf_fail(RF_BAD_DATA, "%s: HDF5 cannot read it", where);
+  rf_status status =
+      r.file >= 0 ? read_all(&r, commit, m) : rf_fail(RF_BAD_DATA, "%s: is not an HDF5 file: %s", where, rf_h5_cause());
+  if (!rf_h5_close(&h) && status == RF_OK)
+    status = rf_fail(RF_BAD_DATA, "%s: HDF5 cannot read it: %s", where, rf_h5_cause());
   return status;
 }
 
 rf_status rf_manifest_parse(const char *where, const void *bytes, int64_t size, const rf_commit *commit,
                             rf_manifest *manifest) {
-  rf_status status;
   *manifest = (rf_manifest){0};
-  H5E_BEGIN_TRY { status = parse(where, bytes, size, commit, manifest); }
-  H5E_END_TRY
+  const rf_status status = parse(where, bytes, size, commit, manifest);
   if (status != RF_OK) rf_manifest_free(manifest);
   return status;
 }

@@ -2,7 +2,7 @@
 #ifndef RF_CHECKPOINT_MANIFEST_ROWS_H
 #define RF_CHECKPOINT_MANIFEST_ROWS_H
 
-#include "checkpoint/h5.h"
+#include "base/h5.h"
 #include "checkpoint/shard.h"
 
 typedef struct rf_block_row {

@@ -3,7 +3,7 @@
  *   shard 0   [......|aaaaaa]          flat           tensor   a a a a
  *   shard 1          [bbbb|cccccc..]   --------->              a a b b
  *                                                              b b c c ... */
-#include "checkpoint/h5.h"
+#include "base/h5.h"
 #include "checkpoint/manifest.h"
 #include <math.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static rf_status fail(const char *what) {
-  return rf_fail(RF_FAILED, "%s: HDF5 cannot write %s", RF_MANIFEST_NAME, what);
+  return rf_fail(RF_FAILED, "%s: HDF5 cannot write %s: %s", RF_MANIFEST_NAME, what, rf_h5_cause());
 }
 
 static rf_status write_number(hid_t file, const char *name, hid_t stored, hid_t native, const void *value) {
@@ -116,20 +116,6 @@ static rf_status fill(hid_t file, const rf_checkpoint_header *header, int ranks,
   return rf_manifest_add_views(file, ranks, layout, n_segments, segments);
 }
 
-static rf_status make_file(rf_memory_file *memory, const rf_checkpoint_header *header, int ranks,
-                           const rf_layout *layout, int64_t n_segments, const rf_segment *segments) {
-  rf_h5 h = {0};
-  const hid_t access = rf_h5_keep(&h, H5Pcreate(H5P_FILE_ACCESS));
-  const bool fine = access >= 0 && H5Pset_fapl_sec2(access) >= 0 &&
-                    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
-                    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) >= 0;
-  const hid_t file = fine ? rf_h5_keep(&h, H5Fcreate(memory->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)) : -1;
-  rf_memory_file_hide(memory);
-  const rf_status status = file >= 0 ? fill(file, header, ranks, layout, n_segments, segments) : fail("the file");
-  if (!rf_h5_close(&h) && status == RF_OK) return fail("the file");
-  return status;
-}
-
 /* More than HDF5 will write: rows and pieces of views are some hundred bytes each, a view has some blocks of its own.
  */
 static int64_t most_bytes(const rf_checkpoint_header *header, const rf_layout *layout, int64_t n_segments) {
@@ -140,10 +126,15 @@ static int64_t most_bytes(const rf_checkpoint_header *header, const rf_layout *l
 
 rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const rf_layout *layout, int64_t n_segments,
                            const rf_segment *segments, rf_memory_file *memory) {
-  rf_status status;
-  RF_TRY(rf_memory_file_create(RF_MANIFEST_NAME, 0, most_bytes(header, layout, n_segments), memory));
-  H5E_BEGIN_TRY { status = make_file(memory, header, ranks, layout, n_segments, segments); }
-  H5E_END_TRY
+  rf_h5 h = {0};
+  const int64_t most = most_bytes(header, layout, n_segments);
+  RF_TRY(rf_memory_file_create(RF_MANIFEST_NAME, most, most, memory));
+  rf_h5_listen();
+  const hid_t access = rf_h5_access(&h);
+  const hid_t file = access >= 0 ? rf_h5_keep(&h, H5Fcreate(memory->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)) : -1;
+  rf_memory_file_hide(memory);
+  rf_status status = file >= 0 ? fill(file, header, ranks, layout, n_segments, segments) : fail("the file");
+  if (!rf_h5_close(&h) && status == RF_OK) status = fail("the file");
   if (status != RF_OK) rf_memory_file_close(memory);
   return status;
 }

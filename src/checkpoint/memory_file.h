@@ -4,6 +4,7 @@
 #ifndef RF_CHECKPOINT_MEMORY_FILE_H
 #define RF_CHECKPOINT_MEMORY_FILE_H
 
+#include "reformer/config.h"
 #include "reformer/error.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@
 typedef struct rf_memory_file {
   bool open;
   int file;
-  char path[48]; /* until it is hidden */
+  char path[RF_MAX_PATH]; /* until it is hidden */
 } rf_memory_file;
 
 /* name: for messages. size: bytes that it may become long; written: of those that are written, at most. RF_FAILED where

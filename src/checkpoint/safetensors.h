@@ -7,6 +7,7 @@
 #define RF_CHECKPOINT_SAFETENSORS_H
 
 #include "checkpoint/dtype.h"
+#include "checkpoint/output.h"
 #include "reformer/error.h"
 #include <stdint.h>
 
@@ -48,8 +49,11 @@ typedef struct rf_safe_source {
   const real *values;
 } rf_safe_source;
 
-/* Writes PATH whole or not at all: beside it first, then renamed over it. RF_FAILED; RF_BAD_DATA where a value does not
+/* For rf_output_check. */
+extern const rf_output_kind rf_safetensors_kind;
+
+/* Writes PATH whole or not at all (checkpoint/output.h; force: over what is there). RF_BAD_DATA where a value does not
  * fit the type (the tensor is named). */
-rf_status rf_safetensors_write(const char *path, rf_dtype dtype, int n, const rf_safe_source *sources);
+rf_status rf_safetensors_write(const char *path, bool force, rf_dtype dtype, int n, const rf_safe_source *sources);
 
 #endif

@@ -1,13 +1,12 @@
 #include "checkpoint/files.h"
 #include "checkpoint/safetensors.h"
-#include "reformer/config.h"
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PART = 1 << 13, ALIGNMENT = 8 };
+
+const rf_output_kind rf_safetensors_kind = {.what = "a model"};
 
 static int64_t count_of(const rf_safe_source *source) {
   int64_t count = 1;
@@ -66,28 +65,23 @@ static rf_status write_tensor(int file, const char *path, rf_dtype dtype, const 
   return RF_OK;
 }
 
-static rf_status write_all(int file, const char *path, rf_dtype dtype, int n, const rf_safe_source *sources) {
-  int64_t at = 0;
-  RF_TRY(write_header(file, path, dtype, n, sources, &at));
+static rf_status write_all(const rf_output *output, rf_dtype dtype, int n, const rf_safe_source *sources) {
+  int64_t at = 0, bytes = 0;
+  RF_TRY(write_header(output->file, output->path, dtype, n, sources, &at));
+  for (int i = 0; i < n; i++) bytes += count_of(&sources[i]) * rf_dtype_bytes(dtype);
+  RF_TRY(rf_output_reserve(output, at + bytes));
   for (int i = 0; i < n; i++) {
-    RF_TRY(write_tensor(file, path, dtype, &sources[i], at));
+    RF_TRY(write_tensor(output->file, output->path, dtype, &sources[i], at));
     at += count_of(&sources[i]) * rf_dtype_bytes(dtype);
   }
   return RF_OK;
 }
 
-rf_status rf_safetensors_write(const char *path, rf_dtype dtype, int n, const rf_safe_source *sources) {
-  char temporary[RF_MAX_PATH];
-  int file;
-  const int length = snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-  if (length >= (int)sizeof temporary) return rf_fail(RF_FAILED, "%.64s...: the path is too long", path);
-  RF_TRY(rf_file_create(temporary, &file));
-  rf_status status = write_all(file, temporary, dtype, n, sources);
-  if (status == RF_OK)
-    status = rf_file_finish(file, temporary);
-  else
-    (void)close(file);
-  if (status == RF_OK) status = rf_rename_synced(temporary, path);
-  if (status != RF_OK) (void)unlink(temporary);
+rf_status rf_safetensors_write(const char *path, bool force, rf_dtype dtype, int n, const rf_safe_source *sources) {
+  rf_output output;
+  RF_TRY(rf_output_open(path, &rf_safetensors_kind, force, &output));
+  const rf_status status = write_all(&output, dtype, n, sources);
+  if (status == RF_OK) return rf_output_finish(&output);
+  rf_output_abandon(&output);
   return status;
 }

@@ -1,6 +1,6 @@
 #include "checkpoint/shard.h"
 #include "checkpoint/files.h"
-#include "checkpoint/h5.h"
+#include "base/h5.h"
 #include "reformer/config.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +28,8 @@ static rf_status lay_out(hid_t file, const char *path, const char *link, const r
   const hsize_t count = (hsize_t)segment->count, one = 1;
   const hid_t space = rf_h5_keep(&h, H5Screate_simple(1, &count, NULL));
   const hid_t links = rf_h5_keep(&h, H5Pcreate(H5P_LINK_CREATE));
-  const hid_t how = rf_h5_keep(&h, H5Pcreate(H5P_DATASET_CREATE));
-  bool fine = space >= 0 && links >= 0 && how >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0 &&
-              H5Pset_layout(how, H5D_CONTIGUOUS) >= 0 && H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY) >= 0 &&
-              H5Pset_fill_time(how, H5D_FILL_TIME_NEVER) >= 0 && H5Pset_obj_track_times(how, 0) >= 0;
+  const hid_t how = rf_h5_in_place(&h);
+  bool fine = space >= 0 && links >= 0 && how >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0;
   const hid_t set =
       fine ? rf_h5_keep(&h, H5Dcreate2(file, link, rf_h5_real(sizeof(real)), space, links, how, H5P_DEFAULT)) : -1;
   const hid_t number = set >= 0 ? rf_h5_keep(&h, H5Screate_simple(1, &one, NULL)) : -1;
@@ -41,7 +39,7 @@ static rf_status lay_out(hid_t file, const char *path, const char *link, const r
   const haddr_t place = fine ? H5Dget_offset(set) : HADDR_UNDEF;
   *at = (int64_t)place;
   fine = rf_h5_close(&h) && fine && place != HADDR_UNDEF;
-  return fine ? RF_OK : rf_fail(RF_FAILED, "%s: HDF5 cannot lay out data set %s", path, link);
+  return fine ? RF_OK : rf_fail(RF_FAILED, "%s: HDF5 cannot lay out data set %s: %s", path, link, rf_h5_cause());
 }
 
 static rf_status lay_out_all(hid_t file, const char *path, const rf_layout *layout, int n, rf_segment *segments) {
@@ -56,18 +54,20 @@ static rf_status lay_out_all(hid_t file, const char *path, const rf_layout *layo
 static rf_status make_layout(rf_memory_file *memory, const char *path, const rf_layout *layout, int n,
                              rf_segment *segments) {
   rf_h5 h = {0};
-  const hid_t access = rf_h5_keep(&h, H5Pcreate(H5P_FILE_ACCESS));
-  if (access < 0 || H5Pset_fapl_sec2(access) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
-      H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0 ||
-      H5Pset_meta_block_size(access, META_BLOCK) < 0 || H5Pset_alignment(access, ALIGNED_ABOVE, ALIGNMENT) < 0) {
+  rf_h5_listen();
+  const hid_t access = rf_h5_access(&h);
+  if (access < 0 || H5Pset_meta_block_size(access, META_BLOCK) < 0 ||
+      H5Pset_alignment(access, ALIGNED_ABOVE, ALIGNMENT) < 0) {
     rf_h5_close(&h);
-    return rf_fail(RF_FAILED, "%s: HDF5 cannot be set up", path);
+    return rf_fail(RF_FAILED, "%s: HDF5 cannot be set up: %s", path, rf_h5_cause());
   }
   const hid_t file = rf_h5_keep(&h, H5Fcreate(memory->path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
   rf_memory_file_hide(memory);
-  const rf_status status = file >= 0 ? lay_out_all(file, path, layout, n, segments)
-                                     : rf_fail(RF_FAILED, "%s: HDF5 cannot make its file in memory", path);
-  if (!rf_h5_close(&h) && status == RF_OK) return rf_fail(RF_FAILED, "%s: HDF5 cannot lay out the file", path);
+  const rf_status status = file >= 0
+                               ? lay_out_all(file, path, layout, n, segments)
+                               : rf_fail(RF_FAILED, "%s: HDF5 cannot make its file in memory: %s", path, rf_h5_cause());
+  if (!rf_h5_close(&h) && status == RF_OK)
+    return rf_fail(RF_FAILED, "%s: HDF5 cannot lay out the file: %s", path, rf_h5_cause());
   return status;
 }
 
@@ -100,15 +100,12 @@ static void list_arrays(const rf_state *state, int rank, rf_shard_file *shard) {
 }
 
 static rf_status lay_out_shard(const rf_layout *layout, const rf_state *state, int rank, rf_shard_file *shard) {
-  rf_status status;
   shard->segments = calloc((size_t)state->n_arrays + 1, sizeof *shard->segments);
   shard->extents = calloc((size_t)state->n_arrays + 1, sizeof *shard->extents);
   if (!shard->segments || !shard->extents) return rf_fail(RF_FAILED, "%s: out of memory", shard->path);
   list_arrays(state, rank, shard);
   RF_TRY(rf_memory_file_create(shard->record.name, most_bytes(shard), most_written(shard), &shard->layout));
-  H5E_BEGIN_TRY { status = make_layout(&shard->layout, shard->path, layout, shard->n, shard->segments); }
-  H5E_END_TRY
-  RF_TRY(status);
+  RF_TRY(make_layout(&shard->layout, shard->path, layout, shard->n, shard->segments));
   for (int i = 0; i < shard->n; i++) shard->extents[i].offset = shard->segments[i].at;
   qsort(shard->extents, (size_t)shard->n, sizeof *shard->extents, by_offset);
   return RF_OK;

@@ -1,9 +1,11 @@
 #include "base/log.h"
+#include "checkpoint/output.h"
 #include "cli/commands.h"
 #include "cli/saved_model.h"
 #include "reformer/rng.h"
 #include "train/evaluate.h"
 #include "train/inputs.h"
+#include "train/logits_file.h"
 #include "train/score.h"
 #include <stdio.h>
 #include <string.h>
@@ -96,11 +98,21 @@ static rf_status evaluate(const rf_arguments *arguments, rf_model *model, const 
                                : "lower it, change data.split, or name a file with --data");
   if (!logits) return say_split(model, dataset, split, name);
   rf_loss loss;
-  RF_TRY(rf_score(model, dataset, split, logits, &loss));
+  const rf_logits_place place = {.path = logits, .force = rf_arguments_value(arguments, "force") != NULL};
+  RF_TRY(rf_score(model, dataset, split, &place, &loss));
   rf_loss_say(model, name, &loss);
   rf_log_info("logits, token_loss and loss of %lld sequences in %s", (long long)rf_dataset_sequences(dataset, split),
               logits);
   return RF_OK;
+}
+
+/* Before the work: --logits leads to a file that may be made, and that nothing is read from. */
+static rf_status check_logits(const rf_arguments *arguments, const rf_config *config) {
+  const char *logits = rf_arguments_value(arguments, "logits");
+  if (!logits) return RF_OK;
+  RF_TRY(rf_output_check(logits, &rf_logits_kind, rf_arguments_value(arguments, "force") != NULL));
+  RF_TRY(rf_output_differs(logits, config->data.path, "data.path"));
+  return rf_output_differs(logits, config->lsh.rotations_file, "lsh.rotations");
 }
 
 static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoint *checkpoint) {
@@ -108,6 +120,7 @@ static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoin
   rf_model *model = NULL;
   rf_dataset *dataset = NULL;
   RF_TRY(read_config(arguments, checkpoint, &config));
+  RF_TRY(check_logits(arguments, &config));
   RF_TRY(rf_dataset_open(&config.data, config.model.vocab_size, config.training.seed, &dataset));
   rf_dataset_warn(dataset, 0);
   const rf_checkpoint_header *header = &rf_checkpoint_info_of(checkpoint)->header;
@@ -136,6 +149,7 @@ static const rf_option options[] = {RF_OPTION_SET,
                                     {"data", 'd', "PATH", "evaluate on all whole sequences of this file"},
                                     {"hashes", 'n', "N", "evaluate with so many rounds of hashing"},
                                     {"logits", 'l', "FILE.h5", "write logits, token_loss and loss"},
+                                    {"force", 'f', NULL, "write over a FILE.h5 that exists"},
                                     RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_eval = {

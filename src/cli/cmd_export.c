@@ -3,7 +3,6 @@
 #include "cli/commands.h"
 #include "cli/saved_model.h"
 #include <string.h>
-#include <sys/stat.h>
 
 static rf_status read_dtype(const char *text, rf_dtype *dtype) {
   static const char *const names[] = {"f64", "f32", "f16", "bf16"};
@@ -15,17 +14,6 @@ static rf_status read_dtype(const char *text, rf_dtype *dtype) {
     return RF_OK;
   }
   return rf_fail(RF_BAD_CONFIG, "--dtype: found '%.64s'; allowed: f64, f32, f16, bf16", text);
-}
-
-/* A config.json may be that of another model: nothing is written over unasked. */
-static rf_status refuse_existing(const rf_arguments *arguments, const char *path) {
-  char config_path[RF_MAX_PATH];
-  struct stat about;
-  RF_TRY(rf_huggingface_config_path(path, config_path));
-  if (rf_arguments_value(arguments, "force")) return RF_OK;
-  const char *there = lstat(path, &about) == 0 ? path : lstat(config_path, &about) == 0 ? config_path : NULL;
-  if (!there) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG, "%s: exists already; remove it, name another folder, or add --force", there);
 }
 
 /* What their code cannot be told to do. The weights are the same all the same. */
@@ -48,13 +36,14 @@ static void warn_of_rules(const rf_config *config) {
 }
 
 static rf_status export(const rf_arguments *arguments, rf_checkpoint *checkpoint, const char *path, rf_dtype dtype) {
+  const bool force = rf_arguments_value(arguments, "force") != NULL;
   rf_config config;
   rf_model *model;
   RF_TRY(rf_saved_config(arguments->operand[0], checkpoint, NULL, 0, &config));
   RF_TRY(rf_huggingface_check(&config));
   warn_of_rules(&config);
   RF_TRY(rf_saved_model(checkpoint, &config, &model));
-  const rf_status status = rf_huggingface_export(path, dtype, &config, rf_model_store(model));
+  const rf_status status = rf_huggingface_export(path, force, dtype, &config, rf_model_store(model));
   rf_model_destroy(model);
   if (status == RF_OK) rf_log_info("%s (%s), with config.json beside it", path, rf_dtype_name(dtype));
   return status;
@@ -67,7 +56,8 @@ static rf_status run(const rf_arguments *arguments) {
   if (!path || path[0] == '\0')
     return rf_fail(RF_BAD_CONFIG, "reformer export: -o MODEL.safetensors is missing: the file to be made");
   RF_TRY(read_dtype(rf_arguments_value(arguments, "dtype"), &dtype));
-  RF_TRY(refuse_existing(arguments, path));
+  /* A config.json may be that of another model: nothing is written over unasked. */
+  RF_TRY(rf_huggingface_export_check(path, rf_arguments_value(arguments, "force") != NULL));
   RF_TRY(rf_saved_open(arguments->operand[0], &checkpoint));
   const rf_status status = export(arguments, checkpoint, path, dtype);
   rf_checkpoint_close(checkpoint);

@@ -5,6 +5,7 @@
 #include "cli/config_file.h"
 #include "reformer/checkpoint.h"
 #include "reformer/model.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,8 @@ static rf_status run(const rf_arguments *arguments) {
     return rf_fail(RF_BAD_CONFIG, "reformer import: -o CHECKPOINT is missing: the folder to be made");
   if (lstat(folder, &about) == 0)
     return rf_fail(RF_BAD_CONFIG, "-o %s: exists already; remove it, or name another folder", folder);
+  if (errno != ENOENT)
+    return rf_fail(RF_BAD_CONFIG, "-o %s: cannot be made: %s; name another folder", folder, strerror(errno));
   const rf_recognised *what = rf_recognise_file(arguments->operand[1]);
   if (what && what->content == RF_CONTENT_WEIGHTS)
     return rf_fail(RF_BAD_CONFIG, "%s: is %s, where CONFIG belongs; allowed: reformer import MODEL.safetensors CONFIG",

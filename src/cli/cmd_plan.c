@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "checkpoint/output.h"
 #include "cli/commands.h"
 #include "cli/config_check.h"
 #include "cli/config_file.h"
@@ -35,6 +36,8 @@ static rf_status run(const rf_arguments *arguments) {
   RF_TRY(rf_config_check_training(arguments->operand[0], &config));
   if (file) RF_TRY(rf_cluster_read(file, &cluster));
   if (file) RF_TRY(set_link(arguments, &cluster));
+  if (rf_arguments_value(arguments, "json"))
+    RF_TRY(rf_output_differs(rf_arguments_value(arguments, "json"), file, "--cluster"));
   if (file && cluster.precision != config.model.precision)
     rf_log_warn(
         "%s: was measured with model.precision %s, and the run's is %s: its products take another time; measure "

@@ -6,6 +6,7 @@
 #include "comm/mesh.h"
 #include <cblas.h>
 #include <omp.h>
+#include <signal.h>
 #include <stdlib.h>
 
 /* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. The number
@@ -26,6 +27,7 @@ static rf_status set_up_threads(const rf_mesh *mesh) {
 
 int main(int argc, char **argv) {
   rf_mesh *mesh;
+  (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) fails as a full disk does: a run goes on */
   rf_status status = rf_mesh_open(rf_mpi_start(&argc, &argv), &mesh);
   rf_log_set_rank(rf_mpi_rank());
   if (status == RF_OK) status = rf_agree(mesh, set_up_threads(mesh));

@@ -1,7 +1,7 @@
 #include "model/rotations_file.h"
+#include "base/h5.h"
 #include "base/text.h"
 #include "lsh/hash.h"
-#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,12 @@ static rf_status refuse(const source *s, const char *problem) {
   return rf_fail(RF_BAD_DATA, "%s: data set %s: %s; wanted: numbers of shape (%llu, %llu, %llu, %llu)", s->path,
                  s->name, problem, (unsigned long long)s->wanted[0], (unsigned long long)s->wanted[1],
                  (unsigned long long)s->wanted[2], (unsigned long long)s->wanted[3]);
+}
+
+static rf_status refuse_by_hdf5(const source *s, const char *problem) {
+  char text[2 * MOST_TEXT];
+  (void)snprintf(text, sizeof text, "%s: %s", problem, rf_h5_cause());
+  return refuse(s, text);
 }
 
 static bool is_number(hid_t dataset) {
@@ -49,13 +55,13 @@ static rf_status read_open(const source *s, hid_t dataset, double *values) {
   if (!is_number(dataset)) return refuse(s, "its values are not numbers");
   RF_TRY(check_shape(s, dataset));
   if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
-    return refuse(s, "it cannot be read (damaged, or compressed by a filter that this HDF5 lacks)");
+    return refuse_by_hdf5(s, "it cannot be read");
   return RF_OK;
 }
 
 static rf_status read_dataset(const source *s, hid_t file, double *values) {
   const hid_t dataset = H5Dopen2(file, s->name, H5P_DEFAULT);
-  if (dataset < 0) return refuse(s, "there is none");
+  if (dataset < 0) return refuse_by_hdf5(s, "there is none that can be opened");
   const rf_status status = read_open(s, dataset, values);
   if (H5Dclose(dataset) < 0 && status == RF_OK) return refuse(s, "it cannot be closed");
   return status;
@@ -102,22 +108,19 @@ static rf_status load_layers(const char *path, hid_t file, rf_blocks *blocks) {
   return RF_OK;
 }
 
-static rf_status load(const char *path, rf_blocks *blocks) {
-  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (file < 0)
-    return rf_fail(RF_BAD_DATA,
-                   "%s: cannot be opened as an HDF5 file; lsh.rotations wants per_head, shared, or such a "
-                   "file with data sets rotations/0, rotations/1, ..",
-                   path);
-  const rf_status status = load_layers(path, file, blocks);
-  if (H5Fclose(file) < 0 && status == RF_OK) return rf_fail(RF_BAD_DATA, "%s: cannot be closed", path);
-  return status;
-}
-
 rf_status rf_rotations_file_load(const char *path, rf_blocks *blocks) {
-  rf_status status;
-  /* HDF5 prints its own stack of errors unless told not to; ours say what to do. */
-  H5E_BEGIN_TRY { status = load(path, blocks); }
-  H5E_END_TRY
+  rf_h5 h = {0};
+  hid_t file;
+  rf_h5_listen();
+  rf_status status = rf_h5_open(path, &h, &file);
+  if (status == RF_OK)
+    status = load_layers(path, file, blocks);
+  else
+    status = rf_fail(status,
+                     "%s; lsh.rotations wants per_head, shared, or an HDF5 file with data sets rotations/0, "
+                     "rotations/1, ..",
+                     rf_error_message());
+  if (!rf_h5_close(&h) && status == RF_OK)
+    status = rf_fail(RF_BAD_DATA, "%s: cannot be closed: %s", path, rf_h5_cause());
   return status;
 }

@@ -204,6 +204,7 @@ static rf_status print(plan *p) {
   const rf_config *config = p->config;
   const rf_plan_options *options = p->options;
   rf_growth growth;
+  RF_TRY(rf_json_file_check(options->json_path));
   RF_TRY(compute(p));
   RF_TRY(rf_growth_compute(config, p->sequence, options->memory, options->cluster, &growth));
   printf("plan of %" PRId64 " ranks (%" PRId64 " share a sequence, %" PRId64 " groups), sequences of %" PRId64

@@ -113,6 +113,7 @@ static rf_status write_json(const report *r, const char *path) {
 }
 
 static rf_status run(const rf_config *config, rf_mesh *mesh, int64_t steps, const char *json_path) {
+  RF_TRY(rf_agree(mesh, rf_mesh_rank(mesh) == 0 ? rf_json_file_check(json_path) : RF_OK));
   report r = {.peak = rf_peak_rate(0.1), .precision = config->model.precision};
   RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &r.peak));
   RF_TRY(rf_step_figures_measure(config, mesh, steps, &r.step));

@@ -129,6 +129,7 @@ static rf_status fill(const rf_config *config, rf_mesh *mesh, const rf_bench_att
 
 static rf_status run(const rf_config *config, rf_mesh *mesh, const rf_bench_attention_options *options) {
   table t = {0};
+  RF_TRY(rf_agree(mesh, rf_mesh_rank(mesh) == 0 ? rf_json_file_check(options->json_path) : RF_OK));
   RF_TRY(fill(config, mesh, options, &t));
   if (rf_mesh_rank(mesh) != 0) return RF_OK;
   print(&t, rf_mesh_size(mesh));

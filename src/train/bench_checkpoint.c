@@ -245,7 +245,8 @@ static rf_status make_folder(bench *b) {
   if (rf_mesh_rank(b->mesh) == 0) rf_attempt_draw(attempt);
   RF_TRY(rf_broadcast(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
   (void)snprintf(name, sizeof name, "reformer-bench-%s", attempt);
-  rf_status status = rf_path_join(b->options->folder, name, path);
+  rf_status status = b->options->folder[0] != '\0' ? rf_path_join(b->options->folder, name, path)
+                                                   : rf_fail(RF_BAD_CONFIG, "--folder: found an empty path");
   if (status == RF_OK && rf_mesh_rank(b->mesh) == 0) status = rf_folder_make(path);
   if (status == RF_OK) memcpy(b->folder, path, sizeof path);
   RF_TRY(rf_agree(b->mesh, status));
@@ -272,19 +273,23 @@ static rf_status set_up(bench *b) {
   return RF_OK;
 }
 
-static void remove_last(const bench *b, const char *folder) {
+static void remove_saved(const bench *b, const char *folder) {
   char path[RF_MAX_PATH];
-  if (path_of(folder, b->options->repeats, path) == RF_OK) rf_folder_remove(path);
+  for (int64_t turn = 0; turn <= b->options->repeats; turn++)
+    if (path_of(folder, turn, path) == RF_OK) rf_folder_remove(path);
   rf_folder_remove(folder);
 }
 
+/* By every rank, as after a failure none can wait for the others: what one leaves, the last one takes. */
+static void remove_files(const bench *b) {
+  if (b->beside[0] == '\0') return;
+  (void)unlink(b->plain);
+  remove_saved(b, b->waiting);
+  remove_saved(b, b->beside);
+  rf_folder_remove(b->folder);
+}
+
 static void tear_down(bench *b) {
-  if (b->plain[0] != '\0') (void)unlink(b->plain);
-  if (b->beside[0] != '\0' && rf_agree(b->mesh, RF_OK) == RF_OK && rf_mesh_rank(b->mesh) == 0) {
-    remove_last(b, b->waiting);
-    remove_last(b, b->beside);
-    rf_folder_remove(b->folder);
-  }
   for (int t = 0; t <= TIMES; t++) free(b->times[t]);
   free(b->copy);
   rf_state_destroy(&b->state);
@@ -346,6 +351,7 @@ static rf_status write_json(const bench *b, const figures *f) {
 
 static rf_status run(bench *b) {
   figures f = {0};
+  RF_TRY(rf_agree(b->mesh, rf_mesh_rank(b->mesh) == 0 ? rf_json_file_check(b->options->json_path) : RF_OK));
   RF_TRY(rf_agree(b->mesh, set_up(b)));
   RF_TRY(make_folder(b));
   RF_TRY(measure(b));
@@ -359,6 +365,7 @@ rf_status rf_bench_checkpoint(const rf_config *config, rf_mesh *mesh, const rf_b
   bench b = {.config = config, .options = options, .mesh = mesh};
   RF_TRY(rf_mesh_arrange(mesh, config->mesh.sequence, config->mesh.data));
   const rf_status status = rf_agree(b.mesh, run(&b));
+  remove_files(&b);
   if (status != RF_OK && rf_mesh_size(b.mesh) > 1)
     return status; /* NOLINT(clang-analyzer-unix.Malloc): messages may be under way */
   tear_down(&b);

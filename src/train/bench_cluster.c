@@ -1,4 +1,6 @@
 #include "base/clock.h"
+#include "checkpoint/files.h"
+#include "checkpoint/output.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
@@ -8,9 +10,9 @@
 #include "reformer/arena.h"
 #include "train/attention_figures.h"
 #include "train/cluster.h"
+#include "train/json_file.h"
 #include "train/step_figures.h"
 #include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@
  * where the configuration has fewer. */
 enum { MOST_LENGTH = 4096, STEPS = 3, REPEATS = 3, ROUND_TRIPS = 200, LARGE_TRIPS = 8 };
 #define LARGE ((int64_t)4 << 20)
-#define DISK_BYTES ((size_t)64 << 20)
+#define DISK_BYTES ((int64_t)64 << 20)
 
 typedef struct places {
   int ranks, rank, hosts;
@@ -194,26 +196,25 @@ static rf_status time_exchange(const rf_config *config, rf_mesh *mesh, rf_cluste
   return RF_OK;
 }
 
-/* A file beside the one that is written, and gone again. */
+/* A file beside the one that is written, and gone again; where that is none, one in the present folder. */
+static rf_status make_room(const char *path, rf_output *output) {
+  static const rf_output_kind kind = {.what = "a file to time the disk by"};
+  if (path && rf_output_open(path, &kind, true, output) == RF_OK) return RF_OK;
+  return rf_output_open("reformer-bench", &kind, true, output);
+}
+
+/* 0: not known. */
 static double time_disk(const char *path) {
-  char name[RF_MAX_PATH + 16];
-  snprintf(name, sizeof name, "%s.disk", path ? path : "reformer-bench");
-  char *data = malloc(DISK_BYTES);
-  const int file = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  rf_output output;
   double seconds = 0;
-  if (data && file >= 0) {
-    memset(data, 7, DISK_BYTES);
+  char *data = malloc((size_t)DISK_BYTES);
+  if (data && make_room(path, &output) == RF_OK) {
+    memset(data, 7, (size_t)DISK_BYTES);
     const double start = rf_clock_seconds();
-    size_t done = 0;
-    while (done < DISK_BYTES) {
-      const ssize_t n = write(file, data + done, DISK_BYTES - done);
-      if (n <= 0) break;
-      done += (size_t)n;
-    }
-    if (done == DISK_BYTES && fsync(file) == 0) seconds = rf_clock_seconds() - start;
+    if (rf_file_write(output.file, output.path, 0, data, DISK_BYTES) == RF_OK && fsync(output.file) == 0)
+      seconds = rf_clock_seconds() - start;
+    rf_output_abandon(&output);
   }
-  if (file >= 0) (void)close(file);
-  (void)unlink(name);
   free(data);
   return seconds > 0 ? (double)DISK_BYTES / seconds : 0;
 }
@@ -248,6 +249,7 @@ static void print(const rf_cluster *c) {
 
 static rf_status measure(const rf_config *config, rf_mesh *mesh, const char *path, rf_cluster *c) {
   places p = {.ranks = rf_mesh_size(mesh), .rank = rf_mesh_rank(mesh)};
+  RF_TRY(rf_agree(mesh, p.rank == 0 ? rf_json_file_check(path) : RF_OK));
   /* overlap 0: over TCP nothing was seen to travel while ranks compute (docs/scaling.md) */
   *c = (rf_cluster){.ranks = p.ranks, .threads = rf_threads(), .overlap = 0, .precision = config->model.precision};
   p.host = calloc((size_t)p.ranks, sizeof *p.host);

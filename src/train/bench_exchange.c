@@ -218,6 +218,7 @@ static rf_status write_json(const bench *b, const figures *f) {
 
 static rf_status run(bench *b) {
   figures f = {0};
+  RF_TRY(rf_agree(b->mesh, rf_mesh_rank(b->mesh) == 0 ? rf_json_file_check(b->options->json_path) : RF_OK));
   RF_TRY(measure(b, &f));
   if (rf_mesh_rank(b->mesh) != 0) return RF_OK;
   print(b, &f);

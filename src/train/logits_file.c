@@ -1,64 +1,114 @@
 #include "train/logits_file.h"
+#include "base/h5.h"
 #include "checkpoint/files.h"
-#include "checkpoint/h5.h"
-#include "reformer/config.h"
-#include <stdio.h>
+#include "checkpoint/memory_file.h"
+#include "checkpoint/output.h"
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+/* The data sets, in the order in which they are laid out. HDF5's own part is smaller than META. */
+enum { LOGITS, TOKEN_LOSS, LOSS, SETS, META = 1 << 14 };
+
+const rf_output_kind rf_logits_kind = {.what = "a file of logits"};
+
 struct rf_logits_file {
-  char path[RF_MAX_PATH], temporary[RF_MAX_PATH];
+  rf_output output;
   int64_t sequences, length, vocab;
-  rf_h5 handles;
-  hid_t file, logits, token_loss;
+  int64_t at[SETS], bytes[SETS]; /* where HDF5 put the numbers */
+  real *row;                     /* [length] */
 };
 
-static hid_t native(void) { return sizeof(real) == 8 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT; }
+static const char *const names[SETS] = {"logits", "token_loss", "loss"};
+
+/* --- the file as HDF5 wants it, without the numbers ---------------------------------------------- */
 
 static rf_status fail(const rf_logits_file *f, const char *what) {
-  return rf_fail(RF_FAILED, "%s: HDF5 cannot write %s", f->temporary, what);
+  return rf_fail(RF_FAILED, "%s: HDF5 cannot lay out %s: %s", f->output.path, what, rf_h5_cause());
 }
 
-static hid_t make_set(rf_logits_file *f, const char *name, int n_dims) {
+static rf_status lay_out_set(rf_logits_file *f, hid_t file, int set) {
+  rf_h5 h = {0};
+  static const int dims[SETS] = {3, 2, 0};
   const hsize_t shape[] = {(hsize_t)f->sequences, (hsize_t)f->length, (hsize_t)f->vocab};
-  const hid_t space = n_dims > 0 ? H5Screate_simple(n_dims, shape, NULL) : H5Screate(H5S_SCALAR);
-  if (space < 0) return -1;
-  const hid_t set = rf_h5_keep(
-      &f->handles, H5Dcreate2(f->file, name, rf_h5_real(sizeof(real)), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-  H5Sclose(space);
-  return set;
+  const hid_t space = rf_h5_keep(&h, dims[set] > 0 ? H5Screate_simple(dims[set], shape, NULL) : H5Screate(H5S_SCALAR));
+  const hid_t how = rf_h5_in_place(&h);
+  const hid_t made =
+      space >= 0 && how >= 0
+          ? rf_h5_keep(&h, H5Dcreate2(file, names[set], rf_h5_real(sizeof(real)), space, H5P_DEFAULT, how, H5P_DEFAULT))
+          : -1;
+  const haddr_t place = made >= 0 ? H5Dget_offset(made) : HADDR_UNDEF;
+  f->at[set] = (int64_t)place;
+  return rf_h5_close(&h) && place != HADDR_UNDEF ? RF_OK : fail(f, names[set]);
+}
+
+static rf_status lay_out(rf_logits_file *f, rf_memory_file *layout) {
+  rf_h5 h = {0};
+  rf_h5_listen();
+  const hid_t access = rf_h5_access(&h);
+  const hid_t file = access >= 0 ? rf_h5_keep(&h, H5Fcreate(layout->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)) : -1;
+  rf_memory_file_hide(layout);
+  rf_status status = file >= 0 ? RF_OK : fail(f, "the file");
+  for (int i = 0; status == RF_OK && i < SETS; i++) status = lay_out_set(f, file, i);
+  return rf_h5_close(&h) || status != RF_OK ? status : fail(f, "the file");
+}
+
+/* --- that, on the disk --------------------------------------------------------------------------- */
+
+static rf_status copy(const rf_logits_file *f, const rf_memory_file *layout, int64_t from, int64_t to) {
+  char part[4096];
+  while (from < to) {
+    const int64_t n = to - from < (int64_t)sizeof part ? to - from : (int64_t)sizeof part;
+    RF_TRY(rf_file_read(layout->file, "the layout in memory", from, part, n));
+    RF_TRY(rf_file_write(f->output.file, f->output.path, from, part, n));
+    from += n;
+  }
+  return RF_OK;
+}
+
+/* What lies before, between and behind the numbers. Room for all is asked for before the work is done. */
+static rf_status write_layout(const rf_logits_file *f, const rf_memory_file *layout) {
+  int64_t size, from = 0;
+  RF_TRY(rf_memory_file_size(layout, &size));
+  RF_TRY(rf_output_reserve(&f->output, size));
+  for (;;) {
+    int next = -1;
+    for (int i = 0; i < SETS; i++)
+      if (f->at[i] >= from && (next < 0 || f->at[i] < f->at[next])) next = i;
+    RF_TRY(copy(f, layout, from, next < 0 ? size : f->at[next]));
+    if (next < 0) return RF_OK;
+    from = f->at[next] + f->bytes[next];
+  }
 }
 
 static rf_status create(rf_logits_file *f) {
-  const hid_t access = rf_h5_keep(&f->handles, H5Pcreate(H5P_FILE_ACCESS));
-  if (access < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0) return fail(f, "the file");
-  f->file = rf_h5_keep(&f->handles, H5Fcreate(f->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access));
-  if (f->file < 0)
-    return rf_fail(RF_FAILED, "%s: cannot be made; give --logits a path in a folder that can be written to",
-                   f->temporary);
-  f->logits = make_set(f, "logits", 3);
-  f->token_loss = make_set(f, "token_loss", 2);
-  return f->logits >= 0 && f->token_loss >= 0 ? RF_OK : fail(f, "the data sets");
+  rf_memory_file layout;
+  RF_TRY(rf_memory_file_create(f->output.path, f->bytes[LOGITS] + f->bytes[TOKEN_LOSS] + META, META, &layout));
+  rf_status status = lay_out(f, &layout);
+  if (status == RF_OK) status = write_layout(f, &layout);
+  rf_memory_file_close(&layout);
+  return status;
 }
 
-rf_status rf_logits_file_create(const char *path, int64_t sequences, int64_t length, int64_t vocab,
+static rf_status open_all(rf_logits_file *f, const char *path, bool force) {
+  f->output.file = -1;
+  f->bytes[LOSS] = sizeof(real);
+  f->row = calloc((size_t)f->length, sizeof *f->row);
+  if (!f->row || __builtin_mul_overflow(f->sequences * f->length, (int64_t)sizeof(real), &f->bytes[TOKEN_LOSS]) ||
+      __builtin_mul_overflow(f->bytes[TOKEN_LOSS], f->vocab, &f->bytes[LOGITS]))
+    return rf_fail(RF_FAILED, "%s: out of memory, or of numbers to count its bytes", path);
+  RF_TRY(rf_output_open(path, &rf_logits_kind, force, &f->output));
+  return create(f);
+}
+
+rf_status rf_logits_file_create(const rf_logits_place *place, int64_t sequences, int64_t length, int64_t vocab,
                                 rf_logits_file **file) {
   *file = NULL;
   rf_logits_file *f = calloc(1, sizeof *f);
-  if (!f) return rf_fail(RF_FAILED, "%s: out of memory", path);
+  if (!f) return rf_fail(RF_FAILED, "%s: out of memory", place->path);
   f->sequences = sequences;
   f->length = length;
   f->vocab = vocab;
-  const int a = snprintf(f->path, sizeof f->path, "%s", path);
-  const int b = snprintf(f->temporary, sizeof f->temporary, "%.*s.tmp-%ld", RF_MAX_PATH - 32, path, (long)getpid());
-  rf_status status = RF_OK;
-  if (a >= (int)sizeof f->path - 32 || b >= (int)sizeof f->temporary)
-    status = rf_fail(RF_BAD_CONFIG, "--logits: found a path of %d bytes; allowed: 1 to %d", a, RF_MAX_PATH - 33);
-  if (status == RF_OK) {
-    H5E_BEGIN_TRY { status = create(f); }
-    H5E_END_TRY
-  }
+  const rf_status status = open_all(f, place->path, place->force);
   if (status == RF_OK)
     *file = f;
   else
@@ -66,52 +116,33 @@ rf_status rf_logits_file_create(const char *path, int64_t sequences, int64_t len
   return status;
 }
 
-static bool write_part(hid_t set, int n_dims, const hsize_t *start, const hsize_t *count, hid_t type,
-                       const void *values) {
-  rf_h5 h = {0};
-  const hid_t to = rf_h5_keep(&h, H5Dget_space(set)), from = rf_h5_keep(&h, H5Screate_simple(n_dims, count, NULL));
-  bool fine = to >= 0 && from >= 0 && H5Sselect_hyperslab(to, H5S_SELECT_SET, start, NULL, count, NULL) >= 0;
-  fine = fine && H5Dwrite(set, type, from, to, H5P_DEFAULT, values) >= 0;
-  return rf_h5_close(&h) && fine;
+/* --- the numbers --------------------------------------------------------------------------------- */
+
+static rf_status write_numbers(const rf_logits_file *f, int set, int64_t first, int64_t n, const real *values) {
+  const int64_t size = sizeof(real);
+  return rf_file_write(f->output.file, f->output.path, f->at[set] + first * size, values, n * size);
 }
 
 rf_status rf_logits_file_add(rf_logits_file *f, int64_t sequence, int64_t first, int64_t n, const real *logits) {
-  const hsize_t start[] = {(hsize_t)sequence, (hsize_t)first, 0}, count[] = {1, (hsize_t)n, (hsize_t)f->vocab};
-  bool fine;
-  H5E_BEGIN_TRY { fine = write_part(f->logits, 3, start, count, native(), logits); }
-  H5E_END_TRY
-  return fine ? RF_OK : fail(f, "logits");
+  return write_numbers(f, LOGITS, (sequence * f->length + first) * f->vocab, n * f->vocab, logits);
 }
 
 rf_status rf_logits_file_add_losses(rf_logits_file *f, int64_t sequence, const double *token_loss) {
-  const hsize_t start[] = {(hsize_t)sequence, 0}, count[] = {1, (hsize_t)f->length};
-  bool fine;
-  H5E_BEGIN_TRY { fine = write_part(f->token_loss, 2, start, count, H5T_NATIVE_DOUBLE, token_loss); }
-  H5E_END_TRY
-  return fine ? RF_OK : fail(f, "token_loss");
-}
-
-static rf_status finish(rf_logits_file *f, double loss) {
-  const hid_t set = make_set(f, "loss", 0);
-  const bool written = set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &loss) >= 0;
-  if (!rf_h5_close(&f->handles) || !written) return fail(f, "loss");
-  return rf_rename_synced(f->temporary, f->path);
+  for (int64_t i = 0; i < f->length; i++) f->row[i] = (real)token_loss[i];
+  return write_numbers(f, TOKEN_LOSS, sequence * f->length, f->length, f->row);
 }
 
 rf_status rf_logits_file_finish(rf_logits_file *f, double loss) {
-  rf_status status;
-  H5E_BEGIN_TRY { status = finish(f, loss); }
-  H5E_END_TRY
-  if (status == RF_OK)
-    free(f);
-  else
-    rf_logits_file_abandon(f);
+  const real value = (real)loss;
+  rf_status status = write_numbers(f, LOSS, 0, 1, &value);
+  if (status == RF_OK) status = rf_output_finish(&f->output);
+  rf_logits_file_abandon(f);
   return status;
 }
 
 void rf_logits_file_abandon(rf_logits_file *f) {
   if (!f) return;
-  H5E_BEGIN_TRY { (void)rf_h5_close(&f->handles); }
-  H5E_END_TRY(void) unlink(f->temporary);
+  rf_output_abandon(&f->output);
+  free(f->row);
   free(f);
 }

@@ -4,18 +4,29 @@
  *   token_loss   (sequences, length)      nats; NaN where a token is not counted
  *   loss         scalar                   mean over the counted tokens
  *
- * in the build's own precision. The file appears whole under its name, or not at all. */
+ * in the build's own precision. HDF5 lays the file out, in memory; that and the numbers are written by calls of our
+ * own, whose failures are ours to tell (checkpoint/memory_file.h). Room for all of it is taken at the beginning, and
+ * the file appears whole under its name or not at all (checkpoint/output.h). */
 #ifndef RF_TRAIN_LOGITS_FILE_H
 #define RF_TRAIN_LOGITS_FILE_H
 
+#include "checkpoint/output.h"
 #include "reformer/error.h"
 #include "reformer/real.h"
 #include <stdint.h>
 
 typedef struct rf_logits_file rf_logits_file;
 
-/* RF_FAILED where it cannot be made. */
-rf_status rf_logits_file_create(const char *path, int64_t sequences, int64_t length, int64_t vocab,
+/* For rf_output_check. */
+extern const rf_output_kind rf_logits_kind;
+
+typedef struct rf_logits_place {
+  const char *path; /* lent until the file is finished */
+  bool force;       /* whatever is there is replaced */
+} rf_logits_place;
+
+/* RF_BAD_CONFIG where the path is refused, RF_FAILED where the disk has no room. */
+rf_status rf_logits_file_create(const rf_logits_place *place, int64_t sequences, int64_t length, int64_t vocab,
                                 rf_logits_file **file);
 
 /* logits [n, vocab] of tokens [first, first + n) of a sequence. */

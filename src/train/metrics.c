@@ -1,4 +1,5 @@
 #include "train/metrics.h"
+#include "base/file_error.h"
 #include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,7 @@ static bool write_waiting(rf_metrics *metrics) {
 /* Says so at the first of several failures. */
 static void note(rf_metrics *metrics, bool fine) {
   if (!fine && !metrics->failing)
-    rf_log_warn("%s cannot be written: %s; its lines wait in memory", metrics->path, strerror(errno));
+    rf_log_warn("%s cannot be written: %s; its lines wait in memory", metrics->path, rf_file_error(errno));
   metrics->failing = !fine;
 }
 
@@ -60,7 +61,7 @@ rf_status rf_metrics_close(rf_metrics *metrics) {
   rf_status status = RF_OK;
   if (!metrics) return RF_OK;
   if (metrics->file >= 0 && !write_waiting(metrics))
-    status = rf_fail(RF_FAILED, "cannot write %s: %s; is the disk full?", metrics->path, strerror(errno));
+    status = rf_fail(RF_FAILED, "cannot write %s: %s", metrics->path, rf_file_error(errno));
   if (metrics->file >= 0 && close(metrics->file) != 0 && status == RF_OK)
     status = rf_fail(RF_FAILED, "cannot write %s: %s", metrics->path, strerror(errno));
   free(metrics->waiting);
@@ -146,6 +147,7 @@ rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record)
 }
 
 void rf_metrics_sync(rf_metrics *metrics) {
-  const bool fine = write_waiting(metrics) && fdatasync(metrics->file) == 0;
+  const bool fine =
+      write_waiting(metrics) && (fdatasync(metrics->file) == 0 || errno == EINVAL); /* of a device, say /dev/null */
   note(metrics, fine);
 }

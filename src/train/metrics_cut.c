@@ -1,12 +1,12 @@
 #include "checkpoint/files.h"
-#include "reformer/config.h"
+#include "checkpoint/output.h"
 #include "train/metrics.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 typedef struct cut {
   int64_t step;               /* the last that stays */
@@ -32,47 +32,53 @@ static bool stays(cut *c, const char *line, size_t length) {
   return fits;
 }
 
-static rf_status fail(const char *path) {
-  return rf_fail(RF_FAILED, "%s cannot be cut back to the resumed step: %s", path, strerror(errno));
+static rf_status fail(const char *path, const char *why) {
+  return rf_fail(RF_FAILED, "%s cannot be cut back to the resumed step: %s", path, why);
 }
 
 /* What stays of one file into the other. */
-static rf_status copy(FILE *from, FILE *to, const char *path, cut *c) {
+static rf_status copy(FILE *from, const rf_output *to, cut *c) {
   char *line = NULL;
   size_t size = 0;
-  bool written = true;
+  int64_t at = 0;
+  rf_status status = RF_OK;
   errno = 0;
-  for (ssize_t length; written && (length = getline(&line, &size, from)) >= 0;) {
-    if (stays(c, line, (size_t)length))
-      written = fwrite(line, 1, (size_t)length, to) == (size_t)length;
-    else
+  for (ssize_t length; status == RF_OK && (length = getline(&line, &size, from)) >= 0;) {
+    if (!stays(c, line, (size_t)length)) {
       c->dropped++;
+      continue;
+    }
+    status = rf_file_write(to->file, to->path, at, line, length);
+    at += length;
   }
   free(line);
-  if (!written || ferror(from) || fflush(to) != 0 || fsync(fileno(to)) != 0) return fail(path);
-  return RF_OK;
-}
-
-static rf_status copy_to(FILE *from, const char *path, const char *temporary, cut *c) {
-  FILE *to = fopen(temporary, "w");
-  if (!to) return fail(path);
-  rf_status status = copy(from, to, path, c);
-  if (fclose(to) != 0 && status == RF_OK) status = fail(path);
-  if (status == RF_OK && c->dropped > 0) return rf_rename_synced(temporary, path);
-  (void)unlink(temporary);
+  if (status == RF_OK && ferror(from)) status = fail(to->path, strerror(errno));
   return status;
 }
 
+static rf_status replace(FILE *from, const char *path, cut *c) {
+  static const rf_output_kind kind = {.what = "metrics.jsonl"};
+  rf_output to;
+  RF_TRY(rf_output_open(path, &kind, true, &to));
+  const rf_status status = copy(from, &to, c);
+  if (status == RF_OK && c->dropped > 0) return rf_output_finish(&to);
+  rf_output_abandon(&to);
+  return status;
+}
+
+/* A pipe would be waited for, and a device (/dev/null) has no lines. */
 rf_status rf_metrics_cut(const char *path, int64_t step, int64_t *skipped) {
-  char temporary[RF_MAX_PATH];
+  struct stat about;
   cut c = {.step = step, .skipped_step = -1};
   *skipped = 0;
-  if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-    return rf_fail(RF_FAILED, "%.64s...: the path is too long", path);
-  FILE *from = fopen(path, "r");
-  if (!from) return errno == ENOENT ? RF_OK : fail(path);
-  const rf_status status = copy_to(from, path, temporary, &c);
+  if (stat(path, &about) != 0) return errno == ENOENT ? RF_OK : fail(path, strerror(errno));
+  if (S_ISCHR(about.st_mode)) return RF_OK;
+  if (!S_ISREG(about.st_mode)) return fail(path, "it is not a plain file");
+  FILE *from = fopen(path, "re");
+  if (!from) return errno == ENOENT ? RF_OK : fail(path, strerror(errno));
+  const rf_status status = replace(from, path, &c);
   (void)fclose(from);
+  if (status != RF_OK) return rf_fail(RF_FAILED, "%s", rf_error_message());
   if (c.skipped_step == step) *skipped = c.skipped;
-  return status;
+  return RF_OK;
 }

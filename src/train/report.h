@@ -37,7 +37,7 @@ typedef struct rf_reported_run {
 rf_status rf_report_read(const char *folder, rf_reported_run *run);
 void rf_reported_run_destroy(rf_reported_run *run);
 
-/* Writes the page of n runs. RF_FAILED where it cannot be written. */
+/* Writes the page of n runs (checkpoint/output.h). */
 rf_status rf_report_write(const rf_reported_run *runs, int n, const char *path);
 
 #endif

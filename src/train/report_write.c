@@ -1,9 +1,15 @@
+#include "checkpoint/output.h"
 #include "train/report.h"
-#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What a report begins with, so that an older one may be replaced. */
+#define HEAD "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>reformer: "
+
+static const rf_output_kind kind = {.what = "a report", .own = HEAD};
 
 enum { WIDTH = 560, HEIGHT = 300, LEFT = 64, RIGHT = 12, TOP = 28, BOTTOM = 34, TICKS = 5 };
 
@@ -206,7 +212,7 @@ static void put_differences(FILE *file, const rf_reported_run *runs, int n) {
 }
 
 static void put_page(FILE *file, const rf_reported_run *runs, int n) {
-  fputs("<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>reformer: ", file);
+  fputs(HEAD, file);
   put_text(file, runs[0].folder);
   fputs("</title>\n<style>body{font:14px sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:1em 0}"
         "td,th{border:1px solid #ccc;padding:3px 8px;text-align:left}td.n{text-align:right}"
@@ -221,11 +227,14 @@ static void put_page(FILE *file, const rf_reported_run *runs, int n) {
 }
 
 rf_status rf_report_write(const rf_reported_run *runs, int n, const char *path) {
-  errno = 0;
-  FILE *file = fopen(path, "we");
-  if (file) put_page(file, runs, n);
-  const bool failed = !file || ferror(file);
-  if ((file && fclose(file) != 0) || failed)
-    return rf_fail(RF_FAILED, "cannot write %s: %s; is the folder there, and not full?", path, strerror(errno));
-  return RF_OK;
+  char *text = NULL;
+  size_t size = 0;
+  FILE *page = open_memstream(&text, &size);
+  if (page) put_page(page, runs, n);
+  const bool whole = page && !ferror(page);
+  rf_status status = RF_OK;
+  if ((page && fclose(page) != 0) || !whole) status = rf_fail(RF_FAILED, "%s: out of memory", path);
+  if (status == RF_OK) status = rf_output_store(path, &kind, text, (int64_t)size);
+  free(text);
+  return status;
 }

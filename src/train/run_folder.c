@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_RUNS = 1000000 };
+/* The longest path below a run's folder is shorter: a longer run would fail at its first checkpoint. */
+enum { MOST_RUNS = 1000000, BELOW = 160 };
 
 static rf_status refuse(const char *folder, int error) {
   return rf_fail(RF_BAD_CONFIG, "run folder %s: cannot be made or written to: %s; name another with --run DIR", folder,
@@ -41,6 +42,7 @@ static rf_status write_config(const char *folder, const char *text) {
   rf_status status = rf_file_store(temporary, text, (int64_t)strlen(text));
   if (status == RF_OK) status = rf_rename_synced(temporary, path);
   if (status == RF_OK) return RF_OK;
+  (void)unlink(temporary);
   return rf_fail(RF_BAD_CONFIG, "run folder %s: %s; name another with --run DIR", folder, rf_error_message());
 }
 
@@ -61,8 +63,8 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
   if (!wanted) return RF_OK;
   size_t length = strlen(wanted);
   while (length > 1 && wanted[length - 1] == '/') length--;
-  if (length == 0 || length >= sizeof folder->path)
-    return rf_fail(RF_BAD_CONFIG, "--run: found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
+  if (length == 0 || length > sizeof folder->path - BELOW)
+    return rf_fail(RF_BAD_CONFIG, "--run: found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - BELOW);
   memcpy(folder->path, wanted, length);
   struct stat about;
   if (stat(folder->path, &about) != 0) return errno == ENOENT ? RF_OK : refuse(folder->path, errno);

@@ -2,7 +2,6 @@
 #include "reformer/rng.h"
 #include "train/batch.h"
 #include "train/loss.h"
-#include "train/logits_file.h"
 
 typedef struct scoring {
   rf_logits_file *file;
@@ -32,14 +31,15 @@ static rf_status score_all(rf_model *model, const rf_dataset *dataset, rf_split 
   return RF_OK;
 }
 
-rf_status rf_score(rf_model *model, const rf_dataset *dataset, rf_split split, const char *path, rf_loss *loss) {
+rf_status rf_score(rf_model *model, const rf_dataset *dataset, rf_split split, const rf_logits_place *place,
+                   rf_loss *loss) {
   const rf_config *config = rf_model_config_of(model);
   const int64_t n = rf_dataset_sequences(dataset, split);
   scoring s = {.length = config->data.length};
   rf_arena *arena;
   *loss = (rf_loss){0};
   RF_TRY(rf_arena_create("scores", 0, &arena));
-  rf_status status = rf_logits_file_create(path, n, s.length, config->model.vocab_size, &s.file);
+  rf_status status = rf_logits_file_create(place, n, s.length, config->model.vocab_size, &s.file);
   if (status == RF_OK) {
     status = score_all(model, dataset, split, n, arena, &s, loss);
     if (status == RF_OK)

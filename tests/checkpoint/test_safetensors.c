@@ -83,7 +83,7 @@ static void test_what_is_written_reads_back_the_same(void **state) {
       {.name = "first", .n_dims = 3, .shape = {1, 1, 30001}, .values = values},
       {.name = "a scalar \"with\" quotes", .n_dims = 0, .values = values + 1},
   };
-  assert_ok(rf_safetensors_write(path, RF_REAL_DTYPE, 2, sources));
+  assert_ok(rf_safetensors_write(path, false, RF_REAL_DTYPE, 2, sources));
   rf_safetensors file;
   assert_ok(rf_safetensors_open(path, &file));
   assert_int_equal(file.n_tensors, 2);
@@ -123,7 +123,7 @@ static void test_values_that_do_not_fit_are_refused_by_name(void **state) {
   const real large[] = {1, (real)70000};
   const rf_safe_source source = {.name = "w", .n_dims = 1, .shape = {2}, .values = large};
   assert_int_equal(unlink(path), 0);
-  assert_int_equal(rf_safetensors_write(path, RF_F16, 1, &source), RF_BAD_DATA);
+  assert_int_equal(rf_safetensors_write(path, false, RF_F16, 1, &source), RF_BAD_DATA);
   assert_non_null(strstr(rf_error_message(), "tensor w: value 1 is 70000"));
   assert_int_equal(access(path, F_OK), -1);
   folder_remove(folder);

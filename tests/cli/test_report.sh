@@ -41,6 +41,6 @@ check 3 "empty/metrics.jsonl: found no line" -- report empty
 check 3 "nowhere/metrics.jsonl: cannot be opened" "give the folder of a run" -- report nowhere
 printf '\nnothing\n' >>one/metrics.jsonl
 check 3 "one/metrics.jsonl: line 5: found no object with a step" -- report one
-check 1 "cannot write no/such.html" -- report 'two & more' -o no/such.html
+check 2 "no/such.html: cannot be made: folder no/" -- report 'two & more' -o no/such.html
 check 2 "RUN... is missing" -- report
 finish

@@ -83,6 +83,16 @@ all_verify small/run/checkpoints
 check 1 "No space left on device" -- train tiny.yaml --run small/run # the disk is still full
 all_verify small/run/checkpoints
 
+# --- what other commands write: not there, and the program ends as after any other failure ---
+one=$(ls -d small/run/checkpoints/step-* | head -1)
+check 1 "small/x.h5: cannot be written: No space left on device: it needs" "and 0 are free" -- eval "$one" --logits small/x.h5
+check 1 "cannot be written: No space left on device" -- export "$one" -o small/x
+[ ! -e small/config.json ] || fail "a configuration without its model"
+check 1 "small/x.html: cannot be written: No space left on device" -- report small/run -o small/x.html
+check 1 "small/x.json: cannot be written: No space left on device" -- bench step tiny.yaml --steps 1 --json small/x.json
+check 1 "No space left on device" -- bench checkpoint tiny.yaml --steps 1 --folder small
+expect "left on the full disk" "filler run" "$(ls -A small | tr '\n' ' ' | sed 's/ $//')"
+
 # --- full for a while, on several ranks: the next one is saved, and no line is lost ---
 rm small/filler
 train 3 small/run

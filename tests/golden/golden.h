@@ -2,9 +2,9 @@
 #ifndef TESTS_GOLDEN_H
 #define TESTS_GOLDEN_H
 
+#include "base/h5.h"
 #include "support/numbers.h"
 #include "reformer/config.h"
-#include <hdf5.h>
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -45,8 +45,16 @@ static inline const char *golden_path(const char *name) {
   return path;
 }
 
+/* Opened as the program opens it: HDF5 wants that of a file which is open twice. */
+static inline hid_t golden_file(const char *name) {
+  rf_h5 h = {0};
+  const hid_t file = H5Fopen(golden_path(name), H5F_ACC_RDONLY, rf_h5_access(&h));
+  assert_true(rf_h5_close(&h));
+  return file;
+}
+
 static inline golden golden_open(const char *name) {
-  golden g = {.name = name, .file = H5Fopen(golden_path(name), H5F_ACC_RDONLY, H5P_DEFAULT)};
+  golden g = {.name = name, .file = golden_file(name)};
   if (g.file < 0) fail_msg("%s: cannot be opened", golden_path(name));
   golden_read_config(&g);
   return g;

@@ -181,8 +181,7 @@ static void embed(const model_case *c, replay *r) {
 
 /* Buckets of the n-th LSH layer as the reference has them; see README.md. */
 static int32_t *reference_buckets(const model_case *c, int64_t lsh_layer, int64_t n) {
-  const golden all = {.name = "model_buckets",
-                      .file = H5Fopen(golden_path("model_buckets"), H5F_ACC_RDONLY, H5P_DEFAULT)};
+  const golden all = {.name = "model_buckets", .file = golden_file("model_buckets")};
   assert_true(all.file >= 0);
   char name[64];
   snprintf(name, sizeof name, "%s/%lld", c->g.name, (long long)lsh_layer);

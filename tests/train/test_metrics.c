@@ -1,10 +1,12 @@
 #include "train/metrics.h"
+#include "base/fault_io.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
@@ -210,6 +212,48 @@ static void test_steps_skipped_in_a_row_are_counted_up_to_the_cut(void **state) 
   }
 }
 
+#ifdef RF_FAULTS
+static void test_a_cut_that_the_disk_fails_at_any_call_loses_no_line(void **state) {
+  (void)state;
+  const char *path = path_of("faults.jsonl");
+  int failures = 0;
+  int64_t skipped;
+  write_steps(path, 1, 5, -2);
+  append_text(path, "torn");
+  for (int64_t k = 1;; k++) {
+    rf_fault_io_arm(k, k, EIO);
+    const rf_status status = rf_metrics_cut(path, 5, &skipped);
+    const bool passed = rf_fault_io_calls() < k;
+    rf_fault_io_arm(0, 0, 0);
+    if (passed) break;
+    failures += status != RF_OK;
+    json_t *object = parse_line(path, 4);
+    assert_int_equal(json_integer_value(json_object_get(object, "step")), 5);
+    json_decref(object);
+    append_text(path, "torn");
+  }
+  assert_true(failures >= 4); /* made, written, synced, renamed */
+  check_steps(path, 5);
+}
+#endif
+
+static void test_a_cut_goes_where_a_link_leads_and_waits_for_no_pipe(void **state) {
+  (void)state;
+  char target[256];
+  struct stat about;
+  int64_t skipped;
+  (void)snprintf(target, sizeof target, "%s", path_of("elsewhere.jsonl"));
+  write_steps(target, 1, 9, -2);
+  assert_int_equal(symlink("elsewhere.jsonl", path_of("link.jsonl")), 0);
+  assert_int_equal(rf_metrics_cut(path_of("link.jsonl"), 6, &skipped), RF_OK);
+  check_steps(target, 6);
+  assert_int_equal(lstat(path_of("link.jsonl"), &about), 0);
+  assert_true(S_ISLNK(about.st_mode));
+  assert_int_equal(mkfifo(path_of("pipe.jsonl"), 0666), 0);
+  assert_int_equal(rf_metrics_cut(path_of("pipe.jsonl"), 6, &skipped), RF_FAILED);
+  assert_int_equal(rf_metrics_cut("/dev/null", 6, &skipped), RF_OK);
+}
+
 /* The limit on a file's size stands for a disk that is full for a while. */
 static void test_lines_that_waited_for_a_disk_come_whole_and_in_order(void **state) {
   (void)state;
@@ -245,6 +289,10 @@ int main(void) {
       cmocka_unit_test(test_a_file_that_cannot_be_opened_is_named),
       cmocka_unit_test(test_later_steps_and_a_torn_line_are_cut_off_and_the_rest_stays),
       cmocka_unit_test(test_steps_skipped_in_a_row_are_counted_up_to_the_cut),
+      cmocka_unit_test(test_a_cut_goes_where_a_link_leads_and_waits_for_no_pipe),
+#ifdef RF_FAULTS
+      cmocka_unit_test(test_a_cut_that_the_disk_fails_at_any_call_loses_no_line),
+#endif
       cmocka_unit_test(test_lines_that_waited_for_a_disk_come_whole_and_in_order),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,11 +1,13 @@
 /* Who may begin or go on with a run in a folder, and what is in it then. */
 #include "train/run_folder.h"
+#include "base/fault_io.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,27 @@ static void test_runs_without_a_name_are_numbered_from_one(void **state) {
   assert_int_equal(chdir(before), 0);
 }
 
+#ifdef RF_FAULTS
+static void test_a_disk_that_fails_at_any_call_takes_no_configuration_away(void **state) {
+  (void)state;
+  int failures = 0;
+  rf_run_folder folder;
+  assert_int_equal(rf_run_folder_open(path_of("faults"), &folder), RF_OK);
+  assert_int_equal(rf_run_folder_begin(&folder, "x.yaml", "a: 1\n"), RF_OK);
+  for (int64_t k = 1;; k++) {
+    rf_fault_io_arm(k, k, EIO);
+    failures += rf_run_folder_begin(&folder, "x.yaml", "a: 1\n") != RF_OK;
+    const bool passed = rf_fault_io_calls() < k;
+    rf_fault_io_arm(0, 0, 0);
+    check_config(&folder, "a: 1\n");
+    assert_int_equal(access(path_of("faults/config.yaml.tmp"), F_OK), -1);
+    if (passed) break;
+  }
+  assert_int_equal(failures, 5); /* made, written, synced, renamed, the folder synced */
+  rf_run_folder_close(&folder);
+}
+#endif
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_folder_is_made_with_its_parents_and_holds_the_configuration),
@@ -167,6 +190,9 @@ int main(void) {
       cmocka_unit_test(test_a_second_job_is_refused_and_one_that_died_blocks_nobody),
       cmocka_unit_test(test_two_jobs_that_both_found_no_folder_do_not_share_it),
       cmocka_unit_test(test_a_folder_in_which_no_run_was_begun_goes_again),
+#ifdef RF_FAULTS
+      cmocka_unit_test(test_a_disk_that_fails_at_any_call_takes_no_configuration_away),
+#endif
       cmocka_unit_test(test_what_is_no_folder_is_refused),
       cmocka_unit_test(test_runs_without_a_name_are_numbered_from_one),
   };
