@@ -1,5 +1,6 @@
 #include "train/watchdog.h"
 #include "base/clock.h"
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,15 +15,22 @@ enum { SECONDS_TO_SPEAK = 2 };
 
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
-  double limit;
+  double limit;        /* as given */
   char host[64];
   pthread_t thread;
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
   bool stopped, watching;
   int64_t step;
-  double since; /* of rf_clock_seconds */
+  double since;   /* of rf_clock_seconds */
+  double longest; /* of the steps that ended */
 };
+
+double rf_watchdog_limit(double limit, double longest) {
+  static const double least = 1800, times = 10;
+  if (!isnan(limit)) return limit;
+  return longest > 0 ? fmax(least, times * longest) : INFINITY;
+}
 
 static void speak(const rf_watchdog *w) {
   double waited;
@@ -31,7 +39,7 @@ static void speak(const rf_watchdog *w) {
   if (waited >= 0) (void)snprintf(doing, sizeof doing, "it has waited %.1f s for %s", waited, what);
   const int length =
       snprintf(line, sizeof line, "error: rank %d on %s: step %lld exceeds training.step_timeout = %g s; %s\n",
-               rf_mesh_rank(w->mesh), w->host, (long long)w->step, w->limit, doing);
+               rf_mesh_rank(w->mesh), w->host, (long long)w->step, rf_watchdog_limit(w->limit, w->longest), doing);
   /* at once and past the log, which belongs to the main thread */
   if (write(STDERR_FILENO, line, (size_t)length) < 0) return;
 }
@@ -60,8 +68,9 @@ static void *look(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
   while (!w->stopped) {
-    const double left = w->watching ? w->since + w->limit - rf_clock_seconds() : 0;
-    if (!w->watching)
+    const double limit = w->watching ? rf_watchdog_limit(w->limit, w->longest) : INFINITY;
+    const double left = w->since + limit - rf_clock_seconds();
+    if (isinf(limit))
       (void)pthread_cond_wait(&w->changed, &w->lock);
     else if (left > 0)
       wait_for_change(w, left);
@@ -107,11 +116,13 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
 }
 
 static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
+  const double now = rf_clock_seconds();
   (void)pthread_mutex_lock(&w->lock);
+  if (w->watching) w->longest = fmax(w->longest, now - w->since);
   w->watching = watching;
   w->stopped = stopped;
   w->step = step;
-  w->since = rf_clock_seconds();
+  w->since = now;
   (void)pthread_cond_signal(&w->changed);
   (void)pthread_mutex_unlock(&w->lock);
 }
