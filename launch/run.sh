@@ -132,6 +132,8 @@ export OMPI_MCA_btl_tcp_flags=${OMPI_MCA_btl_tcp_flags-313}
 [ "${OMPI_MCA_hwloc_base_binding_policy-}" != none ] || bind=none
 
 if [ $in_slurm = 1 ]; then
+  # In a step (srun --pty bash) that holds the processors which the run is to have.
+  [ -z "${SLURM_STEP_ID-}" ] || export SLURM_OVERLAP=1
   threads_per_core=$(scontrol show node "${SLURMD_NODENAME:-$(uname -n)}" 2>/dev/null | sed -n 's/.*ThreadsPerCore=\([0-9]*\).*/\1/p')
   threads_per_core=${threads_per_core:-1}
   read_allocation
