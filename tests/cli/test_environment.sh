@@ -55,6 +55,8 @@ same "without standard input" bash -c 'exec 0<&-; exec "$@"' bash "$run"
 checks=$((checks + 1))
 [ -z "$(ls -A 'tmp folder')" ] || { failures=$((failures + 1)) && echo "FAILED: left in TMPDIR: $(ls -A 'tmp folder')"; }
 
+PROGRAM=$program
+POSIXLY_CORRECT=1 check 2 "none.yaml: cannot be opened" -- train none.yaml --run x
 PROGRAM=$run
 check 2 "may not be executed" -- --program rc -- train c.yaml
 check 2 "nowhere: no program there" -- --program nowhere -- train c.yaml
