@@ -13,6 +13,9 @@
  * launcher ends the others, cuts nobody short. */
 enum { SECONDS_TO_SPEAK = 2 };
 
+/* It looks so often; where far more time has passed, the process was stopped (a scheduler suspends jobs). */
+enum { SECONDS_TO_LOOK = 1, SECONDS_OF_A_STOP = 2 };
+
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
   double limit;        /* as given */
@@ -64,6 +67,14 @@ static void wait_for_change(rf_watchdog *w, double seconds) {
   (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
+/* While the process stands still, so does the time of its step. */
+static void rest(rf_watchdog *w, double left) {
+  const double before = rf_clock_seconds();
+  wait_for_change(w, fmin(left, SECONDS_TO_LOOK));
+  const double passed = rf_clock_seconds() - before;
+  if (passed > SECONDS_OF_A_STOP && w->since <= before) w->since += passed;
+}
+
 static void *look(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
@@ -73,7 +84,7 @@ static void *look(void *argument) {
     if (isinf(limit))
       (void)pthread_cond_wait(&w->changed, &w->lock);
     else if (left > 0)
-      wait_for_change(w, left);
+      rest(w, left);
     else
       end_process(w);
   }

@@ -19,7 +19,7 @@ typedef struct rf_watchdog rf_watchdog;
 rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **watchdog);
 void rf_watchdog_stop(rf_watchdog *watchdog);
 
-/* From now on `step` has `limit` seconds, until the next call of either. */
+/* From now on `step` has `limit` seconds in which the process runs, until the next call of either. */
 void rf_watchdog_watch(rf_watchdog *watchdog, int64_t step);
 void rf_watchdog_rest(rf_watchdog *watchdog);
 
