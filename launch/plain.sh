@@ -18,6 +18,9 @@ tick() {
 # Whether a file can be read again and again, by any process: not standard input, a FIFO, or <(...).
 stays() { [[ -f $1 && $1 != /dev/* && $1 != /proc/* ]]; }
 
+# alone FILE: while this script runs, no other that asks for FILE; status 1: there is one. (flock comes with util-linux.)
+alone() { exec 9>"$1" && { ! command -v flock >/dev/null || flock -n 9; }; }
+
 # lines FILE: what its lines say, with one space between words. No comments, no blank lines, and nothing of what editors
 # of other systems write: carriage returns, a byte order mark. Status 1: it is no text.
 lines() {

@@ -35,13 +35,14 @@ if [ -n "$text" ]; then
 fi
 cd "$home" || exit 1
 
+mkdir -p build || exit 1
+alone build/quickstart.lock || { say "another quickstart builds here; start this one when that one trains"; exit 1; }
 needs=()
 [ -n "$text" ] || [ -s data/quickstart.txt ] || needs=(--quickstart)
 bash launch/setup.sh ${needs[@]+"${needs[@]}"} || exit 1
 
 say "building build/release/reformer"
 log=build/quickstart.log
-mkdir -p build || exit 1
 if ! { cmake --preset release && cmake --build --preset release --target reformer; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
   say "the build failed; all of its output is in $log"
@@ -66,4 +67,4 @@ fi
 set_path=()
 [ -z "$text" ] || set_path=(--set "data.path='${text//\'/\'\'}'")
 say "training configs/quickstart.yaml"
-exec build/release/reformer train configs/quickstart.yaml ${set_path[@]+"${set_path[@]}"}
+exec build/release/reformer train configs/quickstart.yaml ${set_path[@]+"${set_path[@]}"} 9>&-

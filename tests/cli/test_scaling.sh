@@ -57,6 +57,9 @@ refuses "which is read for each point" /dev/stdin --out x <tiny.yaml
 again=(--program "$program" --out weak --mode weak --lengths 64)
 refuses "measured with another configuration, settings or steps" tiny.yaml "${again[@]}" --steps 2
 refuses "measured with another configuration, settings or steps" tiny.yaml "${again[@]}" --steps 1 -- lsh.chunk=8
+exec 8>weak/lock && flock 8 # as another scaling.sh would
+refuses "another scaling.sh writes into it" tiny.yaml "${again[@]}" --steps 1
+exec 8>&-
 sed 's/d_model: 16/d_model: 32/' tiny.yaml >wide.yaml
 refuses "measured with another configuration, settings or steps" wide.yaml "${again[@]}" --steps 1
 refuses "found 'many'" tiny.yaml --out x --ranks many
