@@ -17,10 +17,9 @@ enum { RF_LINE_SET = -1, RF_MAX_PLACE = RF_MAX_PATH + 128 };
 /* "FILE:LINE: KEY", "--set KEY", or "FILE: KEY (not given)" into place, RF_MAX_PLACE bytes, which is returned. */
 const char *rf_origin_place(const rf_origin *origin, const char *path, char *place);
 
-/* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML; "key.path?=value" leaves a key as
- * it is that the file or an earlier one has given). What is `auto` stays so, and nothing is checked that spans several
- * keys: rf_config_settle (cli/config_check.h) does. RF_BAD_CONFIG: the message names file, line, key, what was found
- * and what is allowed. */
+/* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML). What is `auto` stays so, and
+ * nothing is checked that spans several keys: rf_config_settle (cli/config_check.h) does. RF_BAD_CONFIG: the message
+ * names file, line, key, what was found and what is allowed. */
 rf_status rf_config_read(const char *file, const char *const *sets, int n_sets, rf_config *config, rf_origin *origin);
 
 /* The same from memory; `file` is for messages. */

@@ -13,20 +13,22 @@
  * launcher ends the others, cuts nobody short. */
 enum { SECONDS_TO_SPEAK = 2 };
 
-/* It looks so often; where far more time has passed, the process was stopped (a scheduler suspends jobs). */
-enum { SECONDS_TO_LOOK = 1, SECONDS_OF_A_STOP = 2 };
+/* The clock is looked at so often. Where much more time has passed, the process was stopped (Ctrl-Z, a suspended job),
+ * and what it stood still for is not the step's. */
+static const double look_every = 1;
 
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
-  double limit;        /* as given */
+  double limit;
   char host[64];
   pthread_t thread;
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
   bool stopped, watching;
   int64_t step;
-  double since;   /* of rf_clock_seconds */
-  double longest; /* of the steps that ended */
+  double since; /* of rf_clock_seconds */
+  double given; /* the limit as it was given, of which `limit` is made as soon as a step has ended */
+  double longest;
 };
 
 double rf_watchdog_limit(double limit, double longest) {
@@ -42,7 +44,7 @@ static void speak(const rf_watchdog *w) {
   if (waited >= 0) (void)snprintf(doing, sizeof doing, "it has waited %.1f s for %s", waited, what);
   const int length =
       snprintf(line, sizeof line, "error: rank %d on %s: step %lld exceeds training.step_timeout = %g s; %s\n",
-               rf_mesh_rank(w->mesh), w->host, (long long)w->step, rf_watchdog_limit(w->limit, w->longest), doing);
+               rf_mesh_rank(w->mesh), w->host, (long long)w->step, w->limit, doing);
   /* at once and past the log, which belongs to the main thread */
   if (write(STDERR_FILENO, line, (size_t)length) < 0) return;
 }
@@ -67,24 +69,21 @@ static void wait_for_change(rf_watchdog *w, double seconds) {
   (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
-/* While the process stands still, so does the time of its step. */
-static void rest(rf_watchdog *w, double left) {
-  const double before = rf_clock_seconds();
-  wait_for_change(w, fmin(left, SECONDS_TO_LOOK));
-  const double passed = rf_clock_seconds() - before;
-  if (passed > SECONDS_OF_A_STOP && w->since <= before) w->since += passed;
+static void watch_until(rf_watchdog *w, double until) {
+  wait_for_change(w, until - rf_clock_seconds());
+  const double late = rf_clock_seconds() - until;
+  if (late > look_every && w->since < until) w->since += late;
 }
 
 static void *look(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
   while (!w->stopped) {
-    const double limit = w->watching ? rf_watchdog_limit(w->limit, w->longest) : INFINITY;
-    const double left = w->since + limit - rf_clock_seconds();
-    if (isinf(limit))
+    const double now = rf_clock_seconds(), left = w->watching ? w->since + w->limit - now : 0;
+    if (!w->watching)
       (void)pthread_cond_wait(&w->changed, &w->lock);
     else if (left > 0)
-      rest(w, left);
+      watch_until(w, now + (left < look_every ? left : look_every));
     else
       end_process(w);
   }
@@ -104,7 +103,8 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
   rf_watchdog *w = calloc(1, sizeof *w);
   if (!w) return rf_fail(RF_FAILED, "watchdog: out of memory");
   w->mesh = mesh;
-  w->limit = limit;
+  w->given = limit;
+  w->limit = rf_watchdog_limit(limit, 0);
   if (gethostname(w->host, sizeof w->host - 1) != 0) strcpy(w->host, "?");
   pthread_condattr_t clock;
   (void)pthread_condattr_init(&clock);
@@ -130,6 +130,7 @@ static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
   const double now = rf_clock_seconds();
   (void)pthread_mutex_lock(&w->lock);
   if (w->watching) w->longest = fmax(w->longest, now - w->since);
+  w->limit = rf_watchdog_limit(w->given, w->longest);
   w->watching = watching;
   w->stopped = stopped;
   w->step = step;
