@@ -12,7 +12,7 @@ unset SLURM_JOB_ID SLURM_RESTART_COUNT
 write_tiny
 sed -i 's/steps: 20/steps: 2/; s/eval_every: 7/eval_every: 0/; s/warmup: 3/warmup: 1/' tiny.yaml
 PROGRAM=$source_dir/launch/run.sh
-run() { timeout 60 "$PROGRAM" --ranks 1 -- train "$@"; }
+run() { timeout 60 "$PROGRAM" --hosts localhost --ranks 1 -- train "$@"; } # not the nodes of a job
 folders() { (shopt -s nullglob dotglob && cd runs 2>/dev/null && echo *); }
 
 # --- started together, each has a folder of its own ---
@@ -20,7 +20,7 @@ together() { # together FOLDERS [VARIABLE=VALUE...]
   local i started=() wanted=$1 status=''
   shift
   for i in 1 2 3 4; do
-    env "$@" timeout 60 "$PROGRAM" --ranks 1 -- train --set "training.seed=$i" tiny.yaml >"log$i" 2>&1 &
+    env "$@" timeout 60 "$PROGRAM" --hosts localhost --ranks 1 -- train --set "training.seed=$i" tiny.yaml >"log$i" 2>&1 &
     started+=($!)
   done
   for i in "${started[@]}"; do wait "$i" && status+='0 ' || status+="$? "; done
