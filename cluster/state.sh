@@ -1,7 +1,7 @@
 # For the scripts here: where a virtual cluster keeps what it needs to end again, and the processes that hold it.
 # RF_CLUSTER names the cluster; $here is the folder of these scripts.
 # shellcheck shell=bash disable=SC2034
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")
 cluster=${RF_CLUSTER:-rf}
 state=/run/reformer-cluster/$cluster
 
@@ -48,11 +48,13 @@ end_inside() {
   done
 }
 
+seconds_up() { cut -d. -f1 /proc/uptime; } # a clock that nobody sets
+
 wait_for() { # wait_for SECONDS COMMAND...: until the command succeeds
-  local end=$((SECONDS + $1))
+  local end=$(($(seconds_up) + $1))
   shift
   until "$@"; do
-    [ "$SECONDS" -lt "$end" ] || return 1
+    [ "$(seconds_up)" -lt "$end" ] || return 1
     sleep 0.02
   done
 }

@@ -10,22 +10,32 @@ declare -a hosts=() slots=() cores=() domains=() per_host=()
 
 probe_seconds=10 # a host that does not say what it has in that time does not answer
 
-# "h1,h2:4", or a file of lines "host" or "host slots=4" as mpirun reads them.
+# add_host WORD...: "h1", "h1:4", or "h1 slots=4" as in mpirun's files. A host that is named again has that many more slots,
+# one where nothing is said.
+add_host() {
+  local i slot=0
+  [[ $* =~ ^([A-Za-z0-9._-]+)(:([0-9]{1,6}))?( .*)?$ ]] ||
+    die 2 "--hosts: found '$*'; allowed: a file, or names such as h1,h2 or h1:4,h2:4"
+  local name=${BASH_REMATCH[1]} said=${BASH_REMATCH[3]}
+  [[ ! $* =~ \ slots\ ?=\ ?([0-9]{1,6}) ]] || said=${BASH_REMATCH[1]}
+  slot=$((10#${said:-0}))
+  for i in "${!hosts[@]}"; do
+    [ "${hosts[i]}" = "$name" ] || continue
+    slots[i]=$(((slots[i] > 0 ? slots[i] : 1) + (slot > 0 ? slot : 1)))
+    return
+  done
+  hosts+=("$name") slots+=("$slot")
+}
+
+# "h1,h2:4", or a file of lines.
 read_hosts() {
-  local word
-  if [ -f "$1" ]; then
-    while read -r word; do
-      hosts+=("${word%% *}")
-      [[ $word =~ slots=([0-9]+) ]] && slots+=("${BASH_REMATCH[1]}") || slots+=(0)
-    done < <(sed 's/#.*//; s/[[:space:]]\{1,\}/ /g; s/^ //; s/ $//; /^$/d' "$1")
+  local text word
+  if [ -f "$1" ] || [ -p "$1" ]; then
+    text=$(lines "$1") || exit 2
   else
-    for word in ${1//,/ }; do
-      [[ $word =~ ^([A-Za-z0-9._-]+)(:([0-9]+))?$ ]] ||
-        die 2 "--hosts: found '$1'; allowed: a file, or names such as h1,h2 or h1:4,h2:4"
-      hosts+=("${BASH_REMATCH[1]}")
-      slots+=("${BASH_REMATCH[3]:-0}")
-    done
+    text=$(tr ',[:space:]' '\n\n' <<<"$1")
   fi
+  while read -r word; do [ -z "$word" ] || add_host "$word"; done <<<"$text"
   [ ${#hosts[@]} -gt 0 ] || die 2 "--hosts: no host in '$1'"
 }
 
@@ -52,29 +62,46 @@ read_allocation() {
   done
 }
 
-# What a host is asked. The answer is read here, so that nothing of this project need be installed there.
-question='LC_ALL=C lscpu -p=CPU,CORE,NODE; grep Cpus_allowed_list /proc/self/status'
+# What a host is asked. The answer is read here, so that nothing of this project need be installed there. A quota of
+# processor time (containers have it) is "TIME PERIOD", of the process's control group or one above.
+question='sh -c '\''LC_ALL=C lscpu -p=CPU,CORE,NODE; grep Cpus_allowed_list /proc/self/status; cd /sys/fs/cgroup || exit
+c=$(sed -n "s/^0:://p" /proc/self/cgroup); while cat ".$c/cpu.max"; [ -n "$c" ]; do c=${c%/*}; done
+paste -d " " cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us'\'
 
-# Cores (not their hardware threads) that a process may use, and the NUMA domains that they are in.
+# Cores (not their hardware threads) that a process may use, at most what its quota is worth, and the NUMA domains that
+# they are in. Without lscpu there each processor counts.
 count_cores() {
   awk -F '[,:[:space:]]+' '
-    /^[0-9]+,/ { core[$1] = $2; node[$1] = $3 == "" ? 0 : $3 }
+    /^[0-9]+,/ { core[$1] = $2; node[$1] = $3 == "" ? 0 : $3; known = 1 }
+    /^[0-9]+ [0-9]+$/ { share = int($1 / $2); if (share < 1) share = 1; if (!quota || share < quota) quota = share }
     /^Cpus_allowed_list/ {
       for (i = 2; i <= NF; i++) {
         if ($i == "") continue
         n = split($i, range, "-")
-        for (cpu = range[1]; cpu <= range[n]; cpu++) if (cpu in core) { cores[core[cpu]]; nodes[node[cpu]] }
+        for (cpu = range[1]; cpu <= range[n]; cpu++) {
+          if (!known) { core[cpu] = cpu; node[cpu] = 0 }
+          if (cpu in core) { cores[core[cpu]]; nodes[node[cpu]] }
+        }
       }
     }
-    END { for (c in cores) a++; for (n in nodes) b++; print a + 0, b + 0 }'
+    END {
+      for (c in cores) a++
+      for (n in nodes) b++
+      if (quota && quota < a) { a = quota; if (b > a) b = a }
+      print a + 0, b + 0
+    }'
 }
 
-is_here() { [ "$1" = localhost ] || [ "$1" = "$(hostname)" ] || [ "$1" = "$(hostname -s 2>/dev/null)" ]; }
+is_here() {
+  local name
+  name=$(uname -n)
+  [[ $1 = localhost || $1 = "$name" || $1 = "${name%%.*}" ]]
+}
 
 ask_host() { # ask_host NAME: cores and domains; 0 0 where it does not answer
   local answer
   if is_here "$1"; then
-    answer=$(sh -c "$question")
+    answer=$(sh -c "$question" 2>/dev/null)
   elif [ "$launcher" = srun ] || [ "${in_slurm-}" = 1 ]; then
     # The step's own message would say that it was ended, at length.
     timeout -k 1 "$probe_seconds" srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" true >/dev/null 2>&1 </dev/null &&

@@ -4,13 +4,15 @@
 #   launch/quickstart.sh TEXT       on a text of your own, a megabyte or more
 # The run goes to runs/quickstart-N. Ends with the validation loss in bits a byte and lines sampled from the model, and
 # with the status of what ended it: the program's (0 trained, see README.md), or 1 where set-up or build failed.
-set -u
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=plain.sh
+. "$(dirname "$(readlink -f -- "$0")")/plain.sh" || exit 1
 
 say() { echo "quickstart: $*" >&2; }
 
 case "${1-}" in
 -h | --help)
-  sed -n 's/^# \{0,1\}//p' "$0" | sed -n '2,6p'
+  sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/quickstart.sh"
   exit 0
   ;;
 -*)
@@ -31,15 +33,16 @@ if [ -n "$text" ]; then
   fi
   text=$(realpath -- "$text") # the program starts elsewhere
 fi
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+cd "$home" || exit 1
 
+mkdir -p build || exit 1
+alone build/quickstart.lock || { say "another quickstart builds here; start this one when that one trains"; exit 1; }
 needs=()
 [ -n "$text" ] || [ -s data/quickstart.txt ] || needs=(--quickstart)
-launch/setup.sh ${needs[@]+"${needs[@]}"} || exit 1
+bash launch/setup.sh ${needs[@]+"${needs[@]}"} || exit 1
 
 say "building build/release/reformer"
 log=build/quickstart.log
-mkdir -p build || exit 1
 if ! { cmake --preset release && cmake --build --preset release --target reformer; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
   say "the build failed; all of its output is in $log"
@@ -64,4 +67,4 @@ fi
 set_path=()
 [ -z "$text" ] || set_path=(--set "data.path='${text//\'/\'\'}'")
 say "training configs/quickstart.yaml"
-exec build/release/reformer train configs/quickstart.yaml ${set_path[@]+"${set_path[@]}"}
+exec build/release/reformer train configs/quickstart.yaml ${set_path[@]+"${set_path[@]}"} 9>&-

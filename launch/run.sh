@@ -8,15 +8,17 @@
 #     --restarts K      times a run that died is started again (3)
 #     --launcher WHICH  mpirun or srun (srun in an allocation where it speaks PMIx, else mpirun)
 #     --bind WHAT       cores or none (cores)
-#     --hang S          seconds that a start or a step may take before it counts as dead (1800; 0: for ever)
+#     --hang S          seconds that a start may take before it counts as dead (1800; 0: for ever); a step too, where
+#                       training.step_timeout is not said (as auto: 10 times the longest so far, at least 1800)
 #     --grace S         seconds to save and stop when told to (300)
 #     --requeue         status 75 in a Slurm job: puts the job back in the queue
 #     --program FILE    (REFORMER_PROGRAM, or build/release/reformer)
 #     --dry-run         prints what would be started
 # SIGTERM, SIGUSR1 or Ctrl-C: the run saves and stops. Exit status: the program's (README.md); for a run that died and
 # was not started again, 1 or what its launcher said, 128 + N after signal N. docs/cluster.md tells the rest.
-set -u
-home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@" # sh launch/run.sh
+# shellcheck source-path=SCRIPTDIR source=plain.sh
+. "$(dirname "$(readlink -f -- "$0")")/plain.sh" || exit 2
 
 say() { printf 'run.sh: %s\n' "$*" >&2; }
 
@@ -29,10 +31,12 @@ die() {
 
 # shellcheck source-path=SCRIPTDIR source=places.sh
 . "$home/launch/places.sh"
+# shellcheck source-path=SCRIPTDIR source=run_folder.sh
+. "$home/launch/run_folder.sh"
 
 # --- The command line ---------------------------------------------------------------------------
 
-ranks=0 threads=0 restarts=3 hang=1800 grace=300 launcher='' bind=cores host_list='' requeue=0 dry_run=0
+ranks=0 threads=0 restarts=3 hang='' grace=300 launcher='' bind=cores host_list='' requeue=0 dry_run=0
 program=${REFORMER_PROGRAM:-$home/build/release/reformer}
 
 number() { # number OPTION VALUE LEAST
@@ -43,7 +47,7 @@ number() { # number OPTION VALUE LEAST
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
   -h | --help)
-    sed -n 's/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '/^!/d' | sed -n '1,16p'
+    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/run.sh"
     exit 0
     ;;
   --requeue) requeue=1 && shift && continue ;;
@@ -74,45 +78,27 @@ done
 [[ ${1-} = -- && $# -ge 2 ]] || die 2 "usage: launch/run.sh [OPTION...] -- train CONFIG ..."
 shift
 arguments=("$@")
-[ -x "$program" ] || die 2 "$program: no program there; build it (cmake --preset release && cmake --build --preset release) or name it with --program"
+[ -f "$program" ] || die 2 "$program: no program there; build it (cmake --preset release && cmake --build --preset release) or name it with --program"
+[ -x "$program" ] || die 2 "$program: may not be executed: by its permissions, or its file system is mounted noexec"
 program=$(realpath -- "$program")
 [ "$threads" != 0 ] || [[ ! ${OMP_NUM_THREADS-} =~ ^[1-9][0-9]*$ ]] || threads=$OMP_NUM_THREADS
 
-# given NAME [LETTER]: the last value of an option among the program's arguments.
-given() {
-  local i value=''
-  for ((i = 0; i < ${#arguments[@]}; i++)); do
-    case ${arguments[i]} in
-    "--$1") value=${arguments[i + 1]-} ;;
-    "--$1="*) value=${arguments[i]#*=} ;;
-    esac
-  done
-  echo "$value"
-}
+if [ "${arguments[0]}" != train ] || ! read_train "${arguments[@]:1}"; then config='' run='' restarts=0; fi
 
-# A run that is to go on needs a folder that stays the same: in a Slurm job by its number, which it keeps when requeued.
-run=''
-if [ "${arguments[0]}" = train ]; then
-  run=$(given run)
-  if [ -z "$run" ]; then
-    name=$(basename "${arguments[1]-run}")
-    name=runs/${name%.*}
-    n=${SLURM_JOB_ID-1}
-    while [ -z "${SLURM_JOB_ID-}" ] && [ -e "$name-$n" ]; do n=$((n + 1)); done
-    run=$name-$n
-    arguments+=(--run "$run")
-  fi
-  [ -n "$(given resume)" ] || arguments+=(--resume auto)
-  [ "$hang" = 0 ] || [[ " ${arguments[*]}" == *training.step_timeout=* ]] ||
-    arguments+=(--set "training.step_timeout=$hang")
-else
-  restarts=0
-fi
-
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
+scratch=$(mktemp -d 2>/dev/null) || scratch=$(TMPDIR=/tmp mktemp -d) || die 1 "no temporary folder can be made in ${TMPDIR-/tmp}: see TMPDIR"
+trap 'leave_folder; rm -rf "$scratch"' EXIT
 
 # --- Launcher and hosts -------------------------------------------------------------------------
+
+# A shell outlives the job that it was started in, in tmux for example; its variables do, too.
+job_is_over() {
+  local over='Invalid job id|JobState=(BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT)'
+  [[ $(scontrol show job "$SLURM_JOB_ID" 2>&1 </dev/null) =~ $over ]]
+}
+if [ -n "${SLURM_JOB_ID-}" ] && command -v scontrol >/dev/null && job_is_over; then
+  say "the Slurm job $SLURM_JOB_ID, which this shell is of, is over: going on as outside of it"
+  for name in "${!SLURM_@}"; do [ "$name" = SLURM_CONF ] || unset "$name"; done
+fi
 
 in_slurm=0 threads_per_core=1
 [ -z "${SLURM_JOB_ID-}" ] || [ -n "$host_list" ] || ! command -v scontrol >/dev/null || in_slurm=1
@@ -120,8 +106,8 @@ if [ -z "$launcher" ]; then
   launcher=mpirun
   [ $in_slurm = 0 ] || ! srun --mpi=list 2>&1 | grep -q pmix || launcher=srun
 fi
-command -v "$launcher" >/dev/null || die 2 "$launcher is not on PATH; load the module of the MPI library that $program was built with"
 [ "$launcher" = mpirun ] || [ $in_slurm = 1 ] || die 2 "--launcher srun: there is no Slurm allocation here; start one with salloc or sbatch"
+command -v "$launcher" >/dev/null || die 2 "$launcher is not on PATH; load the module of the MPI library that $program was built with"
 
 open_mpi=0
 if [ "$launcher" = mpirun ]; then
@@ -146,7 +132,9 @@ export OMPI_MCA_btl_tcp_flags=${OMPI_MCA_btl_tcp_flags-313}
 [ "${OMPI_MCA_hwloc_base_binding_policy-}" != none ] || bind=none
 
 if [ $in_slurm = 1 ]; then
-  threads_per_core=$(scontrol show node "${SLURMD_NODENAME:-$(hostname)}" 2>/dev/null | sed -n 's/.*ThreadsPerCore=\([0-9]*\).*/\1/p')
+  # In a step (srun --pty bash) that holds the processors which the run is to have.
+  [ -z "${SLURM_STEP_ID-}" ] || export SLURM_OVERLAP=1
+  threads_per_core=$(scontrol show node "${SLURMD_NODENAME:-$(uname -n)}" 2>/dev/null | sed -n 's/.*ThreadsPerCore=\([0-9]*\).*/\1/p')
   threads_per_core=${threads_per_core:-1}
   read_allocation
   [ "$threads" != 0 ] || threads=$((${SLURM_CPUS_PER_TASK:-0} / threads_per_core))
@@ -221,9 +209,10 @@ job='' stop_signals=0 stop_at=0
 # The first signal lets the run save and stop; the next one, a second later, ends it. mpirun answers SIGTERM by killing
 # all ranks 2 s later, so they get SIGUSR1, which it passes on.
 ask_to_stop() {
-  [ "$stop_signals" = 0 ] || [ "$SECONDS" -gt "$stop_at" ] || return
+  tick
+  [ "$stop_signals" = 0 ] || [ "$now" -gt "$stop_at" ] || return
   stop_signals=$((stop_signals + 1))
-  stop_at=$SECONDS
+  stop_at=$now
   [ -n "$job" ] || return
   if [ "$stop_signals" = 1 ] && [ -n "$run" ]; then
     say "told to stop ($1): the run saves and stops, within $grace s"
@@ -237,27 +226,53 @@ for signal in TERM USR1 INT HUP; do
   trap "ask_to_stop SIG$signal" $signal
 done
 
+# A reader that goes away (| head) must not take the run along, as it would: mpirun ends all ranks where it cannot write.
+# Nor must Ctrl-C, which every process of a pipeline gets, end what stands between run.sh and the reader.
+pass_on() {
+  trap '' INT TERM HUP QUIT USR1
+  cat
+  exec cat >/dev/null
+}
+outlive_readers() {
+  trap : PIPE
+  [ -e /proc/self/fd/1 ] || exec >/dev/null
+  [ -e /proc/self/fd/2 ] || exec 2>/dev/null
+  if [ -p /dev/stdout ] && [ /dev/stdout -ef /dev/stderr ]; then
+    exec > >(pass_on) 2>&1
+  else
+    [ ! -p /dev/stdout ] || exec > >(pass_on)
+    [ ! -p /dev/stderr ] || exec 2> >(pass_on >&2)
+  fi
+}
+
 end_job() { kill "-$1" -- "-$job" 2>/dev/null || kill "-$1" "$job" 2>/dev/null; }
 
-has_begun() { [ -n "$run" ] && [ "$run/log.txt" -nt "$scratch/start" ]; }
+# The program has come as far as its run's folder: it writes into log.txt. What is compared is the file with itself: the
+# clock of its file system may be hours from this host's.
+log_state() { stat -c '%i %s %Y %Z' -- "$run/log.txt" 2>/dev/null; }
+has_begun() { [ -n "$run" ] && [ "$(log_state)" != "$log_before" ]; }
 
 # Runs `command` to its end. Sets status, begun (whether the program came as far as its run's folder) and, where the job
 # was ended for its silence, silent_start.
 run_job() {
-  local started=$SECONDS
-  begun=0 silent_start=0
-  touch "$scratch/start"
-  setsid "${command[@]}" </dev/null & # in a session of its own: Ctrl-C comes here, and goes on as SIGUSR1
+  local started
+  tick
+  started=$now begun=0 silent_start=0 log_before=$(log_state)
+  [ "$stop_signals" = 0 ] || { status=75 && return; }
+  # in a session of its own: Ctrl-C comes here, and goes on as SIGUSR1
+  ${guard[@]+"${guard[@]}"} setsid "${command[@]}" </dev/null &
   job=$!
+  [ "$stop_signals" = 0 ] || kill -USR1 "$job" 2>/dev/null
   while kill -0 "$job" 2>/dev/null; do
     sleep 0.2 &
     wait $!
     [ $begun = 1 ] || ! has_begun || begun=1
-    if [ "$stop_signals" -gt 0 ] && [ $((SECONDS - stop_at)) -gt "$grace" ]; then
+    tick
+    if [ "$stop_signals" -gt 0 ] && [ $((now - stop_at)) -gt "$grace" ]; then
       say "it did not stop within $grace s, and is ended"
       end_job KILL
-    elif [ -n "$run" ] && [ $begun = 0 ] && [ "$hang" -gt 0 ] && [ $((SECONDS - started)) -gt "$hang" ]; then
-      say "nothing is in $run after $hang s (--hang), and the start is ended"
+    elif [ -n "$run" ] && [ $begun = 0 ] && [ "${hang:-1800}" -gt 0 ] && [ $((now - started)) -gt "${hang:-1800}" ]; then
+      say "nothing is in $run after ${hang:-1800} s (--hang), and the start is ended"
       silent_start=1
       end_job TERM
       sleep 3
@@ -280,10 +295,10 @@ what_ended_it() {
   esac
 }
 
-newest_checkpoint() { find "$run/checkpoints" -maxdepth 1 -name 'step-????????' 2>/dev/null | sort | tail -n 1; }
+newest_checkpoint() { [ -z "$run" ] || find "$run/checkpoints" -maxdepth 1 -name 'step-????????' 2>/dev/null | sort | tail -n 1; }
 
 config_value() { # config_value SECTION KEY: of the run's config.yaml, as the program wrote it
-  awk -v section="$1:" -v key="$2:" '/^[^ ]/ { inside = $1 == section } inside && $1 == key { print $2; exit }' "$run/config.yaml"
+  awk -v section="$1:" -v key="$2:" '/^[^ ]/ { inside = $1 == section } inside && $1 == key { print $2; exit }' <"$run/config.yaml"
 }
 
 finish() { # finish STATUS
@@ -292,14 +307,6 @@ finish() { # finish STATUS
     scontrol requeue "$SLURM_JOB_ID" || say "Slurm did not take it back; submit it again with --run $run"
   fi
   exit "$1"
-}
-
-# The lock of a run whose first rank was on a host that is cut off is held until that host notices, or the file system
-# does: 100 s at most.
-lost_host_holds_lock() {
-  local silent
-  for silent in $lost_hosts; do ! grep -qw -- "$silent" "$run/lock" 2>/dev/null || return 0; done
-  return 1
 }
 
 # Hosts that answer, and the mesh that fits on them: sets ranks and mesh.
@@ -318,18 +325,41 @@ look_around() {
   mesh=(--set "mesh.sequence=$i" --set mesh.data=auto)
 }
 
-mesh=() sequence='' lost_hosts='' pause=2 failed_at=none lost_since=$SECONDS
+if [ -n "$config" ]; then
+  [ -n "$run" ] || choose_folder "${arguments[@]}"
+  [ $dry_run = 1 ] || keep_config
+  write_arguments
+fi
+[ $dry_run = 1 ] || outlive_readers
+# Without run.sh nobody looks after the run: should it be killed, the run saves and stops.
+guard=()
+! setpriv --pdeathsig USR1 true 2>/dev/null || guard=(setpriv --pdeathsig USR1)
+mesh=() sequence='' lost_hosts='' pause=2 failed_at=none first_newest=$(newest_checkpoint) held='' died=''
 for ((start = 0; ; start++)); do
   build_command "$ranks" ${mesh[@]+"${mesh[@]}"}
   if [ $dry_run = 1 ]; then
-    printf 'OMP_NUM_THREADS=%s %s\n' "$threads" "${command[*]}"
+    printf 'OMP_NUM_THREADS=%s' "$threads"
+    for word in "${command[@]}"; do
+      [[ $word =~ ^[]A-Za-z0-9_+=./:,@%[-]+$ ]] && printf ' %s' "$word" || printf ' %q' "$word"
+    done
+    echo
     exit 0
   fi
   run_job
   case $status in
   0 | 75) finish "$status" ;;
-  2) ((start > 0 && SECONDS - lost_since < 100)) || finish 2
-    lost_host_holds_lock || finish 2 ;;
+  2) # The lock of a run is held as long as a rank of the start that died lives: on a host that is cut off, until that
+    # notices, or the file system does.
+    tick
+    if [ "$start" -gt 0 ] && [ -e "$run/lock" ] && [ $((now - died)) -lt 100 ] && [ "$stop_signals" = 0 ]; then
+      [ "$held" = "$died" ] || say "the start that died still holds the run's lock; trying again for 100 s"
+      held=$died start=$((start - 1))
+      sleep 5 &
+      wait $!
+      continue
+    fi
+    finish 2
+    ;;
   3) finish 3 ;;
   esac
   if [ "$stop_signals" -gt 0 ]; then
@@ -337,11 +367,14 @@ for ((start = 0; ; start++)); do
     finish "$status"
   fi
   [ -n "$run" ] || finish "$status"
-  died=$SECONDS
+  tick
+  died=$now
   say "start $((start + 1)) of the run $run has died: $(what_ended_it)"
   [ $begun = 1 ] || [ $silent_start = 1 ] || [ "$status" -ge 128 ] || [ "$start" -gt 0 ] || finish "$status"
-  [ "$start" -lt "$restarts" ] || { say "that was the last of $restarts restarts; going on takes the same command" && finish "$status"; }
+  [ "$start" -lt "$restarts" ] || { say "that was the last of $restarts restarts; going on takes the same command with --run $run" && finish "$status"; }
   newest=$(newest_checkpoint)
+  # The folder holds a run now. --resume CHECKPOINT may go back in this run, once.
+  [[ $resume != never && $newest = "$first_newest" ]] || { resume=auto && write_arguments; }
   if [ "$status" = 1 ] && [ "$failed_at" = "$newest" ]; then
     say "it failed twice between the same two checkpoints, and would again; its messages are in $run/log.txt"
     finish 1
@@ -355,14 +388,14 @@ for ((start = 0; ; start++)); do
   pause=$((pause * 2 < 60 ? pause * 2 : 60))
   # A step of the start that died may still hold the processors of a node that does not answer.
   [ $in_slurm = 0 ] || export SLURM_OVERLAP=1
-  had_lost=$lost_hosts
   until look_around; do
-    [ $((SECONDS - died)) -lt 120 ] || { say "no host has answered for 120 s" && finish "$status"; }
+    tick
+    [ $((now - died)) -lt 120 ] || { say "no host has answered for 120 s" && finish "$status"; }
     [ "$stop_signals" = 0 ] || finish 75
     sleep 2
   done
   [ "$stop_signals" = 0 ] || finish 75
-  [ "$lost_hosts" = "$had_lost" ] || lost_since=$died
+  tick
   some="$ranks rank$([ "$ranks" = 1 ] || echo s)${mesh[*]:+ (${mesh[1]})}"
-  say "${lost_hosts:+no answer from ${lost_hosts% }; }starting again $((SECONDS - died)) s later, from ${newest:-the beginning}, on $some; restart $((start + 1)) of $restarts"
+  say "${lost_hosts:+no answer from ${lost_hosts% }; }starting again $((now - died)) s later, from ${newest:-the beginning}, on $some; restart $((start + 1)) of $restarts"
 done

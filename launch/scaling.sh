@@ -14,9 +14,11 @@
 #     --most-seconds S   a kind whose step takes longer is not tried at greater lengths (60)
 #     SETTING            key=value for every point
 # FOLDER gets table.csv, table.json, a JSON file for each point, and SVG plots: time, efficiency, bytes, memory, with the
-# measured points and the plan's curve. Points that are there already are not measured again.
-set -u
-home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# measured points and the plan's curve. Points that are there already are not measured again; those of another
+# configuration, other settings or steps are refused.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=plain.sh
+. "$(dirname "$(readlink -f -- "$0")")/plain.sh" || exit 2
 die() { echo "scaling.sh: $*" >&2; exit 2; }
 
 [ $# -gt 0 ] || die "CONFIG is missing; see the head of launch/scaling.sh"
@@ -36,15 +38,28 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 [ -n "$out" ] || die "--out is missing: the folder that gets the table and the plots"
-[ -r "$config" ] || die "$config: cannot be read; give a configuration file"
+stays "$config" && [ -r "$config" ] || die "$config: cannot be read; give a configuration file, which is read for each point"
 case $mode in lengths) : "${ranks:=1}" ;; strong | weak) : "${ranks:=1 2 4}" ;; *) die "--mode: found '$mode'; allowed: lengths, strong, weak" ;; esac
 for number in $lengths $ranks ${tokens:-1} $steps $most; do
   [[ $number =~ ^[1-9][0-9]*$ ]] || die "found '$number'; allowed: whole numbers from 1"
+done
+for kind in $kinds; do
+  [[ $kind =~ ^(lsh-[1-9][0-9]*|local|full)$ ]] || die "--kinds: found '$kind'; allowed: lsh-ROUNDS, local, full"
 done
 command -v python3 >/dev/null || die "python3 is missing: it writes the table and the plots"
 mkdir -p "$out/points" || exit 1
 sets=(--set data.kind=duplicate --set model.positions.shape=auto --set model.positions.dims=auto --set checkpoint.async=false)
 for setting in "$@"; do sets+=(--set "$setting"); done
+
+alone "$out/lock" || die "$out: another scaling.sh writes into it; wait, or choose another --out"
+# What a point is measured with, beside what its name tells.
+with=$(cat "$config" && printf '%s\n' "steps $steps" "launcher $launcher" "${sets[@]}")
+if [ ! -f "$out/with" ]; then
+  [ -z "$(ls "$out/points")" ] || die "$out: has points of nobody knows what; choose another --out"
+  printf '%s\n' "$with" >"$out/with" || exit 1
+elif [ "$(cat "$out/with")" != "$with" ]; then
+  die "$out: its points were measured with another configuration, settings or steps (they are in $out/with); choose another --out"
+fi
 
 start() { # start N ARGUMENT...: the program on N ranks
   local n=$1
@@ -64,7 +79,6 @@ kind_settings() { # kind_settings KIND
   case $1 in
     lsh-*) printf '%s' "--set model.attention=lsh --set lsh.n_hashes=${1#lsh-} --set lsh.n_buckets=auto" ;;
     local | full) printf '%s' "--set model.attention=$1" ;;
-    *) die "--kinds: found '$1'; allowed: lsh-ROUNDS, local, full" ;;
   esac
 }
 

@@ -100,7 +100,7 @@ typedef struct rf_training_config {
   uint64_t seed;
   int64_t eval_every;   /* steps; 0: only at the end */
   int64_t eval_batches; /* at most so many batches an evaluation; 0: the whole split */
-  double step_timeout;  /* seconds after which a step that has not ended ends the run; 0: off */
+  double step_timeout;  /* seconds after which a step that has not ended ends the run; 0: off; NaN: auto */
   int64_t memory_limit; /* bytes of a rank; what the run does not need keeps activations. 0: keep none;
                          * RF_MEMORY_AUTO: what the machine has free */
   double max_minutes;   /* of wall-clock time; the run saves and stops in time (RF_STOPPED); 0: off */

@@ -41,7 +41,7 @@ static void path_after(const rf_lease *l, const char *attempt, char path[RF_MAX_
   (void)snprintf(path, RF_MAX_PATH, "%.*s.after-%s", RF_MAX_PATH - ENDING, l->path, attempt);
 }
 
-/* Written anew, it is as young as the file system's clock can tell. */
+/* Written anew, it bears another time: whoever watches it sees that its owner lives. */
 static rf_status renew(const rf_lease *l) {
   RF_TRY(rf_file_write(l->file, l->path, 0, l->text, (int64_t)strlen(l->text)));
   return fsync(l->file) == 0 ? RF_OK : fail(l->path, "cannot be written to the disk");
@@ -69,17 +69,9 @@ static rf_status find_owner(const rf_lease *l, found *owner, bool *there) {
   return RF_OK;
 }
 
-/* The file system's time. */
-static rf_status read_clock(const rf_lease *l, struct timespec *now) {
-  struct stat own;
-  RF_TRY(renew(l));
-  if (fstat(l->file, &own) != 0) return fail(l->own, "cannot be looked at");
-  *now = own.st_mtim;
-  return RF_OK;
-}
-
-static double seconds_between(const struct timespec *from, const struct timespec *to) {
-  return (double)(to->tv_sec - from->tv_sec) + 1e-9 * (double)(to->tv_nsec - from->tv_nsec);
+static bool is_as_it_was(const found *before, const found *now) {
+  return strcmp(before->attempt, now->attempt) == 0 && before->renewed.tv_sec == now->renewed.tv_sec &&
+         before->renewed.tv_nsec == now->renewed.tv_nsec;
 }
 
 /* This one's line gets a further name, if nobody has it. (A network file system may say that it exists where it has
@@ -106,7 +98,7 @@ static rf_status is_next(const rf_lease *l, const found *stale, bool *next) {
   RF_TRY(find_owner(l, &last, &there));
   if (!there || strcmp(last.attempt, l->attempt) != 0) return RF_OK;
   RF_TRY(look_at(stale->path, &again, &there));
-  *next = there && strcmp(again.attempt, stale->attempt) == 0 && seconds_between(&stale->renewed, &again.renewed) == 0;
+  *next = there && is_as_it_was(stale, &again);
   return RF_OK;
 }
 
@@ -123,26 +115,22 @@ static rf_status take_over(const rf_lease *l, const found *stale, bool *taken) {
   return status;
 }
 
-/* Waits for the present owner to show that it lives, or to grow stale: by the file system's clock, or, where that was
- * set back meanwhile, by how long it was watched. Times are taken before the owner is looked at, so that a file system
- * that does not answer for a while makes no owner old. */
+/* Waits for the present owner to show that it lives, or to grow stale under this one's eyes. No time of a file is
+ * compared with a clock: on some file systems it is the writer's, whose clock may be wrong by hours. Times are taken
+ * before the owner is looked at, so that a file system that does not answer for a while makes no owner old. */
 static rf_status ask(const rf_lease *l, bool *taken) {
   found first = {0}, owner;
   double since = 0;
   for (;;) {
     bool there;
-    struct timespec now = {0};
     const double looked = rf_clock_seconds();
-    RF_TRY(read_clock(l, &now));
     RF_TRY(find_owner(l, &owner, &there));
     if (!there) return take_name(l, l->path, taken);
-    if (seconds_between(&owner.renewed, &now) > l->times.stale) return take_over(l, &owner, taken);
     if (first.path[0] == '\0') {
       first = owner;
       since = rf_clock_seconds();
     }
-    const bool same = strcmp(owner.attempt, first.attempt) == 0;
-    if (!same || seconds_between(&first.renewed, &owner.renewed) != 0) return rf_owner_refuse(l->path, owner.text);
+    if (!is_as_it_was(&first, &owner)) return rf_owner_refuse(l->path, owner.text);
     if (looked - since > l->times.stale) return take_over(l, &owner, taken);
     rest(l->times.look);
   }

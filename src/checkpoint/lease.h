@@ -41,8 +41,8 @@ typedef struct rf_lease_times {
 
 typedef struct rf_lease rf_lease;
 
-/* Waits until another's lease is stale, at most `stale` seconds after it was last renewed. RF_BAD_CONFIG as soon as it
- * is renewed. Ages are told by the clock of the file system: a file written there now against the lease. */
+/* Waits until another's lease is stale: `stale` seconds in which it was watched and not renewed, whatever its time
+ * says. RF_BAD_CONFIG as soon as it is renewed. */
 rf_status rf_lease_take(const char *path, const char *attempt, const rf_lease_times *times, rf_lease **lease);
 /* Ends the renewals, and the lease if it is still this one. */
 void rf_lease_release(rf_lease *lease);

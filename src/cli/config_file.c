@@ -136,16 +136,19 @@ static rf_status with_document(const char *text, size_t length, const char *wher
   return status;
 }
 
-/* setting: "key.path=value" */
+/* setting: "key.path=value"; "key.path?=value" leaves what was given already */
 static rf_status read_set(const rf_reader *reader, const char *setting) {
   const char *equals = strchr(setting, '=');
-  size_t length = equals ? (size_t)(equals - setting) : 0;
+  const bool only_if_unset = equals && equals > setting && equals[-1] == '?';
+  size_t length = equals ? (size_t)(equals - setting) - only_if_unset : 0;
   if (length == 0 || length >= LONGEST_PATH / 2) {
     return rf_fail(RF_BAD_CONFIG, "--set %s: found no key; allowed: --set key.path=value", setting);
   }
   char path[LONGEST_PATH / 2], where[LONGEST_PATH];
   memcpy(path, setting, length);
   path[length] = '\0';
+  const int index = rf_key_index(path);
+  if (only_if_unset && index >= 0 && reader->origin->line[index] != 0) return RF_OK;
   (void)snprintf(where, sizeof where, "--set %s", path);
   return with_document(equals + 1, strlen(equals + 1), where, reader, path);
 }

@@ -80,7 +80,8 @@ void rf_help_config(FILE *stream, bool markdown) {
     return;
   }
   fputs("Every key of the configuration: what it is, its default, what is allowed.\n"
-        "In the file: sections as maps (model: {d_model: 256}); on the command line: --set model.d_model=256.\n",
+        "In the file: sections as maps (model: {d_model: 256}); on the command line: --set model.d_model=256,\n"
+        "or --set 'model.d_model?=256', which leaves what the file or an earlier --set says.\n",
         stream);
   size_t last_section = 0;
   const char *last = "";

@@ -109,7 +109,8 @@ rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, r
   memset(arguments, 0, sizeof *arguments);
   arguments->command = command;
 
-  optind = 0; /* GNU: forget an earlier command line */
+  (void)unsetenv("POSIXLY_CORRECT"); /* options may stand behind operands, as the help shows them, whoever sets that */
+  optind = 0;                        /* GNU: forget an earlier command line */
   opterr = 0;
   for (;;) {
     int longs_index = -1;

@@ -182,8 +182,15 @@ static const rf_key keys[] = {
      .initial = "0",
      .help = "of a rank; what the run does not need of it keeps activations, which saves time; 0: none; auto: what is "
              "free"},
-    REAL("training.step_timeout", training.step_timeout, 0, 1e9, "0.0",
-         "seconds; a step that takes longer ends the run and names who waits; 0: off"),
+    {.path = "training.step_timeout",
+     .kind = RF_KEY_REAL,
+     .offset = AT(training.step_timeout),
+     .high = 1e9,
+     .automatic = true,
+     .initial = "0.0",
+     .help =
+         "seconds; a step that takes longer ends the run and names who waits; 0: off; auto: 10 times the longest so "
+         "far, but at least 1800"},
     REAL("training.max_minutes", training.max_minutes, 0, 1e7, "0.0",
          "minutes; the run saves and stops (status 75) before they are over; 0: off"),
 

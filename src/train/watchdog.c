@@ -1,5 +1,6 @@
 #include "train/watchdog.h"
 #include "base/clock.h"
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,10 @@
  * launcher ends the others, cuts nobody short. */
 enum { SECONDS_TO_SPEAK = 2 };
 
+/* The clock is looked at so often. Where much more time has passed, the process was stopped (Ctrl-Z, a suspended job),
+ * and what it stood still for is not the step's. */
+static const double look_every = 1;
+
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
   double limit;
@@ -22,7 +27,15 @@ struct rf_watchdog {
   bool stopped, watching;
   int64_t step;
   double since; /* of rf_clock_seconds */
+  double given; /* the limit as it was given, of which `limit` is made as soon as a step has ended */
+  double longest;
 };
+
+double rf_watchdog_limit(double limit, double longest) {
+  static const double least = 1800, times = 10;
+  if (!isnan(limit)) return limit;
+  return longest > 0 ? fmax(least, times * longest) : INFINITY;
+}
 
 static void speak(const rf_watchdog *w) {
   double waited;
@@ -56,15 +69,21 @@ static void wait_for_change(rf_watchdog *w, double seconds) {
   (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
+static void watch_until(rf_watchdog *w, double until) {
+  wait_for_change(w, until - rf_clock_seconds());
+  const double late = rf_clock_seconds() - until;
+  if (late > look_every && w->since < until) w->since += late;
+}
+
 static void *look(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
   while (!w->stopped) {
-    const double left = w->watching ? w->since + w->limit - rf_clock_seconds() : 0;
+    const double now = rf_clock_seconds(), left = w->watching ? w->since + w->limit - now : 0;
     if (!w->watching)
       (void)pthread_cond_wait(&w->changed, &w->lock);
     else if (left > 0)
-      wait_for_change(w, left);
+      watch_until(w, now + (left < look_every ? left : look_every));
     else
       end_process(w);
   }
@@ -84,7 +103,8 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
   rf_watchdog *w = calloc(1, sizeof *w);
   if (!w) return rf_fail(RF_FAILED, "watchdog: out of memory");
   w->mesh = mesh;
-  w->limit = limit;
+  w->given = limit;
+  w->limit = rf_watchdog_limit(limit, 0);
   if (gethostname(w->host, sizeof w->host - 1) != 0) strcpy(w->host, "?");
   pthread_condattr_t clock;
   (void)pthread_condattr_init(&clock);
@@ -107,11 +127,14 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
 }
 
 static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
+  const double now = rf_clock_seconds();
   (void)pthread_mutex_lock(&w->lock);
+  if (w->watching) w->longest = fmax(w->longest, now - w->since);
+  w->limit = rf_watchdog_limit(w->given, w->longest);
   w->watching = watching;
   w->stopped = stopped;
   w->step = step;
-  w->since = rf_clock_seconds();
+  w->since = now;
   (void)pthread_cond_signal(&w->changed);
   (void)pthread_mutex_unlock(&w->lock);
 }

@@ -14,13 +14,17 @@
 
 typedef struct rf_watchdog rf_watchdog;
 
-/* mesh: lent, outlives the watchdog. limit: seconds; 0: *watchdog is NULL, which is fine below. RF_FAILED where no
- * thread can be started. */
+/* mesh: lent, outlives the watchdog. limit: seconds; 0: *watchdog is NULL, which is fine below; NaN: learned from the
+ * steps. RF_FAILED where no thread can be started. */
 rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **watchdog);
 void rf_watchdog_stop(rf_watchdog *watchdog);
 
-/* From now on `step` has `limit` seconds, until the next call of either. */
+/* From now on `step` has `limit` seconds in which the process runs, until the next call of either. */
 void rf_watchdog_watch(rf_watchdog *watchdog, int64_t step);
 void rf_watchdog_rest(rf_watchdog *watchdog);
+
+/* Seconds that a step may take where the longest so far took `longest` (0: none has ended). Nobody can tell a first
+ * step that is slow from one that hangs: where the limit is to be learned, it has none. */
+double rf_watchdog_limit(double limit, double longest);
 
 #endif

@@ -272,6 +272,30 @@ static void test_a_lease_from_the_future_grows_stale_while_it_is_watched(void **
   folder_remove(folder);
 }
 
+/* As on a file system whose times are the writer's, which is an hour slow: the owner lives. */
+static void test_an_owner_whose_clock_is_wrong_keeps_its_lease(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char path[512], text[RF_MAX_OWNER];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  rf_owner_describe("aaaaaaaaaaaaaaaa", text);
+  file_write(path, text, (int64_t)strlen(text));
+  const pid_t owner = fork();
+  assert_true(owner >= 0);
+  for (long i = 0; owner == 0; i++) {
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000 + i}};
+    if (utimensat(AT_FDCWD, path, times, 0) != 0) _exit(1);
+    (void)usleep(100000);
+  }
+  (void)usleep(50000);
+  rf_lock *lock;
+  assert_int_equal(take(folder, RF_LOCK_LEASE, &lock), RF_BAD_CONFIG);
+  kill_owner(owner);
+  assert_ok(take(folder, RF_LOCK_LEASE, &lock));
+  rf_lock_release(lock);
+  folder_remove(folder);
+}
+
 /* As where locks are not seen by other hosts, or a lease was not renewed for a while. */
 static void take_by_force(const char *folder) {
   char text[RF_MAX_OWNER];
@@ -346,6 +370,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_an_owner_is_not_mixed_with_its_successor),
     cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
     cmocka_unit_test(test_a_lease_from_the_future_grows_stale_while_it_is_watched),
+    cmocka_unit_test(test_an_owner_whose_clock_is_wrong_keeps_its_lease),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_learns_of_it),
     cmocka_unit_test(test_a_job_whose_lock_was_removed_learns_of_it),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_gives_no_name),

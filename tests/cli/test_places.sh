@@ -46,12 +46,41 @@ check 0 "mpirun --host a:4,b:1 -n 5" -- --hosts a:4,b:1 --ranks 5
 check 2 "--ranks: found 6; allowed: at most 5, the slots of the hosts" -- --hosts a:4,b:1 --ranks 6
 printf '# two\na slots=2\nb   slots=1 # small\n' >hosts
 check 0 "mpirun --host a:2,b:1 -n 3" -- --hosts hosts
+# As editors of other systems write it, and as mpirun and MPICH read it.
+printf '\xef\xbb\xbf# two\r\n\r\na slots=2\r\n\tb\tslots = 1 # small\r\n \r\nc:3' >hosts
+check 0 "mpirun --host a:2,b:1,c:3 -n 6" -- --hosts hosts
+printf 'a\r\nb' >hosts
+check 0 "mpirun --host a:2,b:2 -n 4" -- --hosts hosts
+check 0 "mpirun --host a:2,b:2 -n 4" -- --hosts $'a, b\r\n'
+check 0 "mpirun --host a:3,b:1 -n 4" -- --hosts a,b:1,a:2 # named twice, cores are not given twice
+printf 'a\n' | iconv -t UTF-16 >hosts
+check 2 "hosts: zero bytes in it" -- --hosts hosts
+printf '# none\r\n' >hosts
+check 2 "no host in 'hosts'" -- --hosts hosts
+printf 'a b c;d\n$(id)\n' >hosts
+check 2 "found '\$(id)'; allowed: a file, or names" -- --hosts hosts
+rm hosts
 check 1 "these do not answer in 10 s: dead1 dead2" -- --hosts a,dead1,dead2
 check 2 "--hosts: found 'a;b'" -- --hosts 'a;b'
 check 2 "--ranks: found '0'; allowed: a whole number of at least 1" -- --ranks 0
 check 2 "--launcher srun: there is no Slurm allocation here" -- --launcher srun
 check 2 "unknown option --rank" -- --rank 2
 check 2 "--threads: found '--'" -- --threads
+
+# A quota of processor time is what it is worth in cores; without lscpu each processor counts as a core.
+fake cat 'case "$*" in */cpu.max) echo "250000 100000"; exit ;; esac' 'exec /bin/cat "$@"'
+check 0 "OMP_NUM_THREADS=1 mpirun --host localhost:2 -n 2" --
+check 0 "OMP_NUM_THREADS=1 mpirun --host a:2,b:2 -n 4" -- --hosts a,b
+fake cat 'case "$*" in */cpu.max) echo "50000 100000"; exit ;; esac' 'exec /bin/cat "$@"'
+check 0 "OMP_NUM_THREADS=1 mpirun --host localhost:1 -n 1" --
+fake cat 'case "$*" in */cpu.max) echo "max 100000"; exit ;; esac' 'exec /bin/cat "$@"'
+fake paste 'echo "400000 100000"' # the first version of control groups
+check 0 "OMP_NUM_THREADS=2 mpirun --host localhost:2 -n 2" --
+rm bin/cat bin/paste
+mv bin/lscpu .
+fake lscpu 'exit 127'
+check 0 "OMP_NUM_THREADS=48 mpirun --host localhost:1 -n 1" --
+mv lscpu bin
 
 # In an allocation: three nodes, two of 16 processors and one of 8, two of them hardware threads of a core each.
 fake scontrol 'case "$*" in "show hostnames"*) printf "n1\nn2\nn3\n" ;; "show node"*) echo " ThreadsPerCore=2" ;; esac'
@@ -63,6 +92,15 @@ check 0 "mpirun --host n1:2,n2:2,n3:1 -n 5 --map-by slot:PE=4" -- --launcher mpi
 SLURM_NTASKS='' check 0 "OMP_NUM_THREADS=4 srun --nodes=3 --ntasks=3 --cpus-per-task=8" --
 fake srun 'echo "MPI plugin types are... pmi2"'
 check 0 "mpirun --host n1:2,n2:2,n3:1" --
+
+# The same shell after the job's end.
+fake srun 'echo "MPI plugin types are... pmix"'
+for said in 'slurm_load_jobs error: Invalid job id specified' '   JobState=TIMEOUT Reason=TimeLimit Dependency=(null)'; do
+  fake scontrol "case \"\$*\" in \"show job\"*) echo '$said' >&2 ;; *) echo n1 ;; esac"
+  check 0 "the Slurm job 7, which this shell is of, is over" "mpirun --host localhost:2 -n 2" --
+done
+fake scontrol 'case "$*" in "show job"*) echo "   JobState=RUNNING" ;; "show hostnames"*) printf "n1\nn2\nn3\n" ;; esac'
+check 0 "srun --nodes=3 --ntasks=5" --
 
 # What a run goes on with where fewer ranks are left: ROOM SEQUENCE GROUPS BATCH ACCUMULATE -> RANKS SEQUENCE
 . "$source_dir/launch/places.sh"

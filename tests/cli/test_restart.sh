@@ -20,12 +20,18 @@ read -r status does < <(sed -n ${starts}p script)
 mkdir -p r/checkpoints
 trap 'exit 75' USR1
 [[ $does = *silent* ]] || { echo begun >>r/log.txt; printf 'training:\n  batch: 4\n  accumulate: 1\nmesh:\n  sequence: 1\n' >r/config.yaml; }
+[[ $does != *past* ]] || touch -d '-1 hour' r/log.txt
+[[ $does != *future* ]] || touch -d '+1 hour' r/log.txt
+[[ $does = *held* ]] && touch r/lock || rm -f r/lock
 [[ $does != *save* ]] || mkdir r/checkpoints/step-0000000$starts
 [[ $does != *sleep* ]] || { sleep 100 & wait $!; kill %1; }
+[[ $does != *rest* ]] || /bin/sleep 3
 [ "$status" -lt 128 ] || kill -$((status - 128)) $$
 exit "$status"
 SH
-chmod +x bin/mpirun
+# Its pauses are not what is tried here.
+printf '%s\n' '#!/bin/sh' 'case $1 in [2-9]) set -- 0.2 ;; esac' 'exec /bin/sleep "$@"' >bin/sleep
+chmod +x bin/mpirun bin/sleep
 
 # restarts STARTS STATUS TEXT... -- OPTION... <SCRIPT: the run ends with that status after so many starts.
 PROGRAM=$work/launch
@@ -54,7 +60,42 @@ restarts 2 1 "it failed twice between the same two checkpoints" -- <<<$'1\n1\n0'
 restarts 1 1 -- <<<"1 silent"       # mpirun itself refused
 restarts 1 137 -- --restarts 0 <<<"137 save"
 restarts 1 143 "nothing is in r after 1 s (--hang), and the start is ended" -- --hang 1 --restarts 0 <<<"0 silent sleep"
+restarts 4 0 "still holds the run's lock" -- --restarts 1 <<<$'137 save\n2 held\n2 held\n0' # not yet noticed, not counted
+restarts 2 2 -- <<<$'137 save\n2'
+restarts 1 2 -- <<<"2 held"        # by another job
 
+# The clock of the run's file system is an hour from the host's: what lives is not taken for dead, nor the other way.
+for clock in past future; do
+  restarts 1 0 -- --hang 1 <<<"0 $clock rest"
+  restarts 2 3 "starting again" -- --hang 1 <<<"1 $clock save
+3 $clock rest"
+done
+restarts 2 143 "nothing is in r after 1 s (--hang)" -- --hang 1 --restarts 1 <<<$'1 future save\n0 silent sleep'
+checks=$((checks + 1))
+if grep -nE 'SECONDS|-nt |-ot |EPOCH|date \+%s' "$source_dir"/launch/*.sh "$source_dir"/launch/*.sbatch | grep -v 'plain.sh'; then
+  failures=$((failures + 1)) && echo "FAILED: clocks that somebody may set"
+fi
+
+# What each start is told: `words` of the program's, one start a line.
+told() { # told WHAT WANTED PATTERN
+  local found
+  found=$(grep -oE -- "$3" commands | tr '\n' ' ')
+  checks=$((checks + 1))
+  [ "$found" = "$2 " ] || { failures=$((failures + 1)) && echo "FAILED: $1: found '$found', wanted '$2 '" && cat commands; }
+}
+launches() { printf '%s\n' '#!/bin/sh' "exec '$source_dir/launch/run.sh' --program '$program' --ranks 1 \"\$@\" -- train c.yaml --run r $*" >launch; }
+restarts 2 3 -- <<<$'137 save\n3'
+told "the limit of a step by default" "step_timeout?=auto step_timeout?=auto" 'step_timeout.*'
+restarts 2 3 -- --hang 77 <<<$'137 save\n3'
+told "the limit of a step that was asked for" "step_timeout?=77 step_timeout?=77" 'step_timeout.*'
+launches --resume never
+restarts 3 3 -- <<<$'137\n137 save\n3'
+told "a run that may not be there, once it is" "resume never resume auto resume auto" 'resume [a-z]+'
+launches --resume elsewhere
+restarts 3 3 -- <<<$'137\n137 save\n3'
+told "a checkpoint to begin with, until there are others" "resume elsewhere resume elsewhere resume auto" 'resume [a-z]+'
+
+launches
 # Told to stop, it passes that on and starts nothing more.
 rm -rf r starts
 echo "137 save sleep" >script
@@ -66,4 +107,16 @@ wait $told
 status=$?
 checks=$((checks + 1))
 [ "$status $(cat starts)" = "75 1" ] || { failures=$((failures + 1)) && echo "FAILED: told to stop: status and starts $status $(cat starts)" && cat told.log; }
+
+# Started with a signal ignored, as nohup does, it goes on ignoring it.
+rm -rf r starts
+echo "0 rest" >script
+(trap '' HUP && exec ./launch) >hup.log 2>&1 &
+told=$!
+for _ in $(seq 100); do [ -f r/log.txt ] && break || sleep 0.1; done
+kill -HUP $told
+wait $told
+status=$?
+checks=$((checks + 1))
+[ "$status $(cat starts)" = "0 1" ] || { failures=$((failures + 1)) && echo "FAILED: nohup: status and starts $status $(cat starts)" && cat hup.log; }
 finish

@@ -50,6 +50,18 @@ wants "measures no point twice" test -z "$(find weak/points -name '*-1-1.json' -
 refuses "--mode: found 'sideways'" tiny.yaml --out x --mode sideways
 refuses "--out is missing" tiny.yaml
 refuses "none.yaml: cannot be read" none.yaml --out x
+refuses "--kinds: found 'lhs-2'; allowed: lsh-ROUNDS, local, full" tiny.yaml --out x --kinds "full lhs-2"
+refuses "--kinds: found 'lsh-'" tiny.yaml --out x --kinds lsh-
+refuses "which is read for each point" /dev/stdin --out x <tiny.yaml
+# Points of one measurement do not come into the table of another.
+again=(--program "$program" --out weak --mode weak --lengths 64)
+refuses "measured with another configuration, settings or steps" tiny.yaml "${again[@]}" --steps 2
+refuses "measured with another configuration, settings or steps" tiny.yaml "${again[@]}" --steps 1 -- lsh.chunk=8
+exec 8>weak/lock && flock 8 # as another scaling.sh would
+refuses "another scaling.sh writes into it" tiny.yaml "${again[@]}" --steps 1
+exec 8>&-
+sed 's/d_model: 16/d_model: 32/' tiny.yaml >wide.yaml
+refuses "measured with another configuration, settings or steps" wide.yaml "${again[@]}" --steps 1
 refuses "found 'many'" tiny.yaml --out x --ranks many
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]

@@ -61,6 +61,10 @@ exec "$source_dir/launch/run.sh" --launcher mpirun --requeue -- train config.yam
 SH
 job=$(submit mpirun --nodes=3 --ntasks-per-node=1 --open-mode=append --requeue mpirun.sbatch)
 
+# --- in a shell inside srun, which holds the processors ---
+"$slurm" exec timeout 60 salloc --nodes=1 --ntasks=1 srun --ntasks=1 "$run" -- train config.yaml --run shell >shell.log 2>&1
+expect "status in a shell inside srun" 0 $?
+
 # --- told to stop by a signal, as before the end of its time; here with mpirun inside ---
 wait_for_step mpirun 13
 "$slurm" exec scancel --batch --signal=USR1 "$job"

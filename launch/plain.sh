@@ -1,0 +1,33 @@
+# For the scripts here, before anything else: what the caller's shell and environment must not decide. Sets home, the
+# project's folder, however the script was called.
+# shellcheck shell=bash disable=SC2034 # home, now
+set +o posix +o noclobber +o noglob +o errexit +o pipefail +o allexport # SHELLOPTS, BASH_ENV or `sh run.sh` may have set them
+shopt -u failglob nullglob nocasematch
+set -u
+IFS=$' \t\n'
+unset POSIXLY_CORRECT CDPATH GREP_OPTIONS
+export LC_ALL=C # decimal points; letters are a to z
+home=$(dirname "$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+
+# The seconds of a clock that nobody sets, into now: bash's SECONDS jump when somebody sets the machine's.
+tick() {
+  local up rest
+  { read -r up rest </proc/uptime; } 2>/dev/null && now=${up%.*} || now=$SECONDS
+}
+
+# Whether a file can be read again and again, by any process: not standard input, a FIFO, or <(...).
+stays() { [[ -f $1 && $1 != /dev/* && $1 != /proc/* ]]; }
+
+# alone FILE: while this script runs, no other that asks for FILE; status 1: there is one. (flock comes with util-linux.)
+alone() { exec 9>"$1" && { ! command -v flock >/dev/null || flock -n 9; }; }
+
+# lines FILE: what its lines say, with one space between words. No comments, no blank lines, and nothing of what editors
+# of other systems write: carriage returns, a byte order mark. Status 1: it is no text.
+lines() {
+  tr '\r\000' '\n\001' <"$1" | awk -v file="$1" '
+    NR == 1 { sub(/^\357\273\277/, "") }
+    /\001/ { print file ": zero bytes in it, as in UTF-16; save it as UTF-8" >"/dev/stderr"; bad = 1; exit }
+    { sub(/(^|[ \t])#.*/, ""); gsub(/[ \t\v\f]+/, " "); sub(/^ /, ""); sub(/ $/, "") }
+    $0 != "" { print }
+    END { exit bad }'
+}
