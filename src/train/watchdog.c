@@ -12,6 +12,10 @@
  * launcher ends the others, cuts nobody short. */
 enum { SECONDS_TO_SPEAK = 2 };
 
+/* The clock is looked at so often. Where much more time has passed, the process was stopped (Ctrl-Z, a suspended job),
+ * and what it stood still for is not the step's. */
+static const double look_every = 1;
+
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
   double limit;
@@ -56,15 +60,21 @@ static void wait_for_change(rf_watchdog *w, double seconds) {
   (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
+static void watch_until(rf_watchdog *w, double until) {
+  wait_for_change(w, until - rf_clock_seconds());
+  const double late = rf_clock_seconds() - until;
+  if (late > look_every && w->since < until) w->since += late;
+}
+
 static void *look(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
   while (!w->stopped) {
-    const double left = w->watching ? w->since + w->limit - rf_clock_seconds() : 0;
+    const double now = rf_clock_seconds(), left = w->watching ? w->since + w->limit - now : 0;
     if (!w->watching)
       (void)pthread_cond_wait(&w->changed, &w->lock);
     else if (left > 0)
-      wait_for_change(w, left);
+      watch_until(w, now + (left < look_every ? left : look_every));
     else
       end_process(w);
   }
