@@ -1,32 +1,12 @@
 #include "base/log.h"
-#include "base/process.h"
 #include "cli/program.h"
-#include "comm/host.h"
+#include "cli/threads.h"
 #include "comm/mesh.h"
-#include <cblas.h>
-#include <omp.h>
-#include <stdlib.h>
-
-/* Threads are OpenMP's; a BLAS that started its own inside each of them would run at a third of the speed. The number
- * is set last, as an OpenBLAS that was built with OpenMP changes it. Ranks that may run on the same cores divide them.
- */
-static rf_status set_up_threads(void) {
-  int threads = omp_get_max_threads(), sharers = 1;
-  RF_TRY(rf_host_sharers(&sharers));
-  if (!getenv("OMP_NUM_THREADS"))
-    threads = rf_process_cores() / sharers > 1 ? rf_process_cores() / sharers : 1;
-  else if (threads * sharers > rf_process_cores() && sharers > 1)
-    rf_log_warn("OMP_NUM_THREADS is %d, but %d ranks share %d cores: unset it, or bind ranks to cores of their own",
-                threads, sharers, rf_process_cores());
-  openblas_set_num_threads(1);
-  omp_set_num_threads(threads);
-  return RF_OK;
-}
 
 int main(int argc, char **argv) {
   rf_status status = rf_mpi_start(&argc, &argv);
   rf_log_set_rank(rf_mpi_rank());
-  if (status == RF_OK) status = set_up_threads();
+  if (status == RF_OK) status = rf_threads_start(true);
   if (status == RF_OK) status = rf_program_run(argc, argv);
   rf_log_status("");
   if (status != RF_OK && status != RF_STOPPED) {
