@@ -22,5 +22,6 @@ const rf_command rf_command_train = {
                    "the state of another run, of imported weights, or of an older checkpoint of this run; --resume\n"
                    "never refuses a folder that holds a run.",
     .options = options,
+    .many = true,
     .run = rf_cli_train,
 };

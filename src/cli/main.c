@@ -1,24 +1,30 @@
 #include "base/log.h"
+#include "base/streams.h"
 #include "cli/program.h"
-#include "cli/threads.h"
 #include "comm/mesh.h"
 
+static void say_failure(rf_status status) {
+  if (status == RF_OK || status == RF_STOPPED) return;
+  rf_log_error("%s", rf_error_message());
+  if (rf_log_is_verbose() && rf_error_trace()[0] != '\0') rf_log_info("passed through: %s", rf_error_trace());
+}
+
+/* What is closed last may fail, too; the first failure counts. */
+static rf_status then(rf_status status, rf_status closed) {
+  if (status != RF_OK || closed == RF_OK) return status;
+  say_failure(closed);
+  return closed;
+}
+
 int main(int argc, char **argv) {
-  rf_status status = rf_mpi_start(&argc, &argv);
-  rf_log_set_rank(rf_mpi_rank());
-  if (status == RF_OK) status = rf_threads_start(true);
+  rf_status status = rf_streams_hold();
   if (status == RF_OK) status = rf_program_run(argc, argv);
   rf_log_status("");
-  if (status != RF_OK && status != RF_STOPPED) {
-    rf_log_error("%s", rf_error_message());
-    if (rf_log_is_verbose() && rf_error_trace()[0] != '\0') rf_log_info("passed through: %s", rf_error_trace());
-  }
-  rf_status closed = rf_log_close();
-  if (closed != RF_OK && status == RF_OK) {
-    status = closed;
-    rf_log_error("%s", rf_error_message());
-  }
+  say_failure(status);
+  status = then(status, rf_streams_finish());
+  status = then(status, rf_log_close());
   /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
+  if (status != RF_OK) rf_program_meet();
   rf_mpi_finish();
   return (int)status;
 }

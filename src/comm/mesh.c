@@ -19,11 +19,14 @@ rf_status rf_mpi_check(int code, const char *call) {
 }
 
 rf_status rf_mpi_start(int *argc, char ***argv) {
+  static bool tried; /* it may be started once, also where that failed */
   const rf_launch launch = rf_launch_read();
   int provided = MPI_THREAD_SINGLE;
-  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
-    return rf_fail(RF_FAILED, "MPI could not be started");
-  }
+  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
+  tried = true;
+  RF_TRY(rf_launch_settle(&launch));
+  const int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+  if (code != MPI_SUCCESS) return rf_fail(RF_FAILED, "the MPI library could not be started (MPI_Init_thread)");
   if (provided < MPI_THREAD_FUNNELED) {
     return rf_fail(RF_FAILED, "this MPI library cannot be used by a program with threads (it offers level %d, not %d)",
                    provided, MPI_THREAD_FUNNELED);
@@ -31,22 +34,27 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
   return rf_launch_check(&launch, rf_mpi_size());
 }
 
-void rf_mpi_finish(void) {
+/* Before and after, and where the start failed, nothing else may be asked of MPI. */
+bool rf_mpi_is_running(void) {
   int started = 0, finished = 0;
   (void)MPI_Initialized(&started);
   (void)MPI_Finalized(&finished);
-  if (started && !finished) (void)MPI_Finalize();
+  return started && !finished;
+}
+
+void rf_mpi_finish(void) {
+  if (rf_mpi_is_running()) (void)MPI_Finalize();
 }
 
 int rf_mpi_rank(void) {
   int rank = 0;
-  (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (rf_mpi_is_running()) (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   return rank;
 }
 
 int rf_mpi_size(void) {
   int size = 1;
-  (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (rf_mpi_is_running()) (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
   return size;
 }
 

@@ -17,13 +17,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Call first; only the main thread will call MPI. RF_FAILED where the library cannot promise that; RF_BAD_CONFIG where
- * the environment says that the world should have more ranks (comm/launch.h). */
+/* Call first, where ranks are needed, and once; only the main thread will call MPI. RF_FAILED where the library cannot
+ * promise that, or did not start: then nothing more of it is called. RF_BAD_CONFIG where the environment says that the
+ * world should have more ranks (comm/launch.h). The arguments may be NULL. */
 rf_status rf_mpi_start(int *argc, char ***argv);
 /* Call last, on every rank, whatever happened: a rank that ends without it makes the launcher kill the others. */
 void rf_mpi_finish(void);
 
-int rf_mpi_rank(void); /* in the world, from 0 */
+bool rf_mpi_is_running(void); /* between the two */
+/* In the world, from 0. Where MPI was not started this process is the world. */
+int rf_mpi_rank(void);
 int rf_mpi_size(void);
 
 /* Where a mesh is asked for, NULL is a mesh of this process alone: nothing travels, nothing is counted. */
