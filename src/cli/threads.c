@@ -7,6 +7,9 @@
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { MOST_THREADS = 1 << 16 };
 
 static int larger(int a, int b) { return a > b ? a : b; }
 
@@ -17,12 +20,15 @@ int rf_threads_fitting(const rf_threads_room *room) {
   return threads;
 }
 
-/* OMP_NUM_THREADS, a number or, for nested teams, several; 0: not set, or not so that OpenMP understands it. */
+/* OMP_NUM_THREADS, a number or, for nested teams, several; 0: not set, or no number. OpenMP itself cannot be asked: an
+ * OpenBLAS that was built with it sets the number, too. */
 static int asked_for(void) {
   const char *text = getenv("OMP_NUM_THREADS");
   char *end;
-  if (!text || strtol(text, &end, 10) < 1 || end == text) return 0;
-  return omp_get_max_threads();
+  const long number = text ? strtol(text, &end, 10) : 0;
+  if (number < 1 || number > MOST_THREADS) return 0;
+  end += strspn(end, " \t");
+  return *end == '\0' || *end == ',' ? (int)number : 0;
 }
 
 static void warn_of_places(const rf_threads_room *room) {

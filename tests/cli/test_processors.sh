@@ -38,7 +38,8 @@ threads 1 "OMP_PLACES={1}" -- "cores 1"
 threads 1 OMP_PLACES={1},{0} OMP_NUM_THREADS=1 -- "cores 1"
 threads 1 OMP_THREAD_LIMIT=1 --
 threads 1 OMP_NUM_THREADS=1,2 --
-threads "$cores" OMP_NUM_THREADS=many --
+threads 1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=2 --
+for set in many 0 -2 1x 99999999999; do threads "$cores" OMP_NUM_THREADS=$set --; done
 threads $((cores + 1)) OMP_NUM_THREADS=$((cores + 1)) -- "warning: OMP_NUM_THREADS is $((cores + 1)), but 1 rank has $cores cores"
 rm -rf run
 checks=$((checks + 1))
