@@ -12,6 +12,7 @@ check 0 "checkpoint $last" -- train tiny.yaml --run run
 
 # --- a disk that is full behind standard output: status 1, and why ---
 while read -r command; do
+  [ -z "${ASAN_OPTIONS-}" ] || case $command in *json | bench*) ;; *) continue ;; esac # a start takes a second
   output=$("$PROGRAM" $command 2>&1 >/dev/full)
   expect "status of $command on a full disk" 1 $?
   expect "message of $command on a full disk" "error: standard output could not be written: No space left on device" \
