@@ -11,6 +11,7 @@
 #ifndef REFORMER_CHECKPOINT_H
 #define REFORMER_CHECKPOINT_H
 
+#include "reformer/dataset.h"
 #include "reformer/error.h"
 #include "reformer/optimizer.h"
 #include "reformer/store.h"
@@ -38,6 +39,7 @@ typedef struct rf_checkpoint_header {
   int64_t mesh_sequence, mesh_data; /* ranks that share a sequence, data-parallel groups */
   double eval_loss;                 /* of an evaluation at this very step; NaN: there was none */
   char machine[RF_MAX_MACHINE];     /* program and processor that computed the state; "": not known */
+  rf_data_identity data;            /* the file that was trained on; 0 bytes: none, or not known */
 } rf_checkpoint_header;
 
 /* Writes a checkpoint as `folder`, whose parent folder is made where it is missing. It is written beside it as

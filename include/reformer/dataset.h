@@ -15,10 +15,31 @@ typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_
 
 typedef struct rf_dataset rf_dataset;
 
+/* What tells the file of a data set from another one without reading all of it: its size, and hashes of up to
+ * RF_SAMPLES blocks of RF_SAMPLE_BYTES (4 MiB in all; the first and the last one, and others at even distances). */
+enum { RF_SAMPLES = 64, RF_SAMPLE_BYTES = 1 << 16 };
+typedef struct rf_data_identity {
+  int64_t bytes;             /* 0: there is no file (duplication task), or nothing is known of it */
+  uint64_t hash[RF_SAMPLES]; /* XXH64, seed 0; 0 behind the last */
+} rf_data_identity;
+
+/* What became of a file since it was identified. */
+typedef enum rf_data_change {
+  RF_DATA_SAME,
+  RF_DATA_GROWN,   /* what was there is as it was, as far as samples tell */
+  RF_DATA_CUT,     /* what is left is as it was */
+  RF_DATA_REPLACED /* by other bytes */
+} rf_data_change;
+
 /* config: copied. RF_BAD_DATA where a file is missing, empty, too short or not whole tokens; RF_BAD_CONFIG where
  * the vocabulary is too small for the kind, or the length of the duplication task is odd. */
 rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset);
 void rf_dataset_destroy(rf_dataset *dataset);
+
+/* The file as it is now. RF_BAD_DATA where it cannot be read. */
+rf_status rf_dataset_identify(const rf_dataset *dataset, rf_data_identity *identity);
+/* The file against what it was; `before` with 0 bytes tells nothing: RF_DATA_SAME. */
+rf_status rf_dataset_compare(const rf_dataset *dataset, const rf_data_identity *before, rf_data_change *change);
 
 /* Sequences of a split: of one epoch in training, of the whole split in evaluation. 0 where data.split gives it
  * nothing, or less than one sequence (for training that is an error at opening). The duplication task never

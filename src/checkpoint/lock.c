@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
@@ -160,6 +161,28 @@ rf_status rf_lock_check(const rf_lock *lock) {
 }
 
 const char *rf_lock_attempt(const rf_lock *lock) { return lock->attempt; }
+
+static bool is_of(const char *path, const char *wanted) {
+  char text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+  if (rf_owner_read(path, text) != RF_OK) return false;
+  rf_owner_attempt(text, attempt);
+  return strcmp(attempt, wanted) == 0;
+}
+
+/* A network file system may show its state of some seconds ago. */
+rf_status rf_lock_see(const char *folder, const char *attempt) {
+  enum { LOOKS = 50, NANOSECONDS = 100000000 };
+  char path[RF_MAX_PATH];
+  RF_TRY(rf_path_join(folder, LOCK_NAME, path));
+  for (int i = 0; i < LOOKS; i++) {
+    if (is_of(path, attempt)) return RF_OK;
+    (void)nanosleep(&(struct timespec){.tv_nsec = NANOSECONDS}, NULL);
+  }
+  return rf_fail(RF_BAD_CONFIG,
+                 "run folder %s: is not the one that rank 0 has locked; allowed: a folder on a file system that all "
+                 "hosts share, and a path that leads there from each of them",
+                 folder);
+}
 
 void rf_lock_release(rf_lock *lock) {
   if (!lock) return;

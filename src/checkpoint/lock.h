@@ -19,6 +19,9 @@ rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock);
 /* The lock is still this job's; else RF_FAILED, which names the new owner. Before every rename. */
 rf_status rf_lock_check(const rf_lock *lock);
 const char *rf_lock_attempt(const rf_lock *lock); /* 16 hexadecimal digits, drawn when it was taken */
+/* By the other ranks of the job, who must reach the folder too: RF_BAD_CONFIG where its lock is not the one of that
+ * attempt, some seconds long. */
+rf_status rf_lock_see(const char *folder, const char *attempt);
 /* NULL is fine. Sets no message: what went wrong before is still to be told. */
 void rf_lock_release(rf_lock *lock);
 

@@ -2,6 +2,7 @@
  * reads it from the disk.
  *
  *   attributes         format, version, step, seed, ranks, mesh_sequence, mesh_data, real_bytes, eval_loss (NaN: none)
+ *   data_bytes, data_samples    attributes too, where there is a file of data: its size, and 64 hashes
  *   config             text
  *   blocks             table: name, size (numbers, padding included)
  *   tensors            table: name, block, offset (in the block's flat vector), n_dims, shape[3]

@@ -72,6 +72,22 @@ static rf_status read_machine(const reader *r, char machine[RF_MAX_MACHINE]) {
   return fine ? RF_OK : refuse(r, "machine");
 }
 
+/* Nor this: runs on the duplication task have no file. */
+static rf_status read_data(const reader *r, rf_data_identity *data) {
+  rf_h5 h = {0};
+  const htri_t there = H5Aexists(r->file, "data_bytes");
+  if (there == 0) return RF_OK;
+  RF_TRY(read_int(r, "data_bytes", 1, INT64_MAX, &data->bytes));
+  const hid_t samples = rf_h5_keep(&h, H5Aopen(r->file, "data_samples", H5P_DEFAULT));
+  const hid_t type = samples >= 0 ? rf_h5_keep(&h, H5Aget_type(samples)) : -1;
+  const hid_t space = samples >= 0 ? rf_h5_keep(&h, H5Aget_space(samples)) : -1;
+  bool fine =
+      type >= 0 && space >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Sget_simple_extent_npoints(space) == RF_SAMPLES;
+  fine = fine && H5Aread(samples, H5T_NATIVE_UINT64, data->hash) >= 0;
+  fine = rf_h5_close(&h) && fine;
+  return fine ? RF_OK : refuse(r, "data_samples");
+}
+
 /* Free *text. */
 static rf_status read_config(const reader *r, char **text) {
   rf_h5 h = {0};
@@ -235,6 +251,7 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
   if (real_bytes != 4 && real_bytes != 8) return refuse(r, "real_bytes");
   RF_TRY(read_eval_loss(r, &m->header.eval_loss));
   RF_TRY(read_machine(r, m->header.machine));
+  RF_TRY(read_data(r, &m->header.data));
   m->ranks = (int)ranks;
   m->real_bytes = (int)real_bytes;
   const rf_status status = read_config(r, &config);

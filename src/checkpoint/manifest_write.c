@@ -23,6 +23,24 @@ static rf_status write_int(hid_t file, const char *name, int64_t value) {
   return write_number(file, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
 }
 
+static rf_status write_samples(hid_t file, const rf_data_identity *data) {
+  rf_h5 h = {0};
+  const hsize_t count = RF_SAMPLES;
+  const hid_t space = rf_h5_keep(&h, H5Screate_simple(1, &count, NULL));
+  const hid_t samples =
+      space >= 0 ? rf_h5_keep(&h, H5Acreate2(file, "data_samples", H5T_STD_U64LE, space, H5P_DEFAULT, H5P_DEFAULT))
+                 : -1;
+  bool fine = samples >= 0 && H5Awrite(samples, H5T_NATIVE_UINT64, data->hash) >= 0;
+  fine = rf_h5_close(&h) && fine;
+  return fine ? RF_OK : fail("data_samples");
+}
+
+static rf_status write_data(hid_t file, const rf_data_identity *data) {
+  if (data->bytes == 0) return RF_OK;
+  RF_TRY(write_int(file, "data_bytes", data->bytes));
+  return write_samples(file, data);
+}
+
 /* As an attribute of the file, or as a data set. */
 static rf_status write_text(hid_t file, const char *name, const char *text, bool attribute) {
   rf_h5 h = {0};
@@ -91,6 +109,7 @@ static rf_status fill(hid_t file, const rf_checkpoint_header *header, int ranks,
   RF_TRY(write_int(file, "real_bytes", sizeof(real)));
   RF_TRY(write_number(file, "eval_loss", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &header->eval_loss));
   if (header->machine[0] != '\0') RF_TRY(write_text(file, "machine", header->machine, true));
+  RF_TRY(write_data(file, &header->data));
   RF_TRY(write_text(file, "config", header->config, false));
   RF_TRY(write_layout(file, layout));
   RF_TRY(write_table(file, "segments", rf_segment_columns, sizeof *segments, n_segments, segments));

@@ -1,7 +1,6 @@
 /* A checkpoint at once: the protocol of saving.h while the caller waits. */
 #include "checkpoint/saving.h"
 #include "checkpoint/snapshot.h"
-#include <stdio.h>
 
 rf_status rf_checkpoint_save(const char *folder, rf_mesh *mesh, const rf_checkpoint_header *header,
                              const rf_layout *layout, const rf_state *state) {
@@ -15,7 +14,5 @@ rf_status rf_checkpoint_save(const char *folder, rf_mesh *mesh, const rf_checkpo
   }
   const rf_finding *finding = &saving.finding;
   if (finding->status == RF_OK) return RF_OK;
-  char who[32] = "";
-  if (rf_mesh_size(mesh) > 1) (void)snprintf(who, sizeof who, "rank %d: ", finding->rank);
-  return rf_fail(finding->status, "%scheckpoint %s cannot be saved: %s", who, folder, finding->message);
+  return rf_fail(finding->status, "checkpoint %s cannot be saved: %s", folder, finding->message);
 }

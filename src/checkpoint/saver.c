@@ -101,13 +101,9 @@ rf_saver_report rf_saver_report_of(const rf_saver *saver) { return saver->report
 /* --- the end of one ----------------------------------------------------------------------------- */
 
 static void say_failure(const rf_saver *s) {
-  const rf_finding *finding = &s->saving.finding;
-  char who[32] = "";
-  if (rf_mesh_size(s->mesh) > 1) (void)snprintf(who, sizeof who, "rank %d: ", finding->rank);
-  rf_log_warn(
-      "checkpoint %s could not be saved: %s%s; older ones stay as they are, and the next one is tried when it is "
-      "due",
-      s->path, who, finding->message);
+  rf_log_warn("checkpoint %s could not be saved: %s; older ones stay as they are, and the next one is tried when it is "
+              "due",
+              s->path, s->saving.finding.message);
 }
 
 /* What rank 0 knows of it. */

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/config_check.h"
 #include "cli/config_file.h"
+#include "comm/agree.h"
 #include "train/bench.h"
 #include "train/bench_attention.h"
 #include "train/bench_checkpoint.h"
@@ -20,14 +21,14 @@ enum {
 
 /* steps: 0 where it was not given. */
 static rf_status bench_step(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
-  return rf_bench_step(config, steps > 0 ? steps : USUAL_STEPS, rf_arguments_value(arguments, "json"));
+  return rf_bench_step(config, arguments->mesh, steps > 0 ? steps : USUAL_STEPS, rf_arguments_value(arguments, "json"));
 }
 
 static rf_status bench_attention(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
   rf_bench_attention_options options = {.repeats = steps > 0 ? steps : USUAL_REPEATS,
                                         .json_path = rf_arguments_value(arguments, "json")};
   RF_TRY(rf_arguments_int(arguments, "longest", 1024, LONGEST, USUAL_LONGEST, &options.longest));
-  return rf_bench_attention(config, &options);
+  return rf_bench_attention(config, arguments->mesh, &options);
 }
 
 static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
@@ -36,7 +37,7 @@ static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *
   const rf_bench_exchange_options options = {.repeats = steps > 0 ? steps : USUAL_STEPS,
                                              .skew = (double)skew,
                                              .json_path = rf_arguments_value(arguments, "json")};
-  return rf_bench_exchange(config, &options);
+  return rf_bench_exchange(config, arguments->mesh, &options);
 }
 
 static rf_status bench_checkpoint(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
@@ -44,12 +45,12 @@ static rf_status bench_checkpoint(const rf_arguments *arguments, const rf_config
   const rf_bench_checkpoint_options options = {.repeats = steps > 0 ? steps : USUAL_TURNS,
                                                .folder = folder ? folder : ".",
                                                .json_path = rf_arguments_value(arguments, "json")};
-  return rf_bench_checkpoint(config, &options);
+  return rf_bench_checkpoint(config, arguments->mesh, &options);
 }
 
 static rf_status bench_cluster(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
   (void)steps;
-  return rf_bench_cluster(config, rf_arguments_value(arguments, "output"));
+  return rf_bench_cluster(config, arguments->mesh, rf_arguments_value(arguments, "output"));
 }
 
 static const struct {
@@ -72,8 +73,8 @@ static rf_status run(const rf_arguments *arguments) {
   rf_config config;
   int64_t steps = 0;
   RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, 0, &steps));
-  RF_TRY(rf_config_load(arguments->operand[1], arguments->sets, arguments->n_sets, &config));
-  RF_TRY(rf_config_check_training(arguments->operand[1], &config));
+  RF_TRY(rf_config_load(arguments->mesh, arguments->operand[1], arguments->sets, arguments->n_sets, &config));
+  RF_TRY(rf_agree(arguments->mesh, rf_config_check_training(arguments->operand[1], &config)));
   return benches[i].run(arguments, &config, steps);
 }
 

@@ -3,6 +3,7 @@
 #include "cli/saved_model.h"
 #include "reformer/rng.h"
 #include "train/evaluate.h"
+#include "train/inputs.h"
 #include "train/score.h"
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +87,10 @@ static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoin
   rf_dataset *dataset = NULL;
   RF_TRY(read_config(arguments, checkpoint, &config));
   RF_TRY(rf_dataset_open(&config.data, config.model.vocab_size, config.training.seed, &dataset));
+  const rf_checkpoint_header *header = &rf_checkpoint_info_of(checkpoint)->header;
   rf_status status = rf_saved_model(checkpoint, &config, &model);
+  if (status == RF_OK && !rf_arguments_value(arguments, "data"))
+    status = rf_inputs_warn(&config, dataset, &header->data, header->step);
   if (status == RF_OK) status = evaluate(arguments, model, dataset);
   rf_model_destroy(model);
   rf_dataset_destroy(dataset);

@@ -48,7 +48,7 @@ static rf_status run(const rf_arguments *arguments) {
     return rf_fail(RF_BAD_CONFIG, "reformer import: -o CHECKPOINT is missing: the folder to be made");
   if (lstat(folder, &about) == 0)
     return rf_fail(RF_BAD_CONFIG, "-o %s: exists already; remove it, or name another folder", folder);
-  RF_TRY(rf_config_load(arguments->operand[1], arguments->sets, arguments->n_sets, &config));
+  RF_TRY(rf_config_load(NULL, arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   rf_status status = rf_huggingface_check(&config);
   if (status != RF_OK) return rf_context(RF_BAD_CONFIG, "%s", arguments->operand[1]);
   return import(arguments->operand[0], &config, folder);

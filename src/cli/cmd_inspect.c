@@ -1,10 +1,14 @@
+#include "checkpoint/record.h"
 #include "cli/commands.h"
 #include "comm/mesh.h"
 #include "reformer/checkpoint.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { MAX_HASH = 32 };
 
 static int64_t count_parameters(const rf_layout *layout) {
   int64_t count = 0;
@@ -15,8 +19,15 @@ static int64_t count_parameters(const rf_layout *layout) {
 
 static const char *precision(const rf_checkpoint_info *info) { return info->real_bytes == 8 ? "double" : "float"; }
 
+/* Of its samples, as one number to compare. hash: MAX_HASH bytes. */
+static const char *samples_of(const rf_data_identity *data, char *hash) {
+  (void)snprintf(hash, MAX_HASH, "%016" PRIx64, rf_hash(data->hash, sizeof data->hash));
+  return hash;
+}
+
 static void print_text(const char *folder, const rf_checkpoint_info *info) {
   const rf_layout *layout = info->layout;
+  char hash[MAX_HASH];
   printf("%s: checkpoint of step %lld, version %d, attempt %s\n", folder, (long long)info->header.step, info->version,
          info->attempt);
   printf("%lld parameters in %s, %lld bytes in all; seed %llu; written by %d rank%s (%lld x %lld)\n",
@@ -25,6 +36,9 @@ static void print_text(const char *folder, const rf_checkpoint_info *info) {
          (long long)info->header.mesh_sequence, (long long)info->header.mesh_data);
   if (!isnan(info->header.eval_loss)) printf("validation loss %.6g\n", info->header.eval_loss);
   if (info->header.machine[0] != '\0') printf("computed by %s\n", info->header.machine);
+  if (info->header.data.bytes > 0)
+    printf("trained on data of %lld bytes, samples %s\n", (long long)info->header.data.bytes,
+           samples_of(&info->header.data, hash));
   printf("holds:");
   for (int k = 0; k < info->n_kinds; k++) printf(" %s", info->kinds[k]);
   printf("\n\n");
@@ -51,19 +65,25 @@ static json_t *list_tensors(const rf_layout *layout) {
   return list;
 }
 
+static json_t *json_of_data(const rf_data_identity *data) {
+  char hash[MAX_HASH];
+  if (data->bytes == 0) return json_null();
+  return json_pack("{s:I, s:s}", "bytes", (json_int_t)data->bytes, "samples", samples_of(data, hash));
+}
+
 static rf_status print_json(const rf_checkpoint_info *info) {
   json_t *kinds = json_array();
   char seed[32]; /* does not fit a JSON integer */
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)info->header.seed);
   for (int k = 0; k < info->n_kinds; k++) json_array_append_new(kinds, json_string(info->kinds[k]));
-  json_t *all =
-      json_pack("{s:i, s:s, s:I, s:s, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:s}", "version", info->version,
-                "attempt", info->attempt, "step", (json_int_t)info->header.step, "machine", info->header.machine,
-                "eval_loss", isnan(info->header.eval_loss) ? json_null() : json_real(info->header.eval_loss), "seed",
-                seed, "precision", precision(info), "ranks", info->ranks, "mesh_sequence",
-                (json_int_t)info->header.mesh_sequence, "mesh_data", (json_int_t)info->header.mesh_data, "bytes",
-                (json_int_t)info->bytes, "parameters", (json_int_t)count_parameters(info->layout), "holds", kinds,
-                "tensors", list_tensors(info->layout), "config", info->header.config);
+  json_t *all = json_pack(
+      "{s:i, s:s, s:I, s:s, s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:s, s:o}", "version", info->version,
+      "attempt", info->attempt, "step", (json_int_t)info->header.step, "machine", info->header.machine, "eval_loss",
+      isnan(info->header.eval_loss) ? json_null() : json_real(info->header.eval_loss), "seed", seed, "precision",
+      precision(info), "ranks", info->ranks, "mesh_sequence", (json_int_t)info->header.mesh_sequence, "mesh_data",
+      (json_int_t)info->header.mesh_data, "bytes", (json_int_t)info->bytes, "parameters",
+      (json_int_t)count_parameters(info->layout), "holds", kinds, "tensors", list_tensors(info->layout), "config",
+      info->header.config, "data", json_of_data(&info->header.data));
   char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
   json_decref(all);
   if (!text) return rf_fail(RF_FAILED, "inspect: out of memory, or a configuration that is no UTF-8");

@@ -31,7 +31,7 @@ static rf_status run(const rf_arguments *arguments) {
   const char *file = rf_arguments_value(arguments, "cluster");
   RF_TRY(rf_arguments_int(arguments, "ranks", 1, MOST_RANKS, 0, &ranks));
   RF_TRY(rf_arguments_int(arguments, "memory", 1, MOST_MEBIBYTES, 0, &memory));
-  RF_TRY(rf_config_load(arguments->operand[0], arguments->sets, arguments->n_sets, &config));
+  RF_TRY(rf_config_load(NULL, arguments->operand[0], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_config_check_training(arguments->operand[0], &config));
   if (file) RF_TRY(rf_cluster_read(file, &cluster));
   if (file) RF_TRY(set_link(arguments, &cluster));

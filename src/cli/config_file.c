@@ -2,12 +2,11 @@
 #include "cli/config_check.h"
 #include "cli/value.h"
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20, LONGEST_PATH = 256 };
+enum { LONGEST_PATH = 256 };
 
 typedef struct rf_reader {
   rf_config *config;
@@ -208,45 +207,4 @@ const char *rf_origin_place(const rf_origin *origin, const char *path, char *pla
   else
     (void)snprintf(place, RF_MAX_PLACE, "%s: %s (not given)", origin->file, path);
   return place;
-}
-
-/* Free *text. */
-static rf_status read_file(const char *file, char **text, size_t *length) {
-  FILE *stream = fopen(file, "rb");
-  if (!stream) {
-    return rf_fail(RF_BAD_CONFIG, "%s: cannot be opened: %s; give the path of a configuration file", file,
-                   strerror(errno));
-  }
-  *text = malloc(MOST_BYTES + 1);
-  if (!*text) {
-    (void)fclose(stream);
-    return rf_fail(RF_FAILED, "%s: out of memory", file);
-  }
-  errno = 0;
-  *length = fread(*text, 1, MOST_BYTES + 1, stream);
-  rf_status status = RF_OK;
-  if (ferror(stream)) {
-    status =
-        rf_fail(RF_BAD_CONFIG, "%s: cannot be read: %s; give the path of a configuration file", file, strerror(errno));
-  } else if (*length > MOST_BYTES) {
-    status = rf_fail(RF_BAD_CONFIG, "%s: longer than 1 MiB, so hardly a configuration file", file);
-  }
-  (void)fclose(stream);
-  if (status != RF_OK) free(*text);
-  return status;
-}
-
-rf_status rf_config_read(const char *file, const char *const *sets, int n_sets, rf_config *config, rf_origin *origin) {
-  char *text = NULL;
-  size_t length = 0;
-  RF_TRY(read_file(file, &text, &length));
-  const rf_status status = rf_config_read_text(file, text, length, sets, n_sets, config, origin);
-  free(text);
-  return status;
-}
-
-rf_status rf_config_load(const char *file, const char *const *sets, int n_sets, rf_config *config) {
-  rf_origin origin;
-  RF_TRY(rf_config_read(file, sets, n_sets, config, &origin));
-  return rf_config_settle(config, &origin);
 }

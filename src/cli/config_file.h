@@ -3,6 +3,7 @@
 #define RF_CLI_CONFIG_FILE_H
 
 #include "cli/schema.h"
+#include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 
@@ -19,15 +20,17 @@ const char *rf_origin_place(const rf_origin *origin, const char *path, char *pla
 
 /* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML). What is `auto` stays so, and
  * nothing is checked that spans several keys: rf_config_settle (cli/config_check.h) does. RF_BAD_CONFIG: the message
- * names file, line, key, what was found and what is allowed. */
-rf_status rf_config_read(const char *file, const char *const *sets, int n_sets, rf_config *config, rf_origin *origin);
+ * names file, line, key, what was found and what is allowed. By all ranks of a mesh, with the same `sets`: rank 0 reads
+ * the file, all parse its bytes, and they agree. mesh NULL: this process alone. */
+rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config,
+                         rf_origin *origin);
 
 /* The same from memory; `file` is for messages. */
 rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
                               rf_config *config, rf_origin *origin);
 
 /* rf_config_read, then rf_config_settle. What looks odd but works is warned about. */
-rf_status rf_config_load(const char *file, const char *const *sets, int n_sets, rf_config *config);
+rf_status rf_config_load(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config);
 
 /* The same from memory. */
 rf_status rf_config_parse(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,

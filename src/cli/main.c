@@ -17,14 +17,16 @@ static rf_status then(rf_status status, rf_status closed) {
 }
 
 int main(int argc, char **argv) {
+  rf_mesh *mesh = NULL;
   rf_status status = rf_streams_hold();
-  if (status == RF_OK) status = rf_program_run(argc, argv);
+  if (status == RF_OK) status = rf_program_run(argc, argv, &mesh);
   rf_log_status("");
   say_failure(status);
   status = then(status, rf_streams_finish());
   status = then(status, rf_log_close());
+  /* After a failure on several ranks messages may still be under way. */
+  if (status == RF_OK || status == RF_STOPPED || rf_mpi_size() == 1) rf_mesh_destroy(mesh);
   /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
-  if (status != RF_OK) rf_program_meet();
   rf_mpi_finish();
   return (int)status;
 }

@@ -2,6 +2,7 @@
 #ifndef RF_CLI_OPTIONS_H
 #define RF_CLI_OPTIONS_H
 
+#include "comm/mesh.h"
 #include "reformer/error.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,7 @@ struct rf_arguments {
   const char *value[RF_MAX_OPTIONS];    /* in the order of the command's options; NULL: not given, "": a given flag */
   const char *sets[RF_MAX_SETS];        /* of --set, in order */
   int n_sets;
+  rf_mesh *mesh; /* lent: the ranks that were started, the same command line on all */
 };
 
 /* Every command with a CONFIG takes these. */

@@ -66,22 +66,20 @@ static void part_places(const rf_cores *cores, const rf_host_share *share) {
   rf_cores_let_threads(&own);
 }
 
-rf_status rf_threads_start(bool warns) {
+void rf_threads_start(const rf_mesh *mesh) {
   rf_cores cores;
-  rf_host_share share;
   uint64_t group;
   const int limit = omp_get_thread_limit();
-  RF_TRY(rf_host_share_of(&share));
+  const rf_host_share share = rf_host_share_of(mesh);
   rf_cores_of_process(&cores);
   const rf_threads_room room = {.cores = rf_cores_count(&cores),
                                 .sharers = share.sharers,
                                 .quota = rf_process_cpu_quota("", &group),
                                 .quota_sharers = share.quota_sharers};
   int threads = asked_for();
-  if (warns) warn_of_places(&room);
-  if (threads > 0 && warns) warn_of_crowd(threads, &room);
+  if (mesh) warn_of_places(&room);
+  if (threads > 0 && mesh) warn_of_crowd(threads, &room);
   if (threads == 0) threads = rf_threads_fitting(&room);
   set_number(threads < limit ? threads : limit);
   part_places(&cores, &share);
-  return RF_OK;
 }

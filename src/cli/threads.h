@@ -2,8 +2,7 @@
 #ifndef RF_CLI_THREADS_H
 #define RF_CLI_THREADS_H
 
-#include "reformer/error.h"
-#include <stdbool.h>
+#include "comm/mesh.h"
 
 /* What a number of threads is chosen from. */
 typedef struct rf_threads_room {
@@ -15,8 +14,8 @@ typedef struct rf_threads_room {
 /* A rank's share of its cores, and of the quota where that is less; at least 1. */
 int rf_threads_fitting(const rf_threads_room *room);
 
-/* Sets OpenMP's and OpenBLAS's threads; warns, where asked to, of an OMP_NUM_THREADS that does not fit. Collective,
- * where MPI was started. */
-rf_status rf_threads_start(bool warns);
+/* Sets OpenMP's and OpenBLAS's threads, and warns of an OMP_NUM_THREADS that does not fit. mesh NULL: of a command that
+ * runs alone, for which it need not. */
+void rf_threads_start(const rf_mesh *mesh);
 
 #endif

@@ -2,6 +2,7 @@
  *   rank r                     | all ranks       |                              | train */
 #include "cli/train_run.h"
 #include "base/log.h"
+#include "checkpoint/commit.h"
 #include "cli/command_line.h"
 #include "cli/train_start.h"
 #include "comm/agree.h"
@@ -13,6 +14,7 @@
 #include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/stop.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +24,17 @@ typedef struct job {
   rf_run_folder folder; /* rank 0's; the others know path and holds_run */
   rf_train_start start;
   char machine[RF_MAX_MACHINE];
-  bool same_machines;
+  int other_machine; /* the lowest rank with another */
 } job;
+
+/* All ranks write their parts of checkpoints there. */
+static rf_status see_folder(const job *j) {
+  char attempt[RF_ATTEMPT_LENGTH + 1] = "";
+  const bool first = rf_mesh_rank(j->mesh) == 0;
+  if (first) (void)snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(j->folder.lock));
+  RF_TRY(rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
+  return first ? RF_OK : rf_lock_see(j->folder.path, attempt);
+}
 
 /* What rank 0 knows of the folder, for all. */
 static rf_status share_folder(job *j) {
@@ -52,7 +63,7 @@ static rf_status open_folder(job *j) {
 static rf_status begin_folder(job *j, const char *text) {
   char checkpoints[RF_MAX_PATH];
   const bool logged = j->folder.holds_run;
-  RF_TRY(rf_run_folder_begin(&j->folder, j->arguments->operand[0], text));
+  RF_TRY(rf_run_folder_begin(&j->folder, text));
   if (!logged) RF_TRY(open_log(j));
   const char *resume = rf_arguments_value(j->arguments, "resume");
   if (!j->start.from_here || !resume || strcmp(resume, "auto") == 0) return RF_OK;
@@ -65,8 +76,12 @@ static void say_line(const char *line) { rf_log_info("%s", line); }
 static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->machine);
-  if (!j->same_machines) rf_log_warn("some ranks run on other processors: the last bits depend on which ranks do");
-  return rf_host_describe(rf_threads(), say_line);
+  if (j->other_machine < rf_mesh_size(j->mesh))
+    rf_log_warn(
+        "some ranks have another processor or OpenBLAS than rank 0 on host %s (rank %d on host %s is the first): "
+        "the last bits depend on which ranks do",
+        rf_host_name(j->mesh, 0), j->other_machine, rf_host_name(j->mesh, j->other_machine));
+  return rf_host_describe(j->mesh, rf_threads(), say_line);
 }
 
 static rf_status say_end(const job *j, const rf_train_end *end) {
@@ -81,9 +96,11 @@ static rf_status say_end(const job *j, const rf_train_end *end) {
 
 static rf_status train(job *j, const char *text) {
   rf_train_end end;
-  rf_status status = rf_mesh_rank(j->mesh) == 0 ? begin_folder(j, text) : RF_OK;
-  RF_TRY(rf_agree(j->mesh, status));
+  const bool first = rf_mesh_rank(j->mesh) == 0;
+  RF_TRY(rf_agree(j->mesh, first ? rf_run_folder_make(&j->folder, j->arguments->operand[0]) : RF_OK));
   RF_TRY(share_folder(j));
+  RF_TRY(rf_agree(j->mesh, see_folder(j)));
+  RF_TRY(rf_agree(j->mesh, first ? begin_folder(j, text) : RF_OK));
   RF_TRY(say_start(j));
   const rf_train_options options = {.run_folder = j->folder.path,
                                     .lock = j->folder.lock,
@@ -110,7 +127,7 @@ static rf_status run_from_start(job *j) {
 }
 
 static rf_status run_on_mesh(job *j, rf_train_request *request) {
-  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->same_machines));
+  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->other_machine));
   RF_TRY(open_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;
@@ -121,20 +138,18 @@ static rf_status run_on_mesh(job *j, rf_train_request *request) {
 }
 
 rf_status rf_cli_train(const rf_arguments *arguments) {
-  job j = {.arguments = arguments};
+  job j = {.arguments = arguments, .mesh = arguments->mesh};
   const char *resume = rf_arguments_value(arguments, "resume");
   rf_train_request request = {.resume = resume ? resume : "auto"};
   if (resume && resume[0] == '\0')
     return rf_fail(RF_BAD_CONFIG, "--resume: found an empty text; allowed: auto, never, or the path of a checkpoint");
   RF_TRY(rf_stop_listen());
-  RF_TRY(rf_config_read(arguments->operand[0], arguments->sets, arguments->n_sets, &request.given, &request.origin));
-  RF_TRY(rf_mesh_create(request.given.mesh.sequence, request.given.mesh.data, &j.mesh));
+  RF_TRY(rf_config_read(j.mesh, arguments->operand[0], arguments->sets, arguments->n_sets, &request.given,
+                        &request.origin));
+  RF_TRY(rf_mesh_arrange(j.mesh, request.given.mesh.sequence, request.given.mesh.data));
   const rf_status status = run_on_mesh(&j, &request);
   /* after a failure on several ranks, messages may still be under way */
-  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) {
-    rf_trainer_destroy(&j.start.trainer);
-    rf_mesh_destroy(j.mesh);
-  }
+  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_trainer_destroy(&j.start.trainer);
   rf_run_folder_close(&j.folder);
   return status;
 }

@@ -5,6 +5,7 @@
 #include "comm/agree.h"
 #include "comm/collective.h"
 #include "plan/check.h"
+#include "train/inputs.h"
 #include "train/resume.h"
 #include "train/run_folder.h"
 #include <stdio.h>
@@ -48,12 +49,20 @@ static void say_origin(const rf_train_request *request, const char *path, const 
                 request->machine);
 }
 
+/* All ranks have the same file: rank 0 looks. */
+static rf_status warn_of_data(const rf_train_request *request, const rf_checkpoint_info *info,
+                              const rf_train_start *start) {
+  if (rf_mesh_rank(request->mesh) != 0 || info->header.step == 0) return RF_OK;
+  return rf_inputs_warn(&start->config, start->trainer.dataset, &info->header.data, info->header.step);
+}
+
 /* The trainer of an open checkpoint. Where finding->status is not RF_OK there is none. */
 static rf_status load(const rf_train_request *request, const char *path, rf_checkpoint *checkpoint,
                       rf_train_start *start, rf_finding *finding) {
   const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
   RF_TRY(rf_agree(request->mesh, rf_config_resume(&request->given, &request->origin, path, info, &start->config)));
   RF_TRY(build(request, start));
+  RF_TRY(rf_agree(request->mesh, warn_of_data(request, info, start)));
   const rf_status status =
       rf_agree(request->mesh, rf_context(rf_resume_load(checkpoint, &start->trainer, finding), "checkpoint %s", path));
   if (status == RF_OK && finding->status == RF_OK) {

@@ -1,4 +1,6 @@
 #include "comm/agree.h"
+#include "comm/fault.h"
+#include "comm/host.h"
 #include "comm/mesh_state.h"
 #include <assert.h>
 #include <sched.h>
@@ -28,7 +30,8 @@ rf_status rf_alarm_fail(rf_mesh *mesh) {
   mesh->alarm_heard = true;
   const rf_status status = (rf_status)mesh->alarm.status;
   if (mesh->alarm_shared) return rf_fail(status, "%s", mesh->alarm.text);
-  return rf_fail(status, "rank %d: %s", mesh->alarm.rank, mesh->alarm.text);
+  return rf_fail(status, "rank %d on host %s: %s", mesh->alarm.rank, rf_host_name(mesh, mesh->alarm.rank),
+                 mesh->alarm.text);
 }
 
 rf_status rf_alarm_receive(rf_mesh *mesh) {
@@ -96,6 +99,21 @@ static rf_status receive_missing_notes(rf_mesh *mesh, int missing) {
   return RF_OK;
 }
 
+/* It keeps its message, and the way that it came. */
+static rf_status agree_alone(rf_mesh *mesh, rf_status status) {
+  if (status == RF_OK) return RF_OK;
+  mesh->alarm = (rf_note){.status = (int32_t)status};
+  (void)snprintf(mesh->alarm.text, sizeof mesh->alarm.text, "%s", rf_error_message());
+  mesh->alarm_shared = mesh->over = true;
+  return status;
+}
+
+/* What came after it may have left another message. */
+static bool is_the_alarm(const rf_mesh *mesh, rf_status status) {
+  return (int32_t)status == mesh->alarm.status &&
+         strncmp(rf_error_message(), mesh->alarm.text, sizeof mesh->alarm.text - 1) == 0;
+}
+
 static rf_status agree(rf_mesh *mesh, rf_status status) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   const bool own_failure = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
@@ -126,7 +144,10 @@ static rf_status agree(rf_mesh *mesh, rf_status status) {
  * to one, where a rank that heard of it inside a function that agrees comes to two. */
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
   if (!mesh) return status;
-  if (mesh->over) return rf_alarm_fail(mesh);
+  const bool alone = rf_mesh_size(mesh) == 1;
+  if (mesh->over) return alone && is_the_alarm(mesh, status) ? status : rf_alarm_fail(mesh);
+  if (status == RF_OK) status = rf_rank_fault(rf_mesh_rank(mesh));
+  if (alone) return agree_alone(mesh, status);
   rf_waiting_start(mesh, "the other ranks, to agree");
   status = agree(mesh, status);
   rf_waiting_end(mesh);

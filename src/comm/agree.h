@@ -12,10 +12,10 @@
 
 /* Called by all ranks of the world, at the same points. RF_OK where every rank brings RF_OK. Else every rank returns
  * the gravest status that a rank brought (RF_BAD_CONFIG, then RF_BAD_DATA, RF_FAILED, RF_STOPPED) with the message of
- * the lowest of the ranks that brought it, which is named unless all ranks say the same. After a failure the mesh is of
- * no more use: starting anything fails with that message, so does every further agreement (which sends nothing, so
- * agreements may be nested), and what was lent to operations must stay until MPI is finished. mesh NULL: returns
- * `status`. */
+ * the lowest of the ranks that brought it, which is named with its host unless all ranks bring the same. After a
+ * failure the mesh is of no more use: starting anything fails with that message, so does every further agreement (which
+ * sends nothing, so agreements may be nested), and what was lent to operations must stay until MPI is finished. mesh
+ * NULL: returns `status`. */
 rf_status rf_agree(rf_mesh *mesh, rf_status status);
 
 #endif

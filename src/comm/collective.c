@@ -157,8 +157,10 @@ rf_status rf_broadcast(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int ro
   if (rank != root) rf_flight_receive(flight, root, data, bytes);
   for (int d = 1; rank == root && d < size; d++) rf_flight_send(flight, (root + d) % size, data, bytes);
   if (rank == root) rf_traffic_add(mesh, purpose, bytes * (size - 1));
-  RF_TRY(rf_flight_launch(flight));
-  return rf_flight_wait(flight);
+  rf_status status = rf_flight_launch(flight);
+  if (status == RF_OK) status = rf_flight_wait(flight);
+  if (status != RF_OK) rf_flight_call_off(flight); /* the caller's memory is often a stack's */
+  return status;
 }
 
 rf_status rf_shift_start(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, const rf_shift *shift, rf_flight **flight) {

@@ -1,4 +1,5 @@
 #include "comm/flight.h"
+#include "comm/fault.h"
 #include <assert.h>
 #include <limits.h>
 
@@ -10,7 +11,9 @@ static void clear(rf_queue *queue) {
 rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_flight **flight_out) {
   *flight_out = NULL;
   if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
+  RF_TRY(rf_rank_fault(rf_mesh_rank(mesh)));
   rf_group *group = &mesh->groups[scope];
+  assert(group->comm != MPI_COMM_NULL); /* arranged */
   for (int i = 0; i < RF_FLIGHTS; i++) {
     rf_flight *flight = &mesh->flights[i];
     if (flight->used) continue;
@@ -29,6 +32,16 @@ rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_fli
   }
   return rf_fail(RF_FAILED, "%s: %d operations between ranks are under way already; allowed: %d at once", what,
                  mesh->n_flying, RF_FLIGHTS);
+}
+
+void rf_flight_call_off(rf_flight *flight) {
+  rf_queue *receives = &flight->receives;
+  for (int i = 0; i < receives->n_requests; i++) {
+    if (receives->requests[i] == MPI_REQUEST_NULL) continue;
+    (void)MPI_Cancel(&receives->requests[i]);
+    (void)MPI_Wait(&receives->requests[i], MPI_STATUS_IGNORE);
+  }
+  receives->n_requests = 0;
 }
 
 void rf_flight_free(rf_flight *flight) {

@@ -37,4 +37,7 @@ rf_status rf_all_to_all_run(rf_mesh *mesh, rf_scope scope, const rf_all_to_all *
 rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_flight **flight);
 void rf_flight_free(rf_flight *flight);
 
+/* After a failure: its receives are given up, so that what they would have filled is the caller's again. */
+void rf_flight_call_off(rf_flight *flight);
+
 #endif

@@ -1,88 +1,70 @@
 #include "comm/host.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "comm/collective.h"
 #include "comm/mesh_state.h"
-#include "kernel/cores.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { HOST_NAME = 64, LINE = 1024 };
+enum { LINE = 1024 };
 
-typedef struct place {
-  char host[HOST_NAME];
-  rf_cores cores;
-  int threads;
-  double quota; /* of CPU time, in cores; infinity: none */
-  uint64_t quota_group;
-} place;
+static void read_boot(char boot[RF_BOOT_NAME]) {
+  boot[0] = '\0';
+  FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+  if (!file) return;
+  if (!fgets(boot, RF_BOOT_NAME, file)) boot[0] = '\0';
+  (void)fclose(file);
+}
 
-/* threads: 0: their number is to be found. */
-static place own_place(int threads) {
-  place p = {.threads = threads};
+rf_place rf_place_find(void) {
+  rf_place p = {0};
   if (gethostname(p.host, sizeof p.host - 1) != 0) strcpy(p.host, "?");
-  if (threads > 0)
-    rf_cores_of_threads(&p.cores);
-  else
-    rf_cores_of_process(&p.cores);
+  rf_cores_of_process(&p.cores);
   p.quota = rf_process_cpu_quota("", &p.quota_group);
+  read_boot(p.boot);
   return p;
 }
 
-/* places: [ranks], on every rank; the caller frees it. */
-static rf_status gather_places(int threads, place **places) {
-  const place own = own_place(threads);
-  *places = calloc((size_t)rf_mpi_size(), sizeof **places);
-  if (!*places) return rf_fail(RF_FAILED, "out of memory: places of %d ranks", rf_mpi_size());
-  if (rf_mpi_size() == 1) {
-    **places = own;
-    return RF_OK;
+static bool same_host(const rf_place *a, const rf_place *b) {
+  return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0;
+}
+
+const char *rf_host_name(const rf_mesh *mesh, int rank) { return mesh && mesh->places ? mesh->places[rank].host : "?"; }
+
+rf_host_share rf_host_share_of(const rf_mesh *mesh) {
+  rf_host_share share = {.alike = true};
+  if (!mesh || !mesh->places) return (rf_host_share){1, 0, true, 1};
+  const int rank = rf_mesh_rank(mesh);
+  const rf_place *own = &mesh->places[rank];
+  for (int r = 0; r < rf_mesh_size(mesh); r++) {
+    const rf_place *other = &mesh->places[r];
+    if (!same_host(own, other)) continue;
+    share.quota_sharers += own->quota_group == other->quota_group;
+    if (!rf_cores_overlap(&own->cores, &other->cores)) continue;
+    share.sharers++;
+    share.turn += r < rank;
+    share.alike = share.alike && rf_cores_equal(&own->cores, &other->cores);
   }
-  const rf_status status = rf_mpi_check(
-      MPI_Allgather(&own, sizeof own, MPI_BYTE, *places, sizeof own, MPI_BYTE, MPI_COMM_WORLD), "MPI_Allgather");
-  if (status != RF_OK) free(*places);
-  return status;
+  return share;
 }
 
-rf_status rf_host_share_of(rf_host_share *share) {
-  place *places;
-  RF_TRY(gather_places(0, &places));
-  const int rank = rf_mpi_rank();
-  const place *own = &places[rank];
-  *share = (rf_host_share){.alike = true};
-  for (int r = 0; r < rf_mpi_size(); r++) {
-    if (strcmp(own->host, places[r].host) != 0) continue;
-    share->quota_sharers += r == rank || own->quota_group == places[r].quota_group;
-    if (!rf_cores_overlap(&own->cores, &places[r].cores)) continue;
-    share->sharers++;
-    share->turn += r < rank;
-    share->alike = share->alike && rf_cores_equal(&own->cores, &places[r].cores);
-  }
-  free(places);
-  return RF_OK;
+int rf_host_ranks(const rf_mesh *mesh) {
+  if (!mesh || !mesh->places) return 1;
+  int ranks = 0;
+  for (int r = 0; r < rf_mesh_size(mesh); r++) ranks += same_host(&mesh->places[r], &mesh->places[rf_mesh_rank(mesh)]);
+  return ranks;
 }
 
-rf_status rf_host_ranks(int *ranks) {
-  place *places;
-  RF_TRY(gather_places(0, &places));
-  *ranks = 0;
-  for (int r = 0; r < rf_mpi_size(); r++) *ranks += strcmp(places[r].host, places[rf_mpi_rank()].host) == 0;
-  free(places);
-  return RF_OK;
-}
-
-rf_status rf_host_of_ranks(int *host, int *hosts) {
-  place *places;
-  RF_TRY(gather_places(0, &places));
+void rf_host_of_ranks(const rf_mesh *mesh, int *host, int *hosts) {
   *hosts = 0;
-  for (int r = 0; r < rf_mpi_size(); r++) {
+  for (int r = 0; r < rf_mesh_size(mesh); r++) {
     int first = 0;
-    while (first < r && strcmp(places[first].host, places[r].host) != 0) first++;
+    while (mesh && mesh->places && first < r && !same_host(&mesh->places[first], &mesh->places[r])) first++;
     host[r] = first < r ? host[first] : (*hosts)++;
   }
-  free(places);
-  return RF_OK;
 }
 
 /* "0-3" or "0-1,4" */
@@ -97,33 +79,47 @@ static void append_cores(char *line, const rf_cores *cores) {
   }
 }
 
+/* What a rank computes with, in a form that travels. */
+typedef struct tools {
+  int64_t threads;
+  rf_cores cores; /* of its threads */
+} tools;
+enum { TOOLS_INTEGERS = sizeof(tools) / sizeof(int64_t) };
+_Static_assert(sizeof(tools) == TOOLS_INTEGERS * sizeof(int64_t), "tools travel as integers");
+
 /* The run of ranks from `first` on one host with as many threads; returns the one after. */
-static int describe_run(const place *places, int ranks, int first, char *line) {
+static int describe_run(const rf_mesh *mesh, const tools *all, int first, char *line) {
+  const rf_place *places = mesh->places;
+  const int64_t threads = all[first].threads;
   int end = first + 1;
-  while (end < ranks && strcmp(places[end].host, places[first].host) == 0 &&
-         places[end].threads == places[first].threads)
-    end++;
+  while (end < rf_mesh_size(mesh) && same_host(&places[end], &places[first]) && all[end].threads == threads) end++;
   line[0] = '\0';
   rf_text_append(line, LINE, "host %s: rank%s %d", places[first].host, end - first > 1 ? "s" : "", first);
   if (end - first > 1) rf_text_append(line, LINE, "-%d", end - 1);
-  rf_text_append(line, LINE, ", %d thread%s each, cores", places[first].threads, places[first].threads == 1 ? "" : "s");
+  rf_text_append(line, LINE, ", %lld thread%s each, cores", (long long)threads, threads == 1 ? "" : "s");
   for (int r = first; r < end; r++) {
-    if (r > first && rf_cores_equal(&places[r].cores, &places[r - 1].cores)) continue;
+    if (r > first && rf_cores_equal(&all[r].cores, &all[r - 1].cores)) continue;
     rf_text_append(line, LINE, " ");
-    append_cores(line, &places[r].cores);
+    append_cores(line, &all[r].cores);
   }
   if (isfinite(places[first].quota)) rf_text_append(line, LINE, ", CPU quota of %.3g cores", places[first].quota);
   return end;
 }
 
-rf_status rf_host_describe(int threads, void (*say)(const char *line)) {
-  place *places;
+rf_status rf_host_describe(rf_mesh *mesh, int threads, void (*say)(const char *line)) {
+  const int size = rf_mesh_size(mesh);
+  tools own = {.threads = threads};
   char line[LINE];
-  RF_TRY(gather_places(threads, &places));
-  for (int r = 0; rf_mpi_rank() == 0 && r < rf_mpi_size();) {
-    r = describe_run(places, rf_mpi_size(), r, line);
+  if (!mesh || !mesh->places) return RF_OK;
+  tools *all = calloc((size_t)size, sizeof *all);
+  if (!all) return rf_fail(RF_FAILED, "out of memory: threads of %d ranks", size);
+  rf_cores_of_threads(&own.cores);
+  const rf_status status = rf_gather_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, TOOLS_INTEGERS,
+                                              (const int64_t *)(const void *)&own, (int64_t *)(void *)all);
+  for (int r = 0; status == RF_OK && rf_mesh_rank(mesh) == 0 && r < size;) {
+    r = describe_run(mesh, all, r, line);
     say(line);
   }
-  free(places);
-  return RF_OK;
+  free(all);
+  return status;
 }

@@ -1,9 +1,12 @@
 #include "comm/mesh.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "comm/agree.h"
+#include "comm/fault.h"
 #include "comm/flight.h"
 #include "comm/launch.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +21,13 @@ rf_status rf_mpi_check(int code, const char *call) {
   return rf_fail(RF_FAILED, "communication between ranks failed in %s: %s", call, text);
 }
 
+/* Before any other call: by itself MPI ends the process, without a word to the others, where a call fails. */
+static rf_status return_errors(void) {
+  RF_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+  RF_MPI(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN));
+  return RF_OK;
+}
+
 rf_status rf_mpi_start(int *argc, char ***argv) {
   static bool tried; /* it may be started once, also where that failed */
   const rf_launch launch = rf_launch_read();
@@ -25,8 +35,9 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
   if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
   tried = true;
   RF_TRY(rf_launch_settle(&launch));
-  const int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
-  if (code != MPI_SUCCESS) return rf_fail(RF_FAILED, "the MPI library could not be started (MPI_Init_thread)");
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+    return rf_fail(RF_FAILED, "the MPI library could not be started (MPI_Init_thread)");
+  RF_TRY(return_errors());
   if (provided < MPI_THREAD_FUNNELED) {
     return rf_fail(RF_FAILED, "this MPI library cannot be used by a program with threads (it offers level %d, not %d)",
                    provided, MPI_THREAD_FUNNELED);
@@ -35,7 +46,7 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
 }
 
 /* Before and after, and where the start failed, nothing else may be asked of MPI. */
-bool rf_mpi_is_running(void) {
+static bool runs(void) {
   int started = 0, finished = 0;
   (void)MPI_Initialized(&started);
   (void)MPI_Finalized(&finished);
@@ -43,18 +54,18 @@ bool rf_mpi_is_running(void) {
 }
 
 void rf_mpi_finish(void) {
-  if (rf_mpi_is_running()) (void)MPI_Finalize();
+  if (runs()) (void)MPI_Finalize();
 }
 
 int rf_mpi_rank(void) {
   int rank = 0;
-  if (rf_mpi_is_running()) (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (runs()) (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   return rank;
 }
 
 int rf_mpi_size(void) {
   int size = 1;
-  if (rf_mpi_is_running()) (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (runs()) (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
   return size;
 }
 
@@ -101,33 +112,13 @@ static rf_status group_take(rf_group *group, MPI_Comm comm) {
   return RF_OK;
 }
 
-static rf_status make_groups(rf_mesh *mesh) {
-  int rank;
-  MPI_Comm comm;
-  RF_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank));
-  mesh->sequence_rank = rank % mesh->sequence_size;
-  mesh->data_rank = rank / mesh->sequence_size;
-  RF_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm));
-  RF_TRY(group_take(&mesh->groups[RF_SCOPE_WORLD], comm));
-  RF_MPI(MPI_Comm_split(MPI_COMM_WORLD, mesh->data_rank, mesh->sequence_rank, &comm));
-  RF_TRY(group_take(&mesh->groups[RF_SCOPE_SEQUENCE], comm));
-  RF_MPI(MPI_Comm_split(MPI_COMM_WORLD, mesh->sequence_rank, mesh->data_rank, &comm));
-  RF_TRY(group_take(&mesh->groups[RF_SCOPE_DATA], comm));
-  RF_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mesh->control));
-  RF_MPI(MPI_Comm_set_errhandler(mesh->control, MPI_ERRORS_RETURN));
-
-  int found = 0, *upper = NULL;
-  RF_MPI(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, (void *)&upper, &found));
-  mesh->tags = found && *upper < (1 << 20) ? *upper : 1 << 20;
-  return RF_OK;
-}
-
 static rf_status make_flights(rf_mesh *mesh) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
   mesh->flights = calloc(RF_FLIGHTS, sizeof *mesh->flights);
   mesh->note_requests = calloc((size_t)size, sizeof(MPI_Request));
   mesh->votes = calloc((size_t)size + 1, sizeof *mesh->votes);
-  if (!mesh->flights || !mesh->note_requests || !mesh->votes)
+  mesh->places = calloc((size_t)size, sizeof *mesh->places);
+  if (!mesh->flights || !mesh->note_requests || !mesh->votes || !mesh->places)
     return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
   for (int i = 0; i < RF_FLIGHTS; i++) {
     mesh->flights[i].mesh = mesh;
@@ -141,27 +132,104 @@ static rf_status make_flights(rf_mesh *mesh) {
   return RF_OK;
 }
 
-rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh_out) {
-  *mesh_out = NULL;
-  RF_TRY(rf_mesh_fit(rf_mpi_size(), sequence, data, &data));
+/* All memory of a mesh of the world. *mesh_out: also after a failure, for rf_mesh_destroy. */
+static rf_status take_memory(rf_mesh **mesh_out) {
+  RF_TRY(rf_rank_fault(rf_mpi_rank()));
   rf_mesh *mesh = calloc(1, sizeof *mesh);
   if (!mesh) return rf_fail(RF_FAILED, "mesh: out of memory");
-  for (int i = 0; i < RF_SCOPES; i++) mesh->groups[i].comm = MPI_COMM_NULL;
+  *mesh_out = mesh;
+  const int rank = rf_mpi_rank(), size = rf_mpi_size();
+  for (int i = 0; i < RF_SCOPES; i++) mesh->groups[i] = (rf_group){MPI_COMM_NULL, 0, 1, 0};
+  mesh->groups[RF_SCOPE_WORLD].rank = mesh->groups[RF_SCOPE_DATA].rank = mesh->data_rank = rank;
+  mesh->groups[RF_SCOPE_WORLD].size = mesh->groups[RF_SCOPE_DATA].size = mesh->data_size = size;
+  mesh->sequence_size = 1;
   mesh->control = MPI_COMM_NULL;
-  mesh->sequence_size = (int)sequence;
-  mesh->data_size = (int)data;
   mesh->most_bytes = MOST_BYTES;
   mesh->waiting_for = "nothing";
   rf_phases_reset(&mesh->phases);
   mesh->waiting_since = NOT_WAITING;
-  rf_status status = make_groups(mesh);
-  if (status == RF_OK) status = make_flights(mesh);
+  return make_flights(mesh);
+}
+
+/* Without a mesh nobody can be told anything, so every rank comes here, whatever it brings, and all leave with the
+ * failure of the lowest rank that has one. */
+static rf_status meet(rf_status own) {
+  if (!runs()) return own;
+  const int rank = rf_mpi_rank(), size = rf_mpi_size(), none = size;
+  int failed = own == RF_OK ? none : rank;
+  if (size == 1) return own;
+  RF_MPI(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+  if (failed == none) return RF_OK;
+  rf_note note = {.status = (int32_t)own, .rank = rank};
+  const rf_place place = rf_place_find();
+  if (rank == failed)
+    (void)snprintf(note.text, sizeof note.text, "rank %d on host %s: %s", rank, place.host, rf_error_message());
+  RF_MPI(MPI_Bcast(&note, sizeof note, MPI_BYTE, failed, MPI_COMM_WORLD));
+  return rf_fail((rf_status)note.status, "%s", note.text);
+}
+
+static rf_status learn_places(rf_mesh *mesh) {
+  const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
+  MPI_Request request;
+  mesh->places[world->rank] = rf_place_find();
+  RF_MPI(MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, mesh->places, sizeof *mesh->places, MPI_BYTE, world->comm,
+                        &request));
+  rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof *mesh->places * (world->size - 1));
+  return rf_request_wait(mesh, "the places of all ranks", &request);
+}
+
+static rf_status join_world(rf_mesh *mesh) {
+  MPI_Comm comm;
+  RF_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &mesh->control));
+  RF_MPI(MPI_Comm_set_errhandler(mesh->control, MPI_ERRORS_RETURN));
+  RF_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm));
+  RF_TRY(group_take(&mesh->groups[RF_SCOPE_WORLD], comm));
+
+  int found = 0, *upper = NULL;
+  RF_MPI(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, (void *)&upper, &found));
+  mesh->tags = found && *upper < (1 << 20) ? *upper : 1 << 20;
+  return learn_places(mesh);
+}
+
+rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh_out) {
+  rf_mesh *mesh = NULL;
+  *mesh_out = NULL;
+  rf_status status = meet(so_far == RF_OK ? take_memory(&mesh) : so_far);
+  if (status == RF_OK) status = join_world(mesh);
   if (status != RF_OK) {
     rf_mesh_destroy(mesh);
     return rf_error_pass(status, __FILE__, __LINE__);
   }
   *mesh_out = mesh;
   return RF_OK;
+}
+
+static void leave_group(rf_group *group) {
+  if (group->comm != MPI_COMM_NULL) (void)MPI_Comm_free(&group->comm);
+  group->next_tag = 0;
+}
+
+/* All ranks have just agreed to come here. */
+static rf_status split(rf_mesh *mesh, int sequence, int data) {
+  const int rank = mesh->groups[RF_SCOPE_WORLD].rank;
+  MPI_Comm comm;
+  leave_group(&mesh->groups[RF_SCOPE_SEQUENCE]);
+  leave_group(&mesh->groups[RF_SCOPE_DATA]);
+  mesh->sequence_size = sequence;
+  mesh->data_size = data;
+  mesh->sequence_rank = rank % sequence;
+  mesh->data_rank = rank / sequence;
+  RF_MPI(MPI_Comm_split(mesh->groups[RF_SCOPE_WORLD].comm, mesh->data_rank, mesh->sequence_rank, &comm));
+  RF_TRY(group_take(&mesh->groups[RF_SCOPE_SEQUENCE], comm));
+  RF_MPI(MPI_Comm_split(mesh->groups[RF_SCOPE_WORLD].comm, mesh->sequence_rank, mesh->data_rank, &comm));
+  return group_take(&mesh->groups[RF_SCOPE_DATA], comm);
+}
+
+rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data) {
+  RF_TRY(rf_agree(mesh, rf_mesh_fit(rf_mesh_size(mesh), sequence, data, &data)));
+  if (!mesh) return RF_OK;
+  assert(mesh->n_flying == 0);
+  return rf_agree(mesh, split(mesh, (int)sequence, (int)data));
 }
 
 rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh_out) {
@@ -215,6 +283,7 @@ void rf_mesh_destroy(rf_mesh *mesh) {
   free_flights(mesh);
   free(mesh->note_requests);
   free(mesh->votes);
+  free(mesh->places);
   free(mesh->scratch);
   free(mesh);
 }
@@ -233,7 +302,8 @@ bool rf_mesh_is_valid(const rf_mesh *mesh) {
 
 size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   size_t bytes = sizeof *mesh + mesh->scratch_bytes;
-  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote)) + sizeof(rf_vote);
+  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(rf_place)) +
+           sizeof(rf_vote);
   bytes += RF_FLIGHTS * sizeof *mesh->flights;
   for (int i = 0; i < RF_FLIGHTS; i++) {
     const rf_flight *flight = &mesh->flights[i];
@@ -272,7 +342,7 @@ void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes) {
 struct rf_phases *rf_mesh_phases(rf_mesh *mesh) {
   return mesh ? &mesh->phases : NULL;
 }
-double rf_mesh_wait_seconds(const rf_mesh *mesh) { return mesh->wait_seconds; }
+double rf_mesh_wait_seconds(const rf_mesh *mesh) { return mesh ? mesh->wait_seconds : 0; }
 
 const char *rf_mesh_waiting_for(const rf_mesh *mesh, double *seconds) {
   *seconds = -1;

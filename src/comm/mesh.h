@@ -7,6 +7,9 @@
  * The S ranks of a row share the tokens of the same sequences; different rows train on different sequences. Parameters
  * are cut over all N.
  *
+ * It is opened over the world before anything is known of the run, so that whoever fails from there on is heard, and
+ * arranged once the configuration is known.
+ *
  * Everything of comm/ is called from the main thread, and in the same order on all ranks of the group concerned. */
 #ifndef RF_COMM_MESH_H
 #define RF_COMM_MESH_H
@@ -17,17 +20,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Call first, where ranks are needed, and once; only the main thread will call MPI. RF_FAILED where the library cannot
- * promise that, or did not start: then nothing more of it is called. RF_BAD_CONFIG where the environment says that the
- * world should have more ranks (comm/launch.h). The arguments may be NULL. */
+/* Call first, where ranks are needed, and once (the arguments may be NULL); only the main thread will call MPI, and a
+ * call that fails says so instead of ending the process. RF_FAILED where the library cannot promise that; RF_BAD_CONFIG
+ * where the environment says that the world should have more ranks (comm/launch.h). Whatever it returns, rf_mesh_open
+ * comes next: other ranks may have fared better. */
 rf_status rf_mpi_start(int *argc, char ***argv);
 /* Call last, on every rank, whatever happened: a rank that ends without it makes the launcher kill the others. */
 void rf_mpi_finish(void);
 
-bool rf_mpi_is_running(void); /* between the two */
-/* In the world, from 0. Where MPI was not started this process is the world. */
-int rf_mpi_rank(void);
-int rf_mpi_size(void);
+int rf_mpi_rank(void); /* in the world, from 0; 0 where MPI does not run */
+int rf_mpi_size(void); /* 1 where MPI does not run */
 
 /* Where a mesh is asked for, NULL is a mesh of this process alone: nothing travels, nothing is counted. */
 typedef struct rf_mesh rf_mesh;
@@ -35,8 +37,8 @@ typedef struct rf_mesh rf_mesh;
 /* Which ranks take part in something. */
 typedef enum rf_scope {
   RF_SCOPE_WORLD,    /* all N */
-  RF_SCOPE_SEQUENCE, /* the S ranks of this rank's data group */
-  RF_SCOPE_DATA,     /* the D ranks with this rank's place in their groups */
+  RF_SCOPE_SEQUENCE, /* the S ranks of this rank's data group, once the mesh is arranged */
+  RF_SCOPE_DATA,     /* the D ranks with this rank's place in their groups, likewise */
   RF_SCOPES          /* how many there are */
 } rf_scope;
 
@@ -44,8 +46,13 @@ typedef enum rf_scope {
  * what does not fit and what would. */
 rf_status rf_mesh_fit(int64_t ranks, int64_t sequence, int64_t data, int64_t *data_out);
 
-/* Called by all ranks of the world. RF_BAD_CONFIG as rf_mesh_fit; RF_FAILED for memory and MPI. */
-rf_status rf_mesh_create(int64_t sequence, int64_t data, rf_mesh **mesh);
+/* The mesh of the world, as 1 x N. Called by all ranks, before anything that one of them may fail in alone: from here
+ * on every rank hears of every failure (comm/agree.h). so_far: how this rank has fared up to here. What one rank
+ * brings, or meets here, all return. Learns where all ranks run (comm/host.h). */
+rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh);
+/* Arranges an open mesh as sequence x data, under which nothing is under way; again, too. Called by all ranks, who
+ * agree on failures. RF_BAD_CONFIG as rf_mesh_fit. mesh NULL: this process alone must fit. */
+rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data);
 /* The mesh that rank `rank` of `sequence` x `data` would have, without the others: its sizes can be asked for, nothing
  * can be sent. For planning. */
 rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh);

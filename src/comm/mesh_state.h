@@ -5,6 +5,7 @@
 #include "base/phase.h"
 #include "comm/mesh.h"
 #include "comm/progress.h"
+#include "kernel/cores.h"
 #include "reformer/real.h"
 #include <mpi.h>
 
@@ -22,7 +23,9 @@ enum {
   RF_FLIGHTS = 32, /* operations under way at once */
   RF_WINDOW = 32,  /* messages of one operation under way at once, each way */
   RF_RING_DEPTH = 4,
-  RF_NOTE_BYTES = 1024 /* small enough that any library sends it without waiting for the receiver */
+  RF_NOTE_BYTES = 1024, /* small enough that any library sends it without waiting for the receiver */
+  RF_HOST_NAME = 64,
+  RF_BOOT_NAME = 40
 };
 
 typedef struct rf_group {
@@ -91,8 +94,21 @@ typedef struct rf_vote {
   int32_t told; /* it met the failure itself and has sent notes of it */
 } rf_vote;
 
+/* Where a rank runs. */
+typedef struct rf_place {
+  char host[RF_HOST_NAME];
+  char boot[RF_BOOT_NAME]; /* of the system that runs there: tells hosts of one name apart; "": not known */
+  rf_cores cores;          /* that it may use */
+  double quota;            /* of CPU time, in cores; infinity: none */
+  uint64_t quota_group;    /* the same for those that share it */
+} rf_place;
+
+/* This rank's. */
+rf_place rf_place_find(void);
+
 struct rf_mesh {
   rf_group groups[RF_SCOPES];
+  rf_place *places; /* [size] of all ranks; NULL: imagined */
   MPI_Comm control; /* notes of failures and agreement */
   int sequence_rank, sequence_size, data_rank, data_size;
   int tags; /* how many there are */

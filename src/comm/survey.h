@@ -8,7 +8,7 @@
 enum { RF_MAX_FINDING = 1024 };
 
 /* What all ranks learn: the gravest status that a rank brought (RF_BAD_DATA before RF_FAILED), with the message of the
- * lowest rank that brought it. */
+ * lowest rank that brought it, who is named with its host unless all ranks bring the same status. */
 typedef struct rf_finding {
   rf_status status; /* RF_OK: all is well, and there is no message */
   int rank;         /* who brought it */

@@ -1,6 +1,7 @@
 #include "reformer/dataset.h"
 
 #include "data/duplicate.h"
+#include "data/identity.h"
 #include "data/source.h"
 #include "data/sampler.h"
 
@@ -66,6 +67,17 @@ void rf_dataset_destroy(rf_dataset *dataset) {
   if (!dataset) return;
   rf_source_close(&dataset->source);
   free(dataset);
+}
+
+rf_status rf_dataset_identify(const rf_dataset *dataset, rf_data_identity *identity) {
+  *identity = (rf_data_identity){0};
+  return dataset->config.kind == RF_DATA_DUPLICATE ? RF_OK : rf_source_identify(&dataset->source, identity);
+}
+
+rf_status rf_dataset_compare(const rf_dataset *dataset, const rf_data_identity *before, rf_data_change *change) {
+  *change = RF_DATA_SAME;
+  if (dataset->config.kind == RF_DATA_DUPLICATE || before->bytes == 0) return RF_OK;
+  return rf_source_compare(&dataset->source, before, change);
 }
 
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split) {

@@ -7,14 +7,12 @@
 rf_status rf_plan_check_memory(const rf_config *config, rf_mesh *mesh) {
   const int sequence = rf_mesh_sequence_size(mesh), data = rf_mesh_data_size(mesh);
   rf_plan_memory memory;
-  int sharers = 1;
-  RF_TRY(rf_host_ranks(&sharers));
   rf_plan_keep keep;
   RF_TRY(rf_plan_keep_create(config, sequence, data, 0, &keep));
   const rf_status status = rf_plan_memory_of(config, sequence, data, rf_mesh_rank(mesh), &keep, &memory);
   rf_plan_keep_destroy(&keep);
   RF_TRY(status);
-  const double room = (double)rf_process_available_bytes() / sharers;
+  const double room = (double)rf_process_available_bytes() / rf_host_ranks(mesh);
   const double need = (double)(memory.total - memory.process);
   double worst[] = {room > 0 ? need - room : 0, -room}; /* of the rank that lacks most; that has least */
   RF_TRY(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 2, worst));

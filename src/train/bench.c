@@ -121,10 +121,7 @@ static rf_status run(const rf_config *config, rf_mesh *mesh, int64_t steps, cons
   return json_path ? write_json(&r, json_path) : RF_OK;
 }
 
-rf_status rf_bench_step(const rf_config *config, int64_t steps, const char *json_path) {
-  rf_mesh *mesh;
-  RF_TRY(rf_mesh_create(config->mesh.sequence, config->mesh.data, &mesh));
-  const rf_status status = rf_agree(mesh, run(config, mesh, steps, json_path));
-  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_mesh_destroy(mesh);
-  return status;
+rf_status rf_bench_step(const rf_config *config, rf_mesh *mesh, int64_t steps, const char *json_path) {
+  RF_TRY(rf_mesh_arrange(mesh, config->mesh.sequence, config->mesh.data));
+  return rf_agree(mesh, run(config, mesh, steps, json_path));
 }

@@ -135,13 +135,10 @@ static rf_status run(const rf_config *config, rf_mesh *mesh, const rf_bench_atte
   return write_json(&t, rf_mesh_size(mesh), options->json_path);
 }
 
-rf_status rf_bench_attention(const rf_config *config, const rf_bench_attention_options *options) {
-  rf_mesh *mesh;
-  RF_TRY(rf_mesh_create(config->mesh.sequence, config->mesh.data, &mesh));
+rf_status rf_bench_attention(const rf_config *config, rf_mesh *mesh, const rf_bench_attention_options *options) {
+  RF_TRY(rf_mesh_arrange(mesh, config->mesh.sequence, config->mesh.data));
   if (rf_mesh_data_size(mesh) > 1)
     return rf_fail(RF_BAD_CONFIG, "bench attention: found %d data groups; allowed: 1: set mesh.sequence to %d",
                    rf_mesh_data_size(mesh), rf_mesh_size(mesh));
-  const rf_status status = rf_agree(mesh, run(config, mesh, options));
-  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_mesh_destroy(mesh);
-  return status;
+  return rf_agree(mesh, run(config, mesh, options));
 }

@@ -2,6 +2,7 @@
 #ifndef RF_TRAIN_BENCH_ATTENTION_H
 #define RF_TRAIN_BENCH_ATTENTION_H
 
+#include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 
@@ -14,6 +15,6 @@ typedef struct rf_bench_attention_options {
 /* Times one attention sublayer of the configuration's shape, forward and reverse, as lsh with 1, 2, 4 and 8 rounds, as
  * local and as full attention, over lengths; prints a table and from which length on LSH beats full attention. A kind
  * whose time passes half a minute is not tried at greater lengths. Collective over all ranks. */
-rf_status rf_bench_attention(const rf_config *config, const rf_bench_attention_options *options);
+rf_status rf_bench_attention(const rf_config *config, rf_mesh *mesh, const rf_bench_attention_options *options);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef RF_TRAIN_BENCH_CHECKPOINT_H
 #define RF_TRAIN_BENCH_CHECKPOINT_H
 
+#include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 
@@ -15,6 +16,6 @@ typedef struct rf_bench_checkpoint_options {
  * written front to back and synced; a checkpoint while all wait; a memcpy of the state by all threads; a checkpoint
  * beside a training that polls, and how long that stood still; both files read back. Prints a table on standard
  * output; collective over all ranks. */
-rf_status rf_bench_checkpoint(const rf_config *config, const rf_bench_checkpoint_options *options);
+rf_status rf_bench_checkpoint(const rf_config *config, rf_mesh *mesh, const rf_bench_checkpoint_options *options);
 
 #endif

@@ -117,23 +117,30 @@ static rf_status time_shift(rf_mesh *mesh, int to, int from, int64_t bytes, int 
   return rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, seconds);
 }
 
+/* Which of its host's ranks a rank is. */
+static int place_on_host(const places *p, int rank) {
+  int place = 0;
+  for (int r = 0; r < rank; r++) place += p->host[r] == p->host[rank];
+  return place;
+}
+
+static bool is_in_ring(const places *p, bool same_host, int rank) {
+  if (same_host) return p->host[rank] == p->host[p->rank];
+  return place_on_host(p, rank) == place_on_host(p, p->rank);
+}
+
 /* The rank `step` places on (or back) among those that share this rank's host, or those that hold its place on their
  * hosts; the rank itself where there is no other. */
 static int partner(const places *p, bool same_host, int step) {
-  int index = 0, n = 0, mine = 0, *ring = malloc((size_t)p->ranks * sizeof *ring);
-  if (!ring) return p->rank;
-  for (int r = 0; r < p->rank; r++) index += p->host[r] == p->host[p->rank];
+  int n = 0, mine = 0;
   for (int r = 0; r < p->ranks; r++) {
-    int place = 0;
-    for (int q = 0; q < r; q++) place += p->host[q] == p->host[r];
-    if (same_host ? p->host[r] != p->host[p->rank] : place != index) continue;
     if (r == p->rank) mine = n;
-    ring[n++] = r;
+    n += is_in_ring(p, same_host, r);
   }
   assert(n > 0); /* itself at least */
-  const int found = ring[(mine + step + n) % n];
-  free(ring);
-  return found;
+  int left = (mine + step + n) % n, rank = 0;
+  while (!is_in_ring(p, same_host, rank) || left-- > 0) rank++;
+  return rank;
 }
 
 static rf_status time_link(rf_mesh *mesh, const places *p, bool same_host, rf_link *link) {
@@ -174,18 +181,16 @@ static double time_copy(void) {
 }
 
 /* Packing and unpacking, from one LSH sublayer shared by all ranks; alone: three copies. */
-static rf_status time_exchange(const rf_config *config, rf_cluster *c) {
-  rf_mesh *mesh;
+static rf_status time_exchange(const rf_config *config, rf_mesh *mesh, rf_cluster *c) {
   c->move_byte = 3 * time_copy();
   if (c->ranks == 1) return RF_OK;
-  RF_TRY(rf_mesh_create(c->ranks, 1, &mesh));
+  RF_TRY(rf_mesh_arrange(mesh, c->ranks, 1));
   int64_t length = length_of(config) * c->ranks;
   const rf_config one = rf_attention_alone(config, RF_ATTENTION_LSH, config->lsh.n_hashes, &length);
   rf_attention_figures f;
   RF_TRY(rf_attention_figures_measure(&one, mesh, length, REPEATS, &f));
   const double bytes = (double)(f.bytes[RF_TRAFFIC_ROWS] + f.bytes[RF_TRAFFIC_HALO]) / c->ranks;
   if (bytes > 0) c->move_byte = (f.seconds[RF_PHASE_EXCHANGE] - f.waited[RF_PHASE_EXCHANGE]) / bytes;
-  rf_mesh_destroy(mesh);
   return RF_OK;
 }
 
@@ -247,29 +252,26 @@ static rf_status measure(const rf_config *config, rf_mesh *mesh, const char *pat
   *c = (rf_cluster){.ranks = p.ranks, .threads = rf_threads(), .overlap = 0, .precision = config->model.precision};
   p.host = calloc((size_t)p.ranks, sizeof *p.host);
   if (!p.host) return rf_fail(RF_FAILED, "out of memory: hosts of %d ranks", p.ranks);
-  rf_status status = rf_host_of_ranks(p.host, &p.hosts);
+  rf_host_of_ranks(mesh, p.host, &p.hosts);
   c->hosts = p.hosts;
   c->peak = rf_peak_rate(0.1);
-  if (status == RF_OK) status = time_step(config, mesh, c);
+  rf_status status = time_step(config, mesh, c);
   if (status == RF_OK) status = time_attention(config, mesh, c);
   if (status == RF_OK) status = time_link(mesh, &p, true, &c->within);
   if (status == RF_OK) status = time_link(mesh, &p, false, &c->between);
-  if (status == RF_OK) status = time_exchange(config, c);
+  if (status == RF_OK) status = time_exchange(config, mesh, c);
   free(p.host);
   if (p.rank == 0) c->disk = time_disk(path);
   return status;
 }
 
-rf_status rf_bench_cluster(const rf_config *config, const char *path) {
-  rf_mesh *mesh;
+rf_status rf_bench_cluster(const rf_config *config, rf_mesh *mesh, const char *path) {
   rf_cluster c;
-  RF_TRY(rf_mesh_create(1, 0, &mesh));
+  RF_TRY(rf_mesh_arrange(mesh, 1, 0));
   rf_status status = measure(config, mesh, path, &c);
   if (status == RF_OK && rf_mesh_rank(mesh) == 0) {
     print(&c);
     if (path) status = rf_cluster_write(&c, path);
   }
-  status = rf_agree(mesh, status);
-  if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_mesh_destroy(mesh);
-  return status;
+  return rf_agree(mesh, status);
 }

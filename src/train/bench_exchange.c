@@ -224,13 +224,12 @@ static rf_status run(bench *b) {
   return write_json(b, &f);
 }
 
-rf_status rf_bench_exchange(const rf_config *config, const rf_bench_exchange_options *options) {
-  bench b = {.config = config, .options = options};
-  RF_TRY(rf_mesh_create(config->mesh.sequence, config->mesh.data, &b.mesh));
+rf_status rf_bench_exchange(const rf_config *config, rf_mesh *mesh, const rf_bench_exchange_options *options) {
+  bench b = {.config = config, .options = options, .mesh = mesh};
+  RF_TRY(rf_mesh_arrange(mesh, config->mesh.sequence, config->mesh.data));
   const rf_status status = rf_agree(b.mesh, run(&b));
   if (status != RF_OK && rf_mesh_size(b.mesh) > 1) return status; /* messages may be under way into these arenas */
   rf_arena_destroy(b.arena);
   rf_arena_destroy(b.plans);
-  rf_mesh_destroy(b.mesh);
   return status;
 }

@@ -2,6 +2,7 @@
 #ifndef RF_TRAIN_BENCH_EXCHANGE_H
 #define RF_TRAIN_BENCH_EXCHANGE_H
 
+#include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 
@@ -14,6 +15,6 @@ typedef struct rf_bench_exchange_options {
 /* Times, for one layer of the configuration's shape (its length, heads, rounds, chunks) over all sequence ranks: making
  * a plan, scatter and gather by themselves, and an LSH attention sublayer forward and reverse, with the time in which
  * messages were not hidden behind arithmetic. Prints a table on standard output; collective over all ranks. */
-rf_status rf_bench_exchange(const rf_config *config, const rf_bench_exchange_options *options);
+rf_status rf_bench_exchange(const rf_config *config, rf_mesh *mesh, const rf_bench_exchange_options *options);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef RF_TRAIN_CLUSTER_H
 #define RF_TRAIN_CLUSTER_H
 
+#include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 
@@ -37,6 +38,6 @@ rf_status rf_cluster_write(const rf_cluster *cluster, const char *path);
 rf_status rf_cluster_read(const char *path, rf_cluster *cluster);
 /* Measures them on all ranks of the world for the configuration's widths, heads and rounds, at 4,096 tokens (fewer
  * where its length is less), and writes them to `path` (NULL: nowhere); prints them on standard output. Collective. */
-rf_status rf_bench_cluster(const rf_config *config, const char *path);
+rf_status rf_bench_cluster(const rf_config *config, rf_mesh *mesh, const char *path);
 
 #endif

@@ -82,7 +82,8 @@ static rf_status save(run *r, int64_t step, double eval_loss) {
                                  .seed = r->trainer->config.training.seed,
                                  .mesh_sequence = rf_mesh_sequence_size(r->mesh),
                                  .mesh_data = rf_mesh_data_size(r->mesh),
-                                 .eval_loss = eval_loss};
+                                 .eval_loss = eval_loss,
+                                 .data = r->trainer->data};
   (void)snprintf(header.machine, sizeof header.machine, "%s", r->options->machine);
   rf_watchdog_rest(r->watchdog);
   if (r->metrics) rf_metrics_sync(r->metrics);

@@ -1,25 +1,20 @@
 #include "train/machine.h"
-#include "checkpoint/files.h"
 #include "checkpoint/record.h"
 #include "comm/collective.h"
 #include "reformer/real.h"
 #include <cblas.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { MOST_PROGRAM_BYTES = 1 << 30, MAX_PROCESSOR = 96 };
+enum { MAX_PROCESSOR = 96 };
 
 /* 0: the system does not show it. */
 static uint64_t program_hash(void) {
-  char *bytes;
+  uint64_t hash;
   int64_t size;
-  if (rf_file_load("/proc/self/exe", MOST_PROGRAM_BYTES, &bytes, &size) != RF_OK) return 0;
-  const uint64_t hash = rf_hash(bytes, size);
-  free(bytes);
-  return hash;
+  return rf_file_hash("/proc/self/exe", &hash, &size) == RF_OK ? hash : 0;
 }
 
 /* "model name : ..." of the first processor; elsewhere the kind of machine. */
@@ -39,23 +34,29 @@ static void find_processor(char processor[MAX_PROCESSOR]) {
     (void)snprintf(processor, MAX_PROCESSOR, "%.*s", MAX_PROCESSOR - 1, system.machine);
 }
 
+const char *rf_program_describe(char *program) {
+  (void)snprintf(program, RF_MAX_PROGRAM, "program %016" PRIx64 " (%s)", program_hash(), RF_REAL_NAME);
+  return program;
+}
+
 /* OpenBLAS says "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...", and which processor's kernels it chose. */
 static void describe(char *machine) {
-  char processor[MAX_PROCESSOR];
+  char processor[MAX_PROCESSOR], program[RF_MAX_PROGRAM];
   const char *library = openblas_get_config(), *version = strchr(library, ' ');
   const int length = version ? (int)(strcspn(version + 1, " ") + (size_t)(version + 1 - library)) : 0;
   find_processor(processor);
-  (void)snprintf(machine, RF_MAX_MACHINE, "program %016" PRIx64 " (%s), %s, %.*s %s", program_hash(), RF_REAL_NAME,
-                 processor, length < 64 ? length : 64, library, openblas_get_corename());
+  (void)snprintf(machine, RF_MAX_MACHINE, "%s, %s, %.*s %s", rf_program_describe(program), processor,
+                 length < 64 ? length : 64, library, openblas_get_corename());
 }
 
-rf_status rf_machine_describe(rf_mesh *mesh, char *machine, bool *same) {
+rf_status rf_machine_describe(rf_mesh *mesh, char *machine, int *other) {
+  const int size = rf_mesh_size(mesh);
   memset(machine, 0, RF_MAX_MACHINE);
   describe(machine);
   const uint64_t own = rf_hash(machine, RF_MAX_MACHINE);
   RF_TRY(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, machine, RF_MAX_MACHINE));
-  int64_t others = own != rf_hash(machine, RF_MAX_MACHINE);
-  RF_TRY(rf_sum_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &others));
-  *same = others == 0;
+  double ranks_from = own != rf_hash(machine, RF_MAX_MACHINE) ? size - rf_mesh_rank(mesh) : 0; /* most: the lowest */
+  RF_TRY(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &ranks_from));
+  *other = size - (int)ranks_from;
   return RF_OK;
 }

@@ -6,8 +6,13 @@
 #include "comm/mesh.h"
 #include "reformer/checkpoint.h"
 
+enum { RF_MAX_PROGRAM = 64 };
+
+/* "program 00b1946ac92492d2 (float)", a hash of its file, into program, RF_MAX_PROGRAM bytes, which is returned. */
+const char *rf_program_describe(char *program);
+
 /* "program 00b1946ac92492d2 (float), AMD EPYC 9R14, OpenBLAS 0.3.21 Zen" into machine, RF_MAX_MACHINE bytes: rank 0's,
- * on all ranks, which call this. *same: all ranks have the same. */
-rf_status rf_machine_describe(rf_mesh *mesh, char *machine, bool *same);
+ * on all ranks, which call this. *other: the lowest that has another; as many as there are ranks: none. */
+rf_status rf_machine_describe(rf_mesh *mesh, char *machine, int *other);
 
 #endif

@@ -36,25 +36,18 @@ static rf_status need_of(const rf_trainer *t, need *n) {
 }
 
 /* What the run need not have on this rank; below 0: the limit is too low. */
-static rf_status left_over(const rf_trainer *t, const need *n, int64_t *bytes) {
-  int ranks;
+static int64_t left_over(const rf_trainer *t, const need *n) {
   const int64_t limit = t->config.training.memory_limit;
-  if (limit != RF_MEMORY_AUTO) {
-    *bytes = limit - n->there - n->copy - n->step;
-    return RF_OK;
-  }
-  RF_TRY(rf_host_ranks(&ranks));
-  *bytes = rf_process_available_bytes() / ranks / 5 * 4 - n->copy - n->step;
-  return RF_OK;
+  if (limit != RF_MEMORY_AUTO) return limit - n->there - n->copy - n->step;
+  return rf_process_available_bytes() / rf_host_ranks(t->mesh) / 5 * 4 - n->copy - n->step;
 }
 
 rf_status rf_memory_plan(rf_trainer *t) {
-  int64_t bytes;
   t->keeping = (rf_keeping){0};
   if (t->config.training.memory_limit == 0) return RF_OK;
   need n;
   RF_TRY(need_of(t, &n));
-  RF_TRY(left_over(t, &n, &bytes));
+  const int64_t bytes = left_over(t, &n);
   if (bytes < 0)
     rf_log_warn("training.memory_limit: %.0f MiB are less than the %.0f MiB that the run may need anyway; no "
                 "activations are kept",

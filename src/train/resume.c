@@ -1,8 +1,10 @@
 #include "train/resume.h"
 #include "base/log.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
+#include "comm/host.h"
 #include "reformer/config.h"
 #include <dirent.h>
 #include <errno.h>
@@ -85,8 +87,30 @@ static rf_status survey(rf_mesh *mesh, rf_status own, rf_finding *finding) {
   return rf_fail(finding->status, "%s", finding->message);
 }
 
+/* Hosts may have other folders under the same name, each of them whole: rank 0's is the one that counts. own: how this
+ * rank has fared, with its message; *status: also where its checkpoint is another one. */
+static rf_status compare_with_first(rf_mesh *mesh, rf_status own, const rf_checkpoint *checkpoint, rf_status *status) {
+  char first[RF_ATTEMPT_LENGTH + 1] = "";
+  const char *attempt = own == RF_OK ? rf_checkpoint_info_of(checkpoint)->attempt : "";
+  const char *host = rf_host_name(mesh, 0);
+  (void)snprintf(first, sizeof first, "%s", attempt);
+  RF_TRY(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, first, sizeof first));
+  *status = own;
+  if (first[0] == '\0' || strcmp(first, attempt) == 0) return RF_OK;
+  if (own == RF_OK)
+    *status = rf_fail(RF_BAD_DATA,
+                      "it is another checkpoint (attempt %s) than what rank 0 on host %s has under that name (attempt "
+                      "%s); allowed: a folder that all hosts share",
+                      attempt, host, first);
+  else if (own == RF_BAD_DATA)
+    *status = rf_context(own, "what rank 0 on host %s can read must be the same for all hosts", host);
+  return RF_OK;
+}
+
 rf_status rf_resume_open(rf_mesh *mesh, const char *path, rf_checkpoint **checkpoint, rf_finding *finding) {
-  const rf_status status = survey(mesh, rf_checkpoint_open(path, checkpoint), finding);
+  rf_status own = rf_checkpoint_open(path, checkpoint);
+  rf_status status = compare_with_first(mesh, own, *checkpoint, &own);
+  if (status == RF_OK) status = survey(mesh, own, finding);
   if (status == RF_OK && finding->status == RF_OK) return RF_OK;
   rf_checkpoint_close(*checkpoint);
   *checkpoint = NULL;

@@ -95,8 +95,10 @@ static rf_status make_wanted(const char *folder) {
   return mkdir(folder, 0777) == 0 || errno == EEXIST ? RF_OK : refuse(folder, errno);
 }
 
-static rf_status make(rf_run_folder *folder, const char *config_file) {
+rf_status rf_run_folder_make(rf_run_folder *folder, const char *config_file) {
+  if (folder->lock) return RF_OK;
   RF_TRY(folder->path[0] != '\0' ? make_wanted(folder->path) : make_next(config_file, folder->path));
+  folder->made = true;
   RF_TRY(lock_and_look(folder));
   if (!folder->holds_run) return RF_OK;
   return rf_fail(RF_BAD_CONFIG,
@@ -104,12 +106,12 @@ static rf_status make(rf_run_folder *folder, const char *config_file) {
                  folder->path);
 }
 
-rf_status rf_run_folder_begin(rf_run_folder *folder, const char *config_file, const char *config_text) {
-  if (!folder->lock) RF_TRY(make(folder, config_file));
+rf_status rf_run_folder_begin(const rf_run_folder *folder, const char *config_text) {
   return write_config(folder->path, config_text);
 }
 
 void rf_run_folder_close(rf_run_folder *folder) {
   rf_lock_release(folder->lock);
   folder->lock = NULL;
+  if (folder->made) (void)rmdir(folder->path);
 }

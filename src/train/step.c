@@ -2,6 +2,7 @@
 #include "base/phase.h"
 #include "comm/collective.h"
 #include "train/fault.h"
+#include "train/inputs.h"
 #include "train/loss.h"
 #include "train/memory.h"
 #include <math.h>
@@ -9,6 +10,7 @@
 
 static rf_status build(const rf_config *config, rf_trainer *t) {
   RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &t->dataset));
+  RF_TRY(rf_inputs_compare(config, t->mesh, t->dataset, &t->data));
   RF_TRY(rf_arena_create("sequences", 0, &t->arena));
   RF_TRY(
       rf_sequences_take(config, t->mesh, config->training.batch, config->training.accumulate, t->arena, &t->sequences));

@@ -13,6 +13,7 @@ typedef struct rf_trainer {
   rf_mesh *mesh;   /* lent */
   rf_arena *arena; /* the sequences of a step */
   rf_dataset *dataset;
+  rf_data_identity data; /* of its file, the same on all ranks */
   rf_model *model;
   rf_optimizer *optimizer;
   rf_sequences sequences;

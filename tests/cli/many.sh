@@ -1,13 +1,18 @@
-# For scripts that start the program on several ranks. `many RANKS STATUS TEXT... -- ARGUMENT...` wants that exit status
-# of mpirun, every TEXT in what is printed, and one message of an error (none with status 0 or 75).
-many() {
-  local ranks=$1 status=$2 wanted=() output found text missing= errors leaks=1
-  shift 2
+# For scripts that start the program on several ranks. `launch STATUS TEXT... -- ARGUMENT...` starts mpirun with these
+# arguments and wants that exit status, every TEXT in what is printed, and one message of an error (none with status 0 or
+# 75), all of it within `most_seconds`. `many RANKS STATUS TEXT... -- ARGUMENT...` starts so many ranks of the program.
+# `aside COMMAND...` runs such a check beside the script, with up to three others, and `asides_end` waits for them: most of
+# the time of a run that fails mpirun spends asleep.
+most_seconds=60
+
+launch() {
+  local status=$1 wanted=() output found text missing= errors leaks=1
+  shift
   while [ "$1" != -- ]; do wanted+=("$1"); shift; done
   shift
   # After a failure on several ranks what was lent to messages is never freed, on purpose (comm/agree.h).
   [ "$status" = 0 ] || [ "$status" = 75 ] || leaks=0
-  output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout 60 mpirun --oversubscribe --bind-to none -n "$ranks" "$PROGRAM" "$@" 2>&1 </dev/null)
+  output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout "$most_seconds" mpirun --oversubscribe --bind-to none "$@" 2>&1 <"${input:-/dev/null}")
   found=$?
   checks=$((checks + 1))
   for text in ${wanted[@]+"${wanted[@]}"}; do
@@ -16,6 +21,32 @@ many() {
   errors=$(grep -c '^error: ' <<<"$output")
   [ "$found" = "$status" ] && [ -z "$missing" ] && [ "$errors" = "$((status != 0 && status != 75))" ] && return
   failures=$((failures + 1))
-  printf 'FAILED: %s ranks, reformer %s\n  status %s, wanted %s; %s errors\n  missing:%s\n%s\n' "$ranks" "$*" "$found" \
-    "$status" "$errors" "${missing:- nothing}" "$output"
+  printf 'FAILED: mpirun %s\n  status %s, wanted %s; %s errors\n  missing:%s\n%s\n' "$*" "$found" "$status" "$errors" \
+    "${missing:- nothing}" "$output"
+}
+
+many() {
+  local ranks=$1 before=()
+  shift
+  while [ "$1" != -- ]; do before+=("$1"); shift; done
+  shift
+  launch "${before[@]}" -- -n "$ranks" "$PROGRAM" "$@"
+}
+
+asides=0
+aside() {
+  asides=$((asides + 1))
+  "$@" >"$work/aside.$asides" 2>&1 &
+  while [ "$(jobs -rp | wc -l)" -ge 4 ]; do wait -n; done
+}
+
+asides_end() {
+  local i
+  wait
+  for ((i = 1; i <= asides; i++)); do
+    checks=$((checks + 1))
+    failures=$((failures + $(grep -c '^FAILED: ' "$work/aside.$i")))
+    cat "$work/aside.$i"
+  done
+  asides=0
 }

@@ -150,10 +150,10 @@ all_verify shm/checkpoints
 # --- calls that fail, where the program is built for that ---
 if [ "$(REFORMER_IO_FAULT=nonsense "$PROGRAM" train tiny.yaml --run nonsense 2>&1 | grep -c '^error: REFORMER_IO_FAULT')" = 1 ]; then
   . "$source_dir/tests/cli/many.sh"
-  REFORMER_IO_FAULT=1:1:EIO many 3 0 "step-00000007 could not be saved: rank 1: " "cannot be made: Input/output error" \
+  REFORMER_IO_FAULT=1:1:EIO many 3 0 "step-00000007 could not be saved: rank 1 on host " "cannot be made: Input/output error" \
     "checkpoint eio/checkpoints/step-00000014" "checkpoint eio/checkpoints/step-00000020" -- train tiny.yaml --run eio -s mesh.sequence=3
   all_verify eio/checkpoints
-  REFORMER_IO_FAULT=2:1-99999:EIO many 3 1 "step-00000021 could not be saved: rank 2: " \
+  REFORMER_IO_FAULT=2:1-99999:EIO many 3 1 "step-00000021 could not be saved: rank 2 on host " \
     "error: the state after step 24, the last, could not be saved" -- train tiny.yaml --run eio -s mesh.sequence=3 -s training.steps=24
   all_verify eio/checkpoints
   REFORMER_IO_FAULT=0:4:EIO many 3 0 "could not be saved: " "Input/output error" "checkpoint eio/checkpoints/step-00000024" \

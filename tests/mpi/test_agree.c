@@ -5,7 +5,7 @@
 
 static rf_mesh *world(void) {
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(1, 0, &mesh));
+  assert_ok(make_mesh(1, 0, &mesh));
   return mesh;
 }
 
@@ -23,16 +23,14 @@ static void test_one_failing_rank_is_quoted_by_all(void **state) {
   (void)state;
   for (int bad = 0; bad < rf_mpi_size(); bad++) {
     rf_mesh *mesh = world();
-    char expected[200];
     rf_status status = RF_OK;
     if (rf_mpi_rank() == bad) status = rf_fail(RF_BAD_DATA, "shard %d is torn", bad);
     arrive_late(mesh, bad);
     assert_int_equal(rf_agree(mesh, status), RF_BAD_DATA);
     if (rf_mpi_size() > 1)
-      (void)snprintf(expected, sizeof expected, "rank %d: shard %d is torn", bad, bad);
+      assert_told_by(mesh, bad, "shard %d is torn", bad);
     else
-      (void)snprintf(expected, sizeof expected, "shard %d is torn", bad);
-    assert_string_equal(rf_error_message(), expected);
+      assert_string_equal(rf_error_message(), "shard 0 is torn");
     rf_mesh_destroy(mesh);
   }
 }
@@ -57,8 +55,7 @@ static void test_the_gravest_failure_wins_and_of_equals_the_lowest_rank(void **s
   arrive_late(mesh, 1);
   const rf_status expected = size == 1 ? RF_OK : size == 2 ? RF_FAILED : RF_BAD_DATA;
   assert_int_equal(rf_agree(mesh, status), expected);
-  if (size > 1)
-    assert_string_equal(rf_error_message(), size == 2 ? "rank 1: failure of rank 1" : "rank 2: failure of rank 2");
+  if (size > 1) assert_told_by(mesh, size == 2 ? 1 : 2, "failure of rank %d", size == 2 ? 1 : 2);
   rf_mesh_destroy(mesh);
 }
 
@@ -70,7 +67,7 @@ static void test_after_a_failure_nothing_starts(void **state) {
   double x = 1, y[200] = {0};
   if (rf_mpi_size() > 1) {
     assert_int_equal(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_LOSS, 1, &x), RF_FAILED);
-    assert_string_equal(rf_error_message(), "rank 0: out of memory");
+    assert_told_by(mesh, 0, "out of memory");
     assert_int_equal(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_LOSS, 200, y), RF_FAILED);
   }
   assert_int_equal(rf_agree(mesh, RF_OK), RF_FAILED); /* and it is not forgotten */
@@ -127,9 +124,7 @@ static void test_ranks_that_wait_for_a_failed_one_are_freed(void **state) {
       assert_int_equal(status, RF_BAD_DATA);
     }
     assert_int_equal(rf_agree(mesh, status), RF_BAD_DATA);
-    char expected[100];
-    (void)snprintf(expected, sizeof expected, "rank %d: tokens end after 17 bytes", bad);
-    assert_string_equal(rf_error_message(), expected);
+    assert_told_by(mesh, bad, "tokens end after 17 bytes");
     assert_true(rf_clock_seconds() - start < 5);
     rf_mesh_destroy(mesh);
   }

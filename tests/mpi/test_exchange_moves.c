@@ -449,7 +449,7 @@ static void test_waves_travel_beside_each_other(void **state) {
 static void test_alone_rows_are_the_tokens(void **state) {
   (void)state;
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(1, 0, &mesh));
+  assert_ok(make_mesh(1, 0, &mesh));
   bench b = begin(mesh, &exchange_cases[0], RF_HISTOGRAM_AUTO, false);
   const int64_t widths[] = {3, 1, 1};
   arrays a = arrays_make(&b, 3, widths);

@@ -42,9 +42,9 @@ expect() { # expect WHAT WANTED FOUND
 
 for sequence in 1 3; do
   for rank in 0 2; do
-    fault $rank:2:data 20 3 "error: rank $rank: step 2: the data cannot be read" -- train tiny.yaml -s mesh.sequence=$sequence
+    fault $rank:2:data 20 3 "error: rank $rank on host $HOSTNAME: step 2: the data cannot be read" -- train tiny.yaml -s mesh.sequence=$sequence
     expect "steps before the data fault" 1 "$(wc -l <$run/metrics.jsonl)"
-    fault $rank:3:memory 20 1 "error: rank $rank: step 3: out of memory" -- train tiny.yaml -s mesh.sequence=$sequence
+    fault $rank:3:memory 20 1 "error: rank $rank on host $HOSTNAME: step 3: out of memory" -- train tiny.yaml -s mesh.sequence=$sequence
     expect "steps before memory ran out" 2 "$(wc -l <$run/metrics.jsonl)"
     expect "a checkpoint of a run that failed" "" "$(ls $run/checkpoints 2>/dev/null)"
   done
@@ -57,6 +57,19 @@ check 0 "whole" -- verify $run/checkpoints/step-00000006
 fault 2:2-4:nonfinite 20 1 "error: step 4: loss or gradient were not finite in 3 steps in a row" -- train tiny.yaml
 
 fault 0:1:nonsense 20 2 "REFORMER_FAULT: found '0:1:nonsense'; allowed:" -- train tiny.yaml
+
+# One rank fails where it turns to the others, from the making of the mesh to the first step (src/comm/fault.h): the
+# others hear of it, whatever they wait in. The turns of ranks 0 and 2 in turns.
+most_seconds=30
+for turn in $(seq 1 4 65); do
+  rank=$((turn % 8 == 1 ? 2 : 0))
+  REFORMER_RANK_FAULT=$rank:$turn aside many 3 1 "error: rank $rank on host $HOSTNAME: out of memory (REFORMER_RANK_FAULT, turn $turn)" \
+    -- train tiny.yaml --run turn$turn -s mesh.sequence=3 -s training.memory_limit=auto
+done
+REFORMER_RANK_FAULT=1:30 aside many 3 1 "rank 1 on host $HOSTNAME: out of memory" -- bench cluster tiny.yaml
+REFORMER_RANK_FAULT=1:12 aside many 3 1 "rank 1 on host $HOSTNAME: out of memory" -- bench step tiny.yaml
+asides_end
+most_seconds=60
 
 # One rank hangs: each rank says what it waits for, and the one that hangs that it waits for nobody.
 hang() { # hang RANK STEP

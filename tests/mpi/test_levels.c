@@ -98,7 +98,7 @@ static void check_case(rf_mesh *mesh, const sharded_case *c) {
 
 static void check_cases(int n, const sharded_case *cases) {
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(rf_mpi_size(), 1, &mesh));
+  assert_ok(make_mesh(rf_mpi_size(), 1, &mesh));
   for (int i = 0; i < n; i++) check_case(mesh, &cases[i]);
   rf_mesh_destroy(mesh);
 }
@@ -158,7 +158,7 @@ static void test_full_attention_gives_the_same_bits_at_every_level_and_sends_les
 static void test_the_feed_forward_gives_the_same_bits_at_both_levels(void **state) {
   (void)state;
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(rf_mpi_size(), 1, &mesh));
+  assert_ok(make_mesh(rf_mpi_size(), 1, &mesh));
   for (int i = 0; i < 4; i++) {
     const sharded_case c = {.name = i / 2 ? "relu" : "gelu",
                             .ops = &rf_feed_forward_ops,

@@ -1,6 +1,7 @@
 /* The mesh of ranks, how it is refused, and launches that went wrong. */
 #include "mpi/ranks.h"
 #include "comm/launch.h"
+#include "comm/mesh_state.h"
 
 static void check_places(rf_mesh *mesh) {
   const int s = rf_mesh_sequence_size(mesh), d = rf_mesh_data_size(mesh);
@@ -29,6 +30,69 @@ static void test_sequence_ranks_stand_side_by_side_in_their_data_group(void **st
   on_every_mesh(check_places);
 }
 
+static void test_a_mesh_is_arranged_again_and_again(void **state) {
+  (void)state;
+  rf_mesh *mesh;
+  assert_ok(rf_mesh_open(RF_OK, &mesh));
+  assert_true(rf_mesh_is_valid(mesh));
+  assert_int_equal(rf_mesh_data_size(mesh), rf_mpi_size()); /* before it is arranged at all */
+  for (int turn = 0; turn < 2; turn++)
+    for (int sequence = rf_mpi_size(); sequence >= 1; sequence--) {
+      if (rf_mpi_size() % sequence != 0) continue;
+      assert_ok(rf_mesh_arrange(mesh, sequence, 0));
+      assert_true(rf_mesh_is_valid(mesh));
+      assert_int_equal(rf_mesh_sequence_size(mesh), sequence);
+      check_places(mesh);
+    }
+  rf_mesh_destroy(mesh);
+  assert_ok(rf_mesh_arrange(NULL, 1, 0));
+  assert_int_equal(rf_mesh_arrange(NULL, 2, 0), RF_BAD_CONFIG);
+}
+
+static void test_what_one_rank_brings_to_the_opening_all_hear(void **state) {
+  (void)state;
+  const int last = rf_mpi_size() - 1;
+  rf_mesh *mesh;
+  const rf_status status = rf_mpi_rank() == last ? rf_fail(RF_BAD_DATA, "no luck") : RF_OK;
+  assert_int_equal(rf_mesh_open(status, &mesh), RF_BAD_DATA);
+  assert_null(mesh);
+  char expected[64] = "no luck";
+  if (last > 0) (void)snprintf(expected, sizeof expected, "rank %d on host ", last);
+  assert_non_null(strstr(rf_error_message(), expected));
+  assert_non_null(strstr(rf_error_message(), "no luck"));
+}
+
+static void test_a_call_of_mpi_that_fails_comes_back(void **state) {
+  (void)state;
+  const MPI_Comm comms[] = {MPI_COMM_WORLD, MPI_COMM_SELF};
+  for (int i = 0; i < 2; i++) {
+    const int code = MPI_Send(NULL, 0, MPI_BYTE, rf_mpi_size(), 0, comms[i]); /* there is no such rank */
+    assert_int_equal(rf_mpi_check(code, "MPI_Send"), RF_FAILED);
+    assert_non_null(strstr(rf_error_message(), "MPI_Send"));
+  }
+}
+
+static void test_ranks_know_each_others_hosts(void **state) {
+  (void)state;
+  rf_mesh *mesh;
+  int host[64], hosts;
+  char own[64] = "";
+  assert_ok(rf_mesh_open(RF_OK, &mesh));
+  assert_int_equal(gethostname(own, sizeof own - 1), 0);
+  assert_string_equal(rf_host_name(mesh, rf_mpi_rank()), own);
+  assert_int_equal(rf_host_ranks(mesh), rf_mpi_size()); /* all of this test run here */
+  assert_in_range(rf_host_share_of(mesh).sharers, 1, rf_mpi_size());
+  rf_host_of_ranks(mesh, host, &hosts);
+  assert_int_equal(hosts, 1);
+  for (int r = 0; r < rf_mpi_size(); r++) assert_int_equal(host[r], 0);
+  strcpy(mesh->places[rf_mpi_size() - 1].boot, "another system");
+  rf_host_of_ranks(mesh, host, &hosts);
+  assert_int_equal(hosts, rf_mpi_size() > 1 ? 2 : 1); /* of one name, but not one host */
+  rf_mesh_destroy(mesh);
+  assert_int_equal(rf_host_ranks(NULL), 1);
+  assert_int_equal(rf_host_share_of(NULL).sharers, 1);
+}
+
 static void assert_refused(rf_status status, const char *const *words) {
   assert_int_equal(status, RF_BAD_CONFIG);
   for (; *words; words++)
@@ -53,7 +117,7 @@ static void test_a_mesh_that_does_not_fit_says_what_would(void **state) {
   assert_refused(rf_mesh_fit(6, 1048576, 1048576, &data), (const char *[]){"1048576", NULL});
 
   rf_mesh *mesh;
-  assert_int_equal(rf_mesh_create(rf_mpi_size() + 1, 0, &mesh), RF_BAD_CONFIG);
+  assert_int_equal(make_mesh(rf_mpi_size() + 1, 0, &mesh), RF_BAD_CONFIG);
   assert_null(mesh);
 }
 
@@ -127,7 +191,7 @@ static void test_every_purpose_of_traffic_has_its_own_name_and_counter(void **st
   (void)state;
   rf_mesh *mesh;
   int64_t bytes[RF_TRAFFIC_PURPOSES];
-  assert_ok(rf_mesh_create(1, 0, &mesh));
+  assert_ok(make_mesh(1, 0, &mesh));
   for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++) {
     for (int k = 0; k < i; k++) assert_string_not_equal(rf_traffic_name((rf_traffic)i), rf_traffic_name((rf_traffic)k));
     rf_traffic_reset(mesh);
@@ -141,6 +205,10 @@ static void test_every_purpose_of_traffic_has_its_own_name_and_counter(void **st
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_sequence_ranks_stand_side_by_side_in_their_data_group),
+    cmocka_unit_test(test_a_mesh_is_arranged_again_and_again),
+    cmocka_unit_test(test_what_one_rank_brings_to_the_opening_all_hear),
+    cmocka_unit_test(test_a_call_of_mpi_that_fails_comes_back),
+    cmocka_unit_test(test_ranks_know_each_others_hosts),
     cmocka_unit_test(test_a_mesh_that_does_not_fit_says_what_would),
     cmocka_unit_test(test_a_launcher_of_another_library_is_found_out),
     cmocka_unit_test(test_spans_are_even_whole_and_know_their_owner),

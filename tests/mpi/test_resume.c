@@ -59,7 +59,7 @@ static void test_a_state_is_saved_by_all_ranks(void **state) {
   (void)state;
   rf_mesh *mesh;
   const int ranks = rf_mpi_size();
-  assert_ok(rf_mesh_create(ranks % 2 == 0 ? ranks / 2 : ranks, 0, &mesh));
+  assert_ok(make_mesh(ranks % 2 == 0 ? ranks / 2 : ranks, 0, &mesh));
   for (rf_optimizer_kind kind = RF_ADAM; kind <= RF_ADAFACTOR; kind++) {
     rf_trainer t;
     double losses[DONE];
@@ -90,7 +90,7 @@ static double reference[2][DONE + MORE];
 
 static void compute_reference(void) {
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(1, 0, &mesh));
+  assert_ok(make_mesh(1, 0, &mesh));
   for (rf_optimizer_kind kind = RF_ADAM; kind <= RF_ADAFACTOR && rf_mpi_rank() == 0; kind++) {
     rf_trainer t;
     create(kind, NULL, &t);
@@ -140,7 +140,7 @@ static void go_on_from(rf_optimizer_kind kind, int ranks, int turn) {
       sequence = sequence % world + 1;
     while (world % sequence != 0);
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(sequence, 0, &mesh));
+  assert_ok(make_mesh(sequence, 0, &mesh));
   go_on(mesh, kind, ranks);
   assert_ok(rf_agree(mesh, RF_OK));
   rf_mesh_destroy(mesh);

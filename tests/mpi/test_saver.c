@@ -2,6 +2,7 @@
 #include "checkpoint/small_state.h"
 #include "comm/survey.h"
 #include "mpi/ranks.h"
+#include "base/text.h"
 
 enum { LONG = 1 << 18 };
 
@@ -14,7 +15,7 @@ static const rf_checkpoint_config beside = {.every = 1, .async = true}, waiting 
 /* How the world is cut does not matter here. */
 static void on_a_mesh(void (*body)(rf_mesh *mesh)) {
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(rf_mpi_size(), 0, &mesh));
+  assert_ok(make_mesh(rf_mpi_size(), 0, &mesh));
   body(mesh);
   assert_ok(rf_agree(mesh, RF_OK)); /* as good as ever */
   rf_mesh_destroy(mesh);
@@ -304,8 +305,12 @@ static void survey(rf_mesh *mesh, const rf_status *bad, rf_status expected, int 
   arrive_late(mesh, by);
   assert_ok(rf_survey(mesh, own, &finding));
   assert_int_equal(finding.status, expected);
-  char message[64] = "";
-  if (expected != RF_OK) snprintf(message, sizeof message, "rank %d has status %d", by, (int)expected);
+  bool shared = true;
+  for (int r = 0; r < rf_mesh_size(mesh); r++) shared = shared && bad[r] == expected;
+  char message[256] = "";
+  if (expected != RF_OK && !shared)
+    snprintf(message, sizeof message, "rank %d on host %s: ", by, rf_host_name(mesh, by));
+  if (expected != RF_OK) rf_text_append(message, sizeof message, "rank %d has status %d", by, (int)expected);
   assert_string_equal(finding.message, message);
   if (expected != RF_OK) assert_int_equal(finding.rank, by);
 }

@@ -104,7 +104,7 @@ static void check_case(rf_mesh *mesh, const sharded_case *c) {
 
 static rf_mesh *world(void) {
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(rf_mpi_size(), 1, &mesh));
+  assert_ok(make_mesh(rf_mpi_size(), 1, &mesh));
   return mesh;
 }
 

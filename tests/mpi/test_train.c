@@ -143,7 +143,7 @@ static void compare_records(const training_case *c, const rf_mesh *mesh, const r
 /* One rank trains, and tells the others. */
 static void reference(const training_case *c, record *r) {
   rf_mesh *mesh;
-  assert_ok(rf_mesh_create(rf_mpi_size(), 1, &mesh));
+  assert_ok(make_mesh(rf_mpi_size(), 1, &mesh));
   if (rf_mpi_rank() == 0) train(c, NULL, r, NULL, NULL);
   assert_ok(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, r, sizeof *r));
   rf_mesh_destroy(mesh);

@@ -43,6 +43,11 @@ static void check_config(const rf_run_folder *folder, const char *expected) {
   assert_string_equal(text, expected);
 }
 
+static rf_status make_and_begin(rf_run_folder *folder, const char *config_file, const char *text) {
+  RF_TRY(rf_run_folder_make(folder, config_file));
+  return rf_run_folder_begin(folder, text);
+}
+
 static void test_a_folder_is_made_with_its_parents_and_holds_the_configuration(void **state) {
   (void)state;
   rf_run_folder folder;
@@ -50,7 +55,7 @@ static void test_a_folder_is_made_with_its_parents_and_holds_the_configuration(v
   assert_string_equal(folder.path, path_of("a/b/c"));
   assert_false(folder.holds_run);
   assert_int_equal(access(path_of("a"), F_OK), -1); /* looking makes nothing */
-  assert_int_equal(rf_run_folder_begin(&folder, "x.yaml", "model: {}\n"), RF_OK);
+  assert_int_equal(make_and_begin(&folder, "x.yaml", "model: {}\n"), RF_OK);
   check_config(&folder, "model: {}\n");
   rf_run_folder_close(&folder);
 }
@@ -67,7 +72,7 @@ static void test_a_run_is_found_again_and_its_configuration_replaced_as_a_whole(
       assert_non_null(file);
       (void)fclose(file);
     }
-    assert_int_equal(rf_run_folder_begin(&folder, "x.yaml", turn < 2 ? "a: 1\n" : "b: 2\n"), RF_OK);
+    assert_int_equal(make_and_begin(&folder, "x.yaml", turn < 2 ? "a: 1\n" : "b: 2\n"), RF_OK);
     check_config(&folder, turn < 2 ? "a: 1\n" : "b: 2\n");
     assert_int_equal(access(path_of("again/config.yaml.tmp"), F_OK), -1);
     rf_run_folder_close(&folder);
@@ -93,7 +98,7 @@ static void test_a_second_job_is_refused_and_one_that_died_blocks_nobody(void **
   rf_run_folder folder;
   const char *path = path_of("held");
   assert_int_equal(rf_run_folder_open(path, &folder), RF_OK);
-  assert_int_equal(rf_run_folder_begin(&folder, "x.yaml", "a: 1\n"), RF_OK);
+  assert_int_equal(make_and_begin(&folder, "x.yaml", "a: 1\n"), RF_OK);
   check_other(path, RF_BAD_CONFIG);
   rf_run_folder_close(&folder);
   for (int turn = 0; turn < 2; turn++) check_other(path, RF_OK);
@@ -104,12 +109,28 @@ static void test_two_jobs_that_both_found_no_folder_do_not_share_it(void **state
   rf_run_folder first, second;
   assert_int_equal(rf_run_folder_open(path_of("race"), &first), RF_OK);
   assert_int_equal(rf_run_folder_open(path_of("race"), &second), RF_OK);
-  assert_int_equal(rf_run_folder_begin(&first, "x.yaml", "a: 1\n"), RF_OK);
+  assert_int_equal(make_and_begin(&first, "x.yaml", "a: 1\n"), RF_OK);
   rf_run_folder_close(&first);
-  assert_int_equal(rf_run_folder_begin(&second, "x.yaml", "b: 2\n"), RF_BAD_CONFIG);
+  assert_int_equal(make_and_begin(&second, "x.yaml", "b: 2\n"), RF_BAD_CONFIG);
   assert_non_null(strstr(rf_error_message(), "start again"));
   check_config(&first, "a: 1\n");
   rf_run_folder_close(&second);
+}
+
+static void test_a_folder_in_which_no_run_was_begun_goes_again(void **state) {
+  (void)state;
+  rf_run_folder folder;
+  const char *path = path_of("in_vain");
+  assert_int_equal(rf_run_folder_open(path, &folder), RF_OK);
+  assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_OK);
+  assert_int_equal(rf_lock_see(path, rf_lock_attempt(folder.lock)), RF_OK);
+  assert_int_equal(access(path, F_OK), 0);
+  rf_run_folder_close(&folder);
+  assert_int_equal(access(path, F_OK), -1);
+  assert_int_equal(mkdir(path, 0777), 0); /* what was there before stays */
+  assert_int_equal(rf_run_folder_open(path, &folder), RF_OK);
+  rf_run_folder_close(&folder);
+  assert_int_equal(access(path, F_OK), 0);
 }
 
 static void test_what_is_no_folder_is_refused(void **state) {
@@ -132,7 +153,7 @@ static void test_runs_without_a_name_are_numbered_from_one(void **state) {
   for (int i = 0; i < 2; i++) {
     rf_run_folder folder;
     assert_int_equal(rf_run_folder_open(NULL, &folder), RF_OK);
-    assert_int_equal(rf_run_folder_begin(&folder, "../configs/small.v2.yaml", "a: 1\n"), RF_OK);
+    assert_int_equal(make_and_begin(&folder, "../configs/small.v2.yaml", "a: 1\n"), RF_OK);
     assert_string_equal(folder.path, expected[i]);
     rf_run_folder_close(&folder);
   }
@@ -145,6 +166,7 @@ int main(void) {
       cmocka_unit_test(test_a_run_is_found_again_and_its_configuration_replaced_as_a_whole),
       cmocka_unit_test(test_a_second_job_is_refused_and_one_that_died_blocks_nobody),
       cmocka_unit_test(test_two_jobs_that_both_found_no_folder_do_not_share_it),
+      cmocka_unit_test(test_a_folder_in_which_no_run_was_begun_goes_again),
       cmocka_unit_test(test_what_is_no_folder_is_refused),
       cmocka_unit_test(test_runs_without_a_name_are_numbered_from_one),
   };

@@ -1,0 +1,75 @@
+#include "data/identity.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* Of a file of `bytes`: all of a small one, block by block; else the first block, the last one, and even steps between.
+ *
+ *   |##|....|##|....|##|....|##|      file of more than 4 MiB: 64 blocks of 64 KiB */
+static int samples_of(int64_t bytes) {
+  const int64_t blocks = (bytes + RF_SAMPLE_BYTES - 1) / RF_SAMPLE_BYTES;
+  return blocks < RF_SAMPLES ? (int)blocks : RF_SAMPLES;
+}
+
+static int64_t start_of(int64_t bytes, int i) {
+  if (samples_of(bytes) < RF_SAMPLES) return (int64_t)i * RF_SAMPLE_BYTES;
+  return (bytes - RF_SAMPLE_BYTES) / (RF_SAMPLES - 1) * i +
+         (bytes - RF_SAMPLE_BYTES) % (RF_SAMPLES - 1) * i / (RF_SAMPLES - 1);
+}
+
+static int64_t end_of(int64_t bytes, int i) {
+  const int64_t end = start_of(bytes, i) + RF_SAMPLE_BYTES;
+  return end < bytes ? end : bytes;
+}
+
+/* By reading: pages that a mapping touches count as this process's memory. buffer: [RF_SAMPLE_BYTES]. */
+static rf_status hash_between(const rf_source *source, int64_t from, int64_t to, char *buffer, uint64_t *hash) {
+  int64_t done = 0;
+  while (done < to - from) {
+    const ssize_t n = pread(source->file, buffer + done, (size_t)(to - from - done), from + done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be read: %s", source->path, strerror(errno));
+    if (n == 0)
+      return rf_fail(RF_BAD_DATA, "%s: was cut short while in use, at byte %lld", source->path,
+                     (long long)(from + done));
+    done += n;
+  }
+  *hash = XXH64(buffer, (size_t)done, 0);
+  return RF_OK;
+}
+
+/* The samples that a file of `bytes` has, of those that lie before `end` in this one; *n: how many. */
+static rf_status hash_samples(const rf_source *source, int64_t bytes, int64_t end, uint64_t *hash, int *n) {
+  char *buffer = malloc(RF_SAMPLE_BYTES);
+  if (!buffer) return rf_fail(RF_FAILED, "%s: out of memory: samples", source->path);
+  rf_status status = RF_OK;
+  for (*n = 0; status == RF_OK && *n < samples_of(bytes) && end_of(bytes, *n) <= end;) {
+    status = hash_between(source, start_of(bytes, *n), end_of(bytes, *n), buffer, &hash[*n]);
+    if (status == RF_OK) ++*n;
+  }
+  free(buffer);
+  return status;
+}
+
+static int64_t bytes_of(const rf_source *source) { return source->tokens * source->token_bytes; }
+
+rf_status rf_source_identify(const rf_source *source, rf_data_identity *identity) {
+  int n;
+  *identity = (rf_data_identity){.bytes = bytes_of(source)};
+  return hash_samples(source, identity->bytes, identity->bytes, identity->hash, &n);
+}
+
+rf_status rf_source_compare(const rf_source *source, const rf_data_identity *before, rf_data_change *change) {
+  const int64_t bytes = bytes_of(source);
+  uint64_t hash[RF_SAMPLES];
+  int n;
+  RF_TRY(hash_samples(source, before->bytes, bytes, hash, &n));
+  const bool alike = n > 0 && memcmp(hash, before->hash, (size_t)n * sizeof *hash) == 0;
+  *change = !alike                   ? RF_DATA_REPLACED
+            : bytes == before->bytes ? RF_DATA_SAME
+            : bytes > before->bytes  ? RF_DATA_GROWN
+                                     : RF_DATA_CUT;
+  return RF_OK;
+}
