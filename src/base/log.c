@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/file_error.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,9 @@ bool rf_log_is_terminal(void) { return voice.rank == 0 && isatty(STDERR_FILENO) 
 rf_status rf_log_open(const char *path) {
   if (voice.rank != 0) return RF_OK;
   RF_TRY(rf_log_close());
-  voice.file = fopen(path, "a");
+  /* A pipe that nobody reads is refused, and one that is not read fast enough is not waited for. */
+  const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
+  voice.file = file >= 0 ? fdopen(file, "a") : NULL;
   if (!voice.file) return rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
   return RF_OK;
 }

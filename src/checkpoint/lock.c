@@ -110,7 +110,9 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
   char text[RF_MAX_OWNER];
   rf_owner_describe(lock->attempt, text);
   const rf_status status = write_open(lock->file, lock->path, text);
-  if (status != RF_OK) (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
+  struct stat about;
+  if (status != RF_OK && fstat(lock->file, &about) == 0 && S_ISREG(about.st_mode))
+    (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
   return status;
 }
 

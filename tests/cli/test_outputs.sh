@@ -194,6 +194,8 @@ rm limited/metrics.jsonl && ln -s "$device" limited/metrics.jsonl
 check 0 -- train tiny.yaml --run limited -s training.steps=14
 rm limited/metrics.jsonl && mkfifo limited/metrics.jsonl
 PROGRAM_WAS=$PROGRAM PROGRAM=timeout
-check 1 "metrics.jsonl cannot be cut back to the resumed step: it is not a plain file" -- 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
+check 1 "metrics.jsonl cannot be cut back to the resumed step: it is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
+rm limited/metrics.jsonl limited/log.txt && mkfifo limited/log.txt
+check 2 "cannot write limited/log.txt: No such device or address" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
 PROGRAM=$PROGRAM_WAS
 finish
