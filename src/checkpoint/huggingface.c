@@ -284,7 +284,8 @@ static rf_status write_model(const char *path, bool force, rf_dtype dtype, const
   return status;
 }
 
-/* The small file is written before the large one and gets its name after it: both are there, or neither is. */
+/* The small file is written before the large one, so that what can fail has failed before either gets its name; it gets
+ * its own last. */
 rf_status rf_huggingface_export(const char *path, bool force, rf_dtype dtype, const rf_config *config,
                                 const rf_store *store) {
   char config_path[RF_MAX_PATH];
@@ -294,7 +295,7 @@ rf_status rf_huggingface_export(const char *path, bool force, rf_dtype dtype, co
   RF_TRY(rf_output_open(config_path, &config_kind, force, &output));
   rf_status status = write_config(&output, config, dtype);
   if (status == RF_OK) status = write_model(path, force, dtype, config, store);
-  if (status == RF_OK) return rf_output_finish(&output);
+  if (status == RF_OK) return rf_context(rf_output_finish(&output), "%s is written, but not its configuration", path);
   rf_output_abandon(&output);
   return status;
 }

@@ -174,7 +174,9 @@ rf_status rf_output_open(const char *path, const rf_output_kind *kind, bool forc
   RF_TRY(make_temporary(output));
   if (!output->replaces) return RF_OK;
   /* Only root may give files away, and a file system may know no owners: its maker's then. */
-  if (fchown(output->file, about.st_uid, about.st_gid) != 0) (void)fchown(output->file, (uid_t)-1, about.st_gid);
+  const bool kept =
+      fchown(output->file, about.st_uid, about.st_gid) == 0 || fchown(output->file, (uid_t)-1, about.st_gid) == 0;
+  (void)kept;
   (void)fchmod(output->file, about.st_mode & 0777);
   return RF_OK;
 }

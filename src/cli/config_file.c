@@ -16,6 +16,7 @@ typedef struct rf_reader {
   rf_origin *origin;
   bool from_set; /* the document is the value of a --set */
   yaml_document_t *document;
+  bool fills_gaps;        /* ... which leaves every key that was given already */
   int first[RF_MAX_KEYS]; /* line of the document on which a key is given; 0: not yet */
 } rf_reader;
 
@@ -43,6 +44,7 @@ static rf_status read_key(rf_reader *reader, const yaml_node_t *key_node, const 
   const rf_key *key = rf_key_at(index);
   if (reader->first[index] > 0) return refuse_second(reader, key_node, key->path, reader->first[index]);
   reader->first[index] = line_of(key_node);
+  if (reader->fills_gaps && reader->origin->line[index] != 0) return RF_OK;
   /* What programs write where they have no value. One that is left out, as in "chunk:", is a slip. */
   if (rf_value_is_null(node) && node->data.scalar.length > 0) {
     reader->origin->line[index] = 0;
@@ -139,18 +141,17 @@ static rf_status with_document(const char *text, size_t length, const char *wher
 /* setting: "key.path=value"; "key.path?=value" leaves what was given already */
 static rf_status read_set(const rf_reader *reader, const char *setting) {
   const char *equals = strchr(setting, '=');
-  const bool only_if_unset = equals && equals > setting && equals[-1] == '?';
-  size_t length = equals ? (size_t)(equals - setting) - only_if_unset : 0;
+  rf_reader with = *reader;
+  with.fills_gaps = equals && equals > setting && equals[-1] == '?';
+  size_t length = equals ? (size_t)(equals - setting) - with.fills_gaps : 0;
   if (length == 0 || length >= LONGEST_PATH / 2) {
     return rf_fail(RF_BAD_CONFIG, "--set %s: found no key; allowed: --set key.path=value", setting);
   }
   char path[LONGEST_PATH / 2], where[LONGEST_PATH];
   memcpy(path, setting, length);
   path[length] = '\0';
-  const int index = rf_key_index(path);
-  if (only_if_unset && index >= 0 && reader->origin->line[index] != 0) return RF_OK;
   (void)snprintf(where, sizeof where, "--set %s", path);
-  return with_document(equals + 1, strlen(equals + 1), where, reader, path);
+  return with_document(equals + 1, strlen(equals + 1), where, &with, path);
 }
 
 static rf_status read_default(const rf_key *key, rf_config *config) {

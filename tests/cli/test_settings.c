@@ -37,6 +37,21 @@ static void test_a_setting_with_a_question_mark_leaves_what_is_given(void **stat
   assert_true(timeout("model: {d_model: 64}", NULL) == 1800);
 }
 
+/* Key by key, where it names a section, or a section's kind by the section alone. */
+static void test_a_setting_with_a_question_mark_fills_a_section(void **state) {
+  (void)state;
+  const char *text = "data: duplicate\ntraining: {steps: 7}\nmodel: {positions: rotary}";
+  const char *const sets[] = {"training?={steps: 3, batch: 5}", "model.positions?=none", "data?=bytes",
+                              "lsh?={chunk: 32}", "lsh.chunk?=16"};
+  rf_config config;
+  assert_int_equal(parse(text, 5, sets, &config), RF_OK);
+  assert_int_equal(config.training.steps, 7);
+  assert_int_equal(config.training.batch, 5);
+  assert_int_equal(config.model.positions.kind, RF_POSITIONS_ROTARY);
+  assert_int_equal(config.data.kind, RF_DATA_DUPLICATE);
+  assert_int_equal(config.lsh.chunk, 32);
+}
+
 static void test_a_setting_with_a_question_mark_is_a_setting(void **state) {
   (void)state;
   const char *text = "model: {d_model: 64}";
@@ -89,6 +104,7 @@ static void test_line_ends_and_byte_order_marks_of_other_systems_say_nothing(voi
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_setting_with_a_question_mark_leaves_what_is_given),
+      cmocka_unit_test(test_a_setting_with_a_question_mark_fills_a_section),
       cmocka_unit_test(test_a_setting_with_a_question_mark_is_a_setting),
       cmocka_unit_test(test_an_automatic_timeout_stays_so),
       cmocka_unit_test(test_line_ends_and_byte_order_marks_of_other_systems_say_nothing),
