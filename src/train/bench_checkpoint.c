@@ -1,5 +1,6 @@
 #include "train/bench_checkpoint.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/median.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
@@ -10,6 +11,7 @@
 #include "reformer/model.h"
 #include "reformer/saver.h"
 #include "train/json_file.h"
+#include "train/stop.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
@@ -226,8 +228,19 @@ static rf_status read_back(const bench *b, int64_t turn) {
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
+/* A signal that ended the process at once would leave the state's files. */
+static rf_status look_for_stop(rf_stop *stop) {
+  RF_TRY(rf_stop_look(stop));
+  if (stop->reason == 0) return RF_OK;
+  rf_log_info("stopped by %s; nothing of the bench is kept", rf_stop_reason(stop));
+  return rf_fail(RF_STOPPED, "stopped by %s", rf_stop_reason(stop));
+}
+
 static rf_status measure(const bench *b) {
+  rf_stop stop;
+  rf_stop_start(b->mesh, 0, &stop);
   for (int64_t turn = 0; turn <= b->options->repeats; turn++) {
+    RF_TRY(look_for_stop(&stop));
     if (turn % 2 == 0) RF_TRY(write_plain(b, turn));
     RF_TRY(save_waiting(b, turn));
     if (turn % 2 != 0) RF_TRY(write_plain(b, turn)); /* neither is always the first */
@@ -353,6 +366,7 @@ static rf_status run(bench *b) {
   figures f = {0};
   RF_TRY(rf_agree(b->mesh, rf_mesh_rank(b->mesh) == 0 ? rf_json_file_check(b->options->json_path) : RF_OK));
   RF_TRY(rf_agree(b->mesh, set_up(b)));
+  RF_TRY(rf_agree(b->mesh, rf_stop_listen()));
   RF_TRY(make_folder(b));
   RF_TRY(measure(b));
   RF_TRY(digest(b, &f));

@@ -49,7 +49,8 @@ expect "reason" "stopped by SIGTERM" "$(grep -o '^stopped by SIG[A-Z0-9]*' ignor
 slow="-s training.batch=600 -s data.length=4096 -s training.accumulate=1 -s lsh.n_hashes=8" # steps of seconds
 for case in INT:130 HUP:75; do
   signal=${case%:*}
-  env --default-signal=INT "$PROGRAM" train tiny.yaml --run twice-$signal $long $slow >twice-$signal.out 2>&1 </dev/null &
+  # one thread: as long on a machine of many cores
+  env --default-signal=INT OMP_NUM_THREADS=1 "$PROGRAM" train tiny.yaml --run twice-$signal $long $slow >twice-$signal.out 2>&1 </dev/null &
   process=$!
   wait_for 'parameters' twice-$signal.out
   sleep 0.5
@@ -60,6 +61,15 @@ for case in INT:130 HUP:75; do
   [ $signal != HUP ] || { sleep 0.3; kill -0 $process 2>/dev/null || fail "a second SIGHUP ends a run"; kill -KILL $process; wait $process 2>/dev/null; continue; }
   ended twice-$signal ${case#*:}
 done
+
+# --- a bench ends as well, and leaves no state behind ---
+mkdir benched
+env --default-signal=INT "$PROGRAM" bench checkpoint tiny.yaml -f benched -n 100000 >bench.out 2>&1 </dev/null &
+process=$!
+for ((i = 0; i < 200; i++)); do ls benched/*/waiting >/dev/null 2>&1 && break; sleep 0.05; done
+kill -INT $process
+ended bench 75
+expect "what a bench that was stopped leaves" "" "$(ls benched)"
 
 # --- a limit of CPU time: the kernel says so every second from then on ---
 limit=1
