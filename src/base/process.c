@@ -1,10 +1,11 @@
 #include "base/process.h"
-#include <sched.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,59 +36,109 @@ static int64_t number_of(const char *path, const char *word) {
 
 static int64_t least(int64_t a, int64_t b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
 
-/* Files of a control group's folder, of version 2 and of version 1. */
-static const struct group_files {
-  const char *mount, *limit, *use, *cache;
-} group_files[] = {
-    {"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "},
-    {"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "},
-};
+/* --- control groups --------------------------------------------------------------------------------- */
 
-/* What a control group leaves: its limit less what is in use and cannot be dropped. -1: no limit. */
-static int64_t group_leaves(const struct group_files *files, const char *group) {
-  char path[1400];
-  (void)snprintf(path, sizeof path, "%s%s/%s", files->mount, group, files->limit);
-  const int64_t limit = number_of(path, NULL);
-  (void)snprintf(path, sizeof path, "%s%s/%s", files->mount, group, files->use);
-  const int64_t used = number_of(path, NULL);
-  (void)snprintf(path, sizeof path, "%s%s/memory.stat", files->mount, group);
-  const int64_t cache = number_of(path, files->cache);
-  if (limit < 0 || used < 0) return -1;
-  return limit - used + (cache > 0 ? cache : 0) > 0 ? limit - used + (cache > 0 ? cache : 0) : 0;
+enum { GROUP_PATH = 2048 };
+static const char mount[] = "/sys/fs/cgroup";
+
+/* Looks at a group's folder; old: of version 1. */
+typedef void (*group_look)(void *context, const char *folder, bool old);
+
+/* "4:cpu,cpuacct:/path": whether it is the controller's line of version 1. */
+static bool has_controller(const char *line, const char *controller) {
+  const char *names = strchr(line, ':');
+  const size_t length = strlen(controller);
+  for (const char *name = names; name && (*name == ':' || *name == ','); name += strcspn(name, ",:\n")) {
+    name++;
+    if (strncmp(name, controller, length) == 0 && (name[length] == ',' || name[length] == ':')) return true;
+  }
+  return false;
 }
 
-/* The least that the group of this process and those above it leave, each with a limit of its own. Inside a container
- * the path is often not there, and the mount itself is the group. -1: no limit. */
-static int64_t groups_leave(void) {
-  char line[1024];
-  int64_t left = least(group_leaves(&group_files[0], ""), group_leaves(&group_files[1], ""));
-  FILE *file = fopen("/proc/self/cgroup", "re");
+static void look_at(const char *root, const char *controller, const char *group, group_look look, void *context) {
+  char folder[GROUP_PATH];
+  (void)snprintf(folder, sizeof folder, "%s%s%s%s%s", root, mount, controller[0] != '\0' ? "/" : "", controller, group);
+  look(context, folder, controller[0] != '\0');
+}
+
+/* Every group that this process is in, each with limits of its own: its own one and those above it. Inside a container
+ * the path is often not there, and the mount itself is the group. */
+static void look_at_groups(const char *root, const char *controller, group_look look, void *context) {
+  char path[GROUP_PATH], line[1024];
+  look_at(root, "", "", look, context);
+  look_at(root, controller, "", look, context);
+  (void)snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+  FILE *file = fopen(path, "re");
   while (file && fgets(line, sizeof line, file)) {
-    const bool old = strstr(line, ":memory:") != NULL;
+    const bool old = has_controller(line, controller);
     char *group = strchr(line, '/');
     if (!group || (!old && strncmp(line, "0::", 3) != 0)) continue;
     group[strcspn(group, "\n")] = '\0';
-    for (; *group != '\0'; *strrchr(group, '/') = '\0') left = least(left, group_leaves(&group_files[old], group));
+    for (; *group != '\0'; *strrchr(group, '/') = '\0') look_at(root, old ? controller : "", group, look, context);
   }
   if (file) (void)fclose(file);
-  return left;
+}
+
+/* Files of a control group's folder, of version 2 and of version 1. */
+static const struct memory_files {
+  const char *limit, *use, *cache;
+} memory_files[] = {
+    {"memory.max", "memory.current", "inactive_file "},
+    {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "},
+};
+
+static int64_t number_in(const char *folder, const char *name, const char *word) {
+  char path[GROUP_PATH + 64];
+  (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+  return number_of(path, word);
+}
+
+/* What the group leaves: its limit less what is in use and cannot be dropped. left: int64_t; -1: no limit so far. */
+static void look_for_memory(void *left, const char *folder, bool old) {
+  const struct memory_files *files = &memory_files[old];
+  const int64_t limit = number_in(folder, files->limit, NULL), used = number_in(folder, files->use, NULL);
+  const int64_t cache = number_in(folder, "memory.stat", files->cache);
+  if (limit < 0 || used < 0) return;
+  const int64_t here = limit - used + (cache > 0 ? cache : 0);
+  *(int64_t *)left = least(*(int64_t *)left, here > 0 ? here : 0);
+}
+
+typedef struct quota {
+  double cores;
+  uint64_t group; /* the folder's number: other processes see it under other paths, but as the same */
+} quota;
+
+/* "150000 100000", microseconds in a period of as many; "max 100000" is no limit. Version 1 has a file for each. */
+static void look_for_quota(void *context, const char *folder, bool old) {
+  quota *least_one = context;
+  char path[GROUP_PATH + 64];
+  long long time = -1, period = -1;
+  struct stat about;
+  if (old) {
+    time = number_in(folder, "cpu.cfs_quota_us", NULL);
+    period = number_in(folder, "cpu.cfs_period_us", NULL);
+  } else {
+    (void)snprintf(path, sizeof path, "%s/cpu.max", folder);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%lld %lld", &time, &period) != 2) time = -1;
+    if (file) (void)fclose(file);
+  }
+  if (time <= 0 || period <= 0 || (double)time / (double)period >= least_one->cores) return;
+  *least_one = (quota){(double)time / (double)period, stat(folder, &about) == 0 ? about.st_ino : 0};
+}
+
+double rf_process_cpu_quota(const char *root, uint64_t *group) {
+  quota found = {.cores = INFINITY};
+  look_at_groups(root, "cpu", look_for_quota, &found);
+  *group = found.group;
+  return found.cores;
 }
 
 int64_t rf_process_available_bytes(void) {
   const int64_t kibibytes = number_of("/proc/meminfo", "MemAvailable:");
-  const int64_t left = least(kibibytes < 0 ? -1 : kibibytes * 1024, groups_leave());
+  int64_t left = kibibytes < 0 ? -1 : kibibytes * 1024;
+  look_at_groups("", "memory", look_for_memory, &left);
   return left < 0 ? 0 : left;
-}
-
-int rf_process_cores(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    int count = CPU_COUNT(&set);
-    if (count > 0) return count;
-  }
-  /* More cores than a cpu_set_t holds (1024): the machine's count is the better guess. */
-  long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online > 0 ? (int)online : 1;
 }
 
 /* The 22nd word of /proc/self/stat: clock ticks from the start of the machine to that of the process. The second word,

@@ -11,8 +11,10 @@ int64_t rf_process_peak_bytes(void);
  * job) leaves, whichever is less; 0 where neither is known. */
 int64_t rf_process_available_bytes(void);
 
-/* Cores this process may run on (its affinity mask, as mpirun, srun or taskset set it); at least 1. */
-int rf_process_cores(void);
+/* What control groups let this process and the others in them compute, in cores: 1.5 is three seconds in two. Infinity:
+ * all. *group: the same in processes that have to share it; 0 where there is no limit. root: "", or a folder that
+ * stands for the system's root. */
+double rf_process_cpu_quota(const char *root, uint64_t *group);
 
 /* Seconds since this process was started, to about 0.01; 0 where the system does not tell. */
 double rf_process_age(void);

@@ -1,4 +1,5 @@
 #include "checkpoint/writer.h"
+#include "kernel/cores.h"
 #include <signal.h>
 #include <stdio.h>
 
@@ -11,11 +12,19 @@ static void *run(void *argument) {
   return NULL;
 }
 
+/* Where OpenMP has bound the main thread to a core, its thread need not stay there with it. */
+static void *run_aside(void *argument) {
+  rf_cores cores;
+  rf_cores_of_process(&cores);
+  rf_cores_let_this_thread(&cores);
+  return run(argument);
+}
+
 /* Handlers belong to the main thread: a thread inherits the mask of its maker. */
 static bool make_thread(rf_writer *w) {
   sigset_t all, before;
   if (sigfillset(&all) != 0 || pthread_sigmask(SIG_BLOCK, &all, &before) != 0) return false;
-  const bool made = pthread_create(&w->thread, NULL, run, w) == 0;
+  const bool made = pthread_create(&w->thread, NULL, run_aside, w) == 0;
   const bool back = pthread_sigmask(SIG_SETMASK, &before, NULL) == 0;
   return made && back;
 }

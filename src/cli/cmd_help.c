@@ -1,6 +1,6 @@
+#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/help.h"
-#include "comm/mesh.h"
 #include <string.h>
 
 static rf_status run(const rf_arguments *arguments) {
@@ -11,7 +11,7 @@ static rf_status run(const rf_arguments *arguments) {
     return rf_fail(RF_BAD_CONFIG, "no help on '%.64s'; allowed: config or a command (the nearest is %s)", topic,
                    rf_command_nearest(topic));
   }
-  if (rf_mpi_rank() != 0) return RF_OK;
+  if (!rf_log_speaks()) return RF_OK;
   if (config)
     rf_help_config(stdout, rf_arguments_value(arguments, "markdown") != NULL);
   else if (command)

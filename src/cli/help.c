@@ -25,13 +25,13 @@ void rf_help_program(FILE *stream, const rf_command *const *commands) {
         "  --help                   show this and end; reformer COMMAND --help tells about a command\n"
         "  --version                show the version and end\n\n"
         "A configuration is a YAML file; reformer help config lists every key.\n"
-        "Threads: OMP_NUM_THREADS, or as many as there are cores to run on.\n\n"
+        "Threads: OMP_NUM_THREADS, or as many as there are cores to run on and a CPU quota allows.\n\n"
         "Exit status:\n"
         "   0  done\n"
         "   1  failed while running\n"
         "   2  the command line or the configuration is wrong; the message says what to change\n"
         "   3  input data or a checkpoint is missing, damaged or does not fit\n"
-        "  75  stopped by SIGTERM, SIGUSR1 or a time limit, after saving: run again to go on\n",
+        "  75  stopped by a signal or a time limit, after saving: run again to go on\n",
         stream);
 }
 

@@ -26,7 +26,8 @@ typedef struct rf_command {
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;
-  bool alone; /* runs on one rank: refused where the world has more */
+  bool many;  /* runs on many ranks, or one: MPI is started for it */
+  bool alone; /* runs on one: refused where a launcher started more; neither: more do as one */
   rf_status (*run)(const rf_arguments *arguments);
 } rf_command;
 

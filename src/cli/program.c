@@ -3,39 +3,75 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/ranks.h"
+#include "cli/threads.h"
 #include "cli/version.h"
-#include "comm/mesh.h"
+#include "comm/agree.h"
+#include "comm/launch.h"
 #include "reformer/real.h"
+#include <stdlib.h>
 #include <string.h>
 
-static rf_status refuse_many_ranks(const rf_command *command) {
-  int ranks = rf_mpi_size();
-  if (ranks == 1) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG, "reformer %s: found %d ranks; allowed: 1: start it with mpirun -n 1, or alone",
-                 command->name, ranks);
+/* A command line, and what is known of other copies of this process before MPI starts. */
+typedef struct call {
+  int argc;
+  char **argv;
+  rf_launch launch;
+  bool joined; /* MPI was started, or it was tried */
+  rf_mesh **mesh;
+} call;
+
+static rf_status refuse_copies(const rf_command *command, const rf_launch *launch) {
+  if (launch->ranks <= 1) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "reformer %s: found %lld ranks; allowed: 1: start it with mpirun -n 1, or alone",
+                 command->name, (long long)launch->ranks);
 }
 
-static rf_status run_command(const rf_command *command, int argc, char **argv, rf_mesh *mesh) {
+static rf_status join(call *c) {
+  c->joined = true;
+  const rf_status status = rf_mesh_open(rf_mpi_start(NULL, NULL), c->mesh);
+  rf_log_set_rank(rf_mpi_rank());
+  RF_TRY(status);
+  return rf_ranks_compare(*c->mesh, c->argc, c->argv);
+}
+
+static rf_status run_on_ranks(call *c, rf_arguments *arguments) {
+  RF_TRY(join(c));
+  rf_threads_start(*c->mesh);
+  arguments->mesh = *c->mesh;
+  return rf_agree(*c->mesh, arguments->command->run(arguments));
+}
+
+/* Sorts a copy: what is compared between ranks is the command line as it was given. */
+static rf_status parse(const call *c, const rf_command *command, rf_arguments *arguments) {
+  char **words = calloc((size_t)c->argc, sizeof *words);
+  if (!words) return rf_fail(RF_FAILED, "out of memory: a command line of %d words", c->argc);
+  memcpy(words, c->argv + 1, (size_t)(c->argc - 1) * sizeof *words);
+  const rf_status status = rf_arguments_parse(command, c->argc - 1, words, arguments);
+  free(words);
+  return status;
+}
+
+static rf_status run_command(call *c, const rf_command *command) {
   rf_arguments arguments;
-  RF_TRY(rf_arguments_parse(command, argc, argv, &arguments));
-  arguments.mesh = mesh;
+  RF_TRY(parse(c, command, &arguments));
   if (rf_arguments_value(&arguments, "verbose")) rf_log_set_verbose(true);
   if (rf_arguments_value(&arguments, "help")) {
-    if (rf_mpi_rank() == 0) rf_help_command(stdout, command);
+    if (c->launch.rank == 0) rf_help_command(stdout, command);
     return RF_OK;
   }
-  if (command->alone) RF_TRY(refuse_many_ranks(command));
+  if (command->many) return run_on_ranks(c, &arguments);
+  if (command->alone) RF_TRY(refuse_copies(command, &c->launch));
+  rf_threads_start(NULL);
   return command->run(&arguments);
 }
 
-rf_status rf_program_run(int argc, char **argv, rf_mesh *mesh) {
-  RF_TRY(rf_ranks_compare(mesh, argc, argv));
-  bool speaks = rf_mpi_rank() == 0;
-  if (argc < 2) {
+static rf_status run(call *c) {
+  const bool speaks = c->launch.rank == 0;
+  if (c->argc < 2) {
     if (speaks) rf_help_program(stderr, rf_commands);
     return rf_fail(RF_BAD_CONFIG, "a command is missing; allowed: those above");
   }
-  const char *word = argv[1];
+  const char *word = c->argv[1];
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
     if (speaks) rf_help_program(stdout, rf_commands);
     return RF_OK;
@@ -49,5 +85,21 @@ rf_status rf_program_run(int argc, char **argv, rf_mesh *mesh) {
     return rf_fail(RF_BAD_CONFIG, "unknown command '%.64s'; the nearest known one is %s; see reformer --help", word,
                    rf_command_nearest(word));
   }
-  return run_command(command, argc - 1, argv + 1, mesh);
+  return run_command(c, command);
+}
+
+/* Before any copy ends with a failure all have heard of it: the launcher ends the others at the first that does. */
+static rf_status tell_copies(call *c, rf_status status) {
+  if (status == RF_OK || c->launch.ranks <= 1 || c->joined) return status;
+  char *message = strdup(rf_error_message());
+  rf_status joined = join(c);
+  if (joined == RF_OK) joined = rf_agree(*c->mesh, rf_fail(status, "%s", message ? message : "out of memory"));
+  free(message);
+  return joined;
+}
+
+rf_status rf_program_run(int argc, char **argv, rf_mesh **mesh) {
+  call c = {.argc = argc, .argv = argv, .launch = rf_launch_read_copies(), .mesh = mesh};
+  rf_log_set_rank((int)c.launch.rank);
+  return tell_copies(&c, run(&c));
 }

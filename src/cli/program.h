@@ -5,8 +5,9 @@
 #include "comm/mesh.h"
 #include "reformer/error.h"
 
-/* Prints help on standard output; errors are left in rf_error_message(). mesh: lent, opened and not yet arranged. By
- * all of its ranks, who need not agree before: some of them may be another program, or have another command line. */
-rf_status rf_program_run(int argc, char **argv, rf_mesh *mesh);
+/* Starts MPI for the commands that run on several ranks, and for those alone; *mesh: what was opened then, for the
+ * caller to destroy, or NULL. Ranks need not agree before: some may be another program, or have another command line.
+ * Prints help on standard output; errors are left in rf_error_message(). */
+rf_status rf_program_run(int argc, char **argv, rf_mesh **mesh);
 
 #endif

@@ -1,7 +1,9 @@
 #include "comm/host.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "comm/collective.h"
 #include "comm/mesh_state.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@ static void read_boot(char boot[RF_BOOT_NAME]) {
 rf_place rf_place_find(void) {
   rf_place p = {0};
   if (gethostname(p.host, sizeof p.host - 1) != 0) strcpy(p.host, "?");
-  if (sched_getaffinity(0, sizeof p.cores, &p.cores) != 0) CPU_ZERO(&p.cores);
+  rf_cores_of_process(&p.cores);
+  p.quota = rf_process_cpu_quota("", &p.quota_group);
   read_boot(p.boot);
   return p;
 }
@@ -31,16 +34,21 @@ static bool same_host(const rf_place *a, const rf_place *b) {
 
 const char *rf_host_name(const rf_mesh *mesh, int rank) { return mesh && mesh->places ? mesh->places[rank].host : "?"; }
 
-int rf_host_sharers(const rf_mesh *mesh) {
-  if (!mesh || !mesh->places) return 1;
-  const int own = rf_mesh_rank(mesh);
-  int sharers = 0;
+rf_host_share rf_host_share_of(const rf_mesh *mesh) {
+  rf_host_share share = {.alike = true};
+  if (!mesh || !mesh->places) return (rf_host_share){1, 0, true, 1};
+  const int rank = rf_mesh_rank(mesh);
+  const rf_place *own = &mesh->places[rank];
   for (int r = 0; r < rf_mesh_size(mesh); r++) {
-    cpu_set_t both;
-    CPU_AND(&both, &mesh->places[own].cores, &mesh->places[r].cores);
-    sharers += r == own || (same_host(&mesh->places[own], &mesh->places[r]) && CPU_COUNT(&both) > 0);
+    const rf_place *other = &mesh->places[r];
+    if (!same_host(own, other)) continue;
+    share.quota_sharers += own->quota_group == other->quota_group;
+    if (!rf_cores_overlap(&own->cores, &other->cores)) continue;
+    share.sharers++;
+    share.turn += r < rank;
+    share.alike = share.alike && rf_cores_equal(&own->cores, &other->cores);
   }
-  return sharers;
+  return share;
 }
 
 int rf_host_ranks(const rf_mesh *mesh) {
@@ -60,42 +68,54 @@ void rf_host_of_ranks(const rf_mesh *mesh, int *host, int *hosts) {
 }
 
 /* "0-3" or "0-1,4" */
-static void append_cores(char *line, const cpu_set_t *cores) {
+static void append_cores(char *line, const rf_cores *cores) {
   const char *between = "";
-  for (size_t c = 0; c < CPU_SETSIZE; c++) {
-    if (!CPU_ISSET(c, cores) || (c > 0 && CPU_ISSET(c - 1, cores))) continue;
-    size_t last = c;
-    while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cores)) last++;
-    rf_text_append(line, LINE, last > c ? "%s%zu-%zu" : "%s%zu", between, c, last);
+  for (int c = 0; c < RF_MAX_CORES; c++) {
+    if (!rf_cores_has(cores, c)) continue;
+    const int first = c;
+    while (rf_cores_has(cores, c + 1)) c++;
+    rf_text_append(line, LINE, c > first ? "%s%d-%d" : "%s%d", between, first, c);
     between = ",";
   }
 }
 
+/* What a rank computes with, in a form that travels. */
+typedef struct tools {
+  int64_t threads;
+  rf_cores cores; /* of its threads */
+} tools;
+enum { TOOLS_INTEGERS = sizeof(tools) / sizeof(int64_t) };
+_Static_assert(sizeof(tools) == TOOLS_INTEGERS * sizeof(int64_t), "tools travel as integers");
+
 /* The run of ranks from `first` on one host with as many threads; returns the one after. */
-static int describe_run(const rf_mesh *mesh, const int64_t *threads, int first, char *line) {
+static int describe_run(const rf_mesh *mesh, const tools *all, int first, char *line) {
   const rf_place *places = mesh->places;
+  const int64_t threads = all[first].threads;
   int end = first + 1;
-  while (end < rf_mesh_size(mesh) && same_host(&places[end], &places[first]) && threads[end] == threads[first]) end++;
+  while (end < rf_mesh_size(mesh) && same_host(&places[end], &places[first]) && all[end].threads == threads) end++;
   line[0] = '\0';
   rf_text_append(line, LINE, "host %s: rank%s %d", places[first].host, end - first > 1 ? "s" : "", first);
   if (end - first > 1) rf_text_append(line, LINE, "-%d", end - 1);
-  rf_text_append(line, LINE, ", %lld thread%s each, cores", (long long)threads[first], threads[first] == 1 ? "" : "s");
+  rf_text_append(line, LINE, ", %lld thread%s each, cores", (long long)threads, threads == 1 ? "" : "s");
   for (int r = first; r < end; r++) {
-    if (r > first && CPU_EQUAL(&places[r].cores, &places[r - 1].cores)) continue;
+    if (r > first && rf_cores_equal(&all[r].cores, &all[r - 1].cores)) continue;
     rf_text_append(line, LINE, " ");
-    append_cores(line, &places[r].cores);
+    append_cores(line, &all[r].cores);
   }
+  if (isfinite(places[first].quota)) rf_text_append(line, LINE, ", CPU quota of %.3g cores", places[first].quota);
   return end;
 }
 
 rf_status rf_host_describe(rf_mesh *mesh, int threads, void (*say)(const char *line)) {
   const int size = rf_mesh_size(mesh);
-  const int64_t own = threads;
+  tools own = {.threads = threads};
   char line[LINE];
   if (!mesh || !mesh->places) return RF_OK;
-  int64_t *all = calloc((size_t)size, sizeof *all);
+  tools *all = calloc((size_t)size, sizeof *all);
   if (!all) return rf_fail(RF_FAILED, "out of memory: threads of %d ranks", size);
-  const rf_status status = rf_gather_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &own, all);
+  rf_cores_of_threads(&own.cores);
+  const rf_status status = rf_gather_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, TOOLS_INTEGERS,
+                                              (const int64_t *)(const void *)&own, (int64_t *)(void *)all);
   for (int r = 0; status == RF_OK && rf_mesh_rank(mesh) == 0 && r < size;) {
     r = describe_run(mesh, all, r, line);
     say(line);

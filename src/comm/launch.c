@@ -1,8 +1,13 @@
 #include "comm/launch.h"
+#include "base/log.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The whole number in a variable; -1 where there is none. */
 static int64_t number_in(const char *variable) {
@@ -14,17 +19,112 @@ static int64_t number_in(const char *variable) {
   return errno == 0 && *end == '\0' && value >= 0 ? value : -1;
 }
 
+static bool is_set(const char *variable) { return getenv(variable) != NULL; }
+
+/* By whom the number of ranks is known, and whether it may be srun's. */
+static const struct launcher {
+  const char *size, *rank;
+  bool of_srun;
+} launchers[] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", false},
+                 {"PMI_SIZE", "PMI_RANK", true},
+                 {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", true}};
+
+static const struct launcher *find_launcher(void) {
+  for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++)
+    if (number_in(launchers[i].size) > 0 && number_in(launchers[i].rank) >= 0) return &launchers[i];
+  return NULL;
+}
+
+/* srun and no other launcher inside it: MPICH's counts the ranks of each host, too. */
+static bool is_srun(const struct launcher *launcher) {
+  return launcher && launcher->of_srun && is_set("SLURM_PROCID") && is_set("SLURM_STEP_NUM_TASKS") &&
+         !is_set("MPI_LOCALRANKID");
+}
+
+/* A shell that reads commands from a terminal gives each a process group of its own. The tasks of srun have none, nor
+ * a terminal, but under --pty. */
+static bool is_typed(void) {
+  if (getpgrp() == getsid(0)) return false;
+  const int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (terminal >= 0) (void)close(terminal);
+  return terminal >= 0;
+}
+
+static bool is_child_of_srun(void) {
+  char path[64], name[32] = "";
+  (void)snprintf(path, sizeof path, "/proc/%ld/comm", (long)getppid());
+  FILE *file = fopen(path, "re");
+  if (!file) return false;
+  const bool read = fgets(name, sizeof name, file) != NULL;
+  (void)fclose(file);
+  return read && strncmp(name, "slurmstepd", 10) == 0;
+}
+
+static rf_launch launch_of(const struct launcher *launcher) {
+  if (!launcher) return (rf_launch){0, 0, NULL};
+  return (rf_launch){number_in(launcher->size), number_in(launcher->rank), launcher->size};
+}
+
 rf_launch rf_launch_read(void) {
-  static const struct {
-    const char *size, *rank;
-  } launchers[] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
-                   {"PMI_SIZE", "PMI_RANK"},
-                   {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}};
-  for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
-    const int64_t ranks = number_in(launchers[i].size), rank = number_in(launchers[i].rank);
-    if (ranks > 0 && rank >= 0) return (rf_launch){ranks, rank, launchers[i].size};
-  }
-  return (rf_launch){0, 0, NULL};
+  const struct launcher *launcher = find_launcher();
+  return launch_of(is_srun(launcher) && is_typed() ? NULL : launcher);
+}
+
+rf_launch rf_launch_read_copies(void) {
+  const struct launcher *launcher = find_launcher();
+  return launch_of(is_srun(launcher) && !is_child_of_srun() ? NULL : launcher);
+}
+
+/* What launchers of all kinds tell a process about its place. */
+static bool has_launcher(void) {
+  static const char *const signs[] = {
+      "OMPI_COMM_WORLD_RANK", "PMIX_RANK",          "PMI_RANK",    "PMI_FD",      "PMI_PORT",
+      "SLURM_STEPID",         "SLURM_STEP_ID",      "PALS_RANKID", "ALPS_APP_PE", "FLUX_TASK_RANK",
+      "JSM_NAMESPACE_RANK",   "MV2_COMM_WORLD_RANK"};
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+    if (is_set(signs[i])) return true;
+  return false;
+}
+
+/* What the shell's own task was given is for a rendezvous with tasks that are other shells. */
+static void leave_step(void) {
+  static const char *const of_step[] = {"SLURM_STEPID", "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS",
+                                        "SLURM_PROCID", "PMIX_RANK",     "PMIX_NAMESPACE"};
+  if (!is_srun(find_launcher()) || is_set("PMI_RANK") || !is_typed()) return;
+  for (size_t i = 0; i < sizeof of_step / sizeof *of_step; i++) (void)unsetenv(of_step[i]);
+}
+
+/* What the environment says already stays. */
+static rf_status start_alone(void) {
+  static const char *const alone[][2] = {{"OMPI_MCA_ess_singleton_isolated", "1"},
+                                         {"OMPI_MCA_orte_create_session_dirs", "0"},
+                                         {"OMPI_MCA_pml", "ob1"},
+                                         {"OMPI_MCA_btl", "self"}};
+  for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+    if (setenv(alone[i][0], alone[i][1], 0) != 0)
+      return rf_fail(RF_FAILED, "out of memory: %s cannot be set", alone[i][0]);
+  return RF_OK;
+}
+
+#define SRUN_ADVICE                                                                                                    \
+  "srun --mpi=pmix -n %lld reformer ... (srun --mpi=list names what there is; add --overlap in a shell that srun "     \
+  "started), or mpirun -n %lld reformer ... inside the allocation; for one process in such a shell: mpirun -n 1 "      \
+  "reformer ..."
+
+/* Open MPI ends a process of srun in which it cannot start, before anybody can say what to do. */
+static void warn_of_srun(const rf_launch *launch) {
+  static const char *const given[] = {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"};
+  if (launch->ranks <= 1 || launch->rank != 0 || strncmp(launch->variable, "SLURM", 5) != 0) return;
+  for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+    if (is_set(given[i])) return;
+  rf_log_warn("srun started %lld tasks and gave them neither PMIx nor PMI-2; if MPI does not start: " SRUN_ADVICE,
+              (long long)launch->ranks, (long long)launch->ranks, (long long)launch->ranks);
+}
+
+rf_status rf_launch_settle(const rf_launch *launch) {
+  warn_of_srun(launch);
+  leave_step();
+  return has_launcher() ? RF_OK : start_alone();
 }
 
 rf_status rf_launch_check(const rf_launch *launch, int64_t world_size) {
@@ -33,8 +133,7 @@ rf_status rf_launch_check(const rf_launch *launch, int64_t world_size) {
   if (strcmp(launch->variable, "SLURM_STEP_NUM_TASKS") == 0)
     return rf_fail(RF_BAD_CONFIG,
                    "srun started %lld tasks (%s), but MPI sees a world of %lld rank%s: srun and the MPI library do not "
-                   "speak the same protocol; allowed: srun --mpi=pmix -n %lld reformer ... (srun --mpi=list names what "
-                   "there is), or mpirun -n %lld reformer ... inside the allocation",
+                   "speak the same protocol; allowed: " SRUN_ADVICE,
                    wanted, launch->variable, (long long)world_size, world_size == 1 ? "" : "s", wanted, wanted);
   return rf_fail(RF_BAD_CONFIG,
                  "the launcher started %lld ranks (%s), but MPI sees a world of %lld rank%s: the launcher belongs to "

@@ -14,8 +14,19 @@ typedef struct rf_launch {
 
 /* Reads the environment of the innermost launcher: OMPI_COMM_WORLD_SIZE (Open MPI's mpirun), else PMI_SIZE (MPICH's
  * and Intel's mpirun, srun --mpi=pmi2), else SLURM_STEP_NUM_TASKS beside SLURM_PROCID (srun). SLURM_NTASKS alone says
- * nothing: a batch script has it too. Call before MPI starts: an MPI library started alone may set some of them. */
+ * nothing: a batch script has it too. What is typed in a shell that srun started inherits srun's variables, and no
+ * launcher started it: known by the shell's job control. Call before MPI starts: an MPI library started alone may set
+ * some of them. */
 rf_launch rf_launch_read(void);
+
+/* The same for a program that starts no MPI, where nothing else can tell: srun's variables count only in a process
+ * that is srun's own child. */
+rf_launch rf_launch_read_copies(void);
+
+/* Call before MPI starts. A process that no launcher started needs neither Open MPI's daemon (which wants ssh on PATH
+ * and a folder for temporary files) nor its network: its environment says so from now on. Warns of an srun that gave
+ * its tasks nothing to find each other by. RF_FAILED for memory. */
+rf_status rf_launch_settle(const rf_launch *launch);
 
 /* RF_BAD_CONFIG where more ranks were asked for than the world has; the message says how to start it right. */
 rf_status rf_launch_check(const rf_launch *launch, int64_t world_size);

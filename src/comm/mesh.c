@@ -29,11 +29,14 @@ static rf_status return_errors(void) {
 }
 
 rf_status rf_mpi_start(int *argc, char ***argv) {
+  static bool tried; /* it may be started once, also where that failed */
   const rf_launch launch = rf_launch_read();
   int provided = MPI_THREAD_SINGLE;
-  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
-    return rf_fail(RF_FAILED, "MPI could not be started");
-  }
+  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
+  tried = true;
+  RF_TRY(rf_launch_settle(&launch));
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+    return rf_fail(RF_FAILED, "the MPI library could not be started (MPI_Init_thread)");
   RF_TRY(return_errors());
   if (provided < MPI_THREAD_FUNNELED) {
     return rf_fail(RF_FAILED, "this MPI library cannot be used by a program with threads (it offers level %d, not %d)",
@@ -42,6 +45,7 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
   return rf_launch_check(&launch, rf_mpi_size());
 }
 
+/* Before and after, and where the start failed, nothing else may be asked of MPI. */
 static bool runs(void) {
   int started = 0, finished = 0;
   (void)MPI_Initialized(&started);

@@ -5,9 +5,9 @@
 #include "base/phase.h"
 #include "comm/mesh.h"
 #include "comm/progress.h"
+#include "kernel/cores.h"
 #include "reformer/real.h"
 #include <mpi.h>
-#include <sched.h>
 
 #define RF_MPI(call) RF_TRY(rf_mpi_check((call), #call))
 /* Turns an error code of MPI into a status; call: its text, for the message. */
@@ -98,7 +98,9 @@ typedef struct rf_vote {
 typedef struct rf_place {
   char host[RF_HOST_NAME];
   char boot[RF_BOOT_NAME]; /* of the system that runs there: tells hosts of one name apart; "": not known */
-  cpu_set_t cores;
+  rf_cores cores;          /* that it may use */
+  double quota;            /* of CPU time, in cores; infinity: none */
+  uint64_t quota_group;    /* the same for those that share it */
 } rf_place;
 
 /* This rank's. */

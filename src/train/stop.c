@@ -1,5 +1,6 @@
 #include "train/stop.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "comm/collective.h"
 #include <assert.h>
@@ -7,21 +8,31 @@
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* Reasons; others are numbers of signals. */
-enum { MINUTES_OVER = 1, JOB_OVER = 2 };
-_Static_assert(SIGTERM > JOB_OVER && SIGUSR1 > JOB_OVER, "reasons must differ");
+/* Reasons; others are places in the table of signals, behind them. */
+enum { MINUTES_OVER = 1, JOB_OVER = 2, FIRST_SIGNAL = 3 };
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "a handler may not wait");
+
+/* What is a wish to stop, and whether hearing it again means: at once. A terminal that goes away says so twice, and
+ * the kernel repeats SIGXCPU every second. */
+static const struct {
+  int number;
+  const char *name;
+  bool twice_ends;
+} wishes[] = {{SIGTERM, "SIGTERM", true}, {SIGINT, "SIGINT", true},  {SIGUSR1, "SIGUSR1", true},
+              {SIGUSR2, "SIGUSR2", true}, {SIGHUP, "SIGHUP", false}, {SIGXCPU, "SIGXCPU", false}};
+enum { WISHES = sizeof wishes / sizeof *wishes };
 
 /* What must be left: so many times the longest step and write, and a few seconds for everything else. */
 static const double margin = 1.5, spare_seconds = 2;
 static const long long same_request_nanoseconds = 1000000000LL;
 
 /* Signals come to the process: this is all they leave. */
-static atomic_int heard;               /* the first signal; 0: none */
+static atomic_int heard;               /* the reason that the first signal is; 0: none */
 static atomic_llong heard_nanoseconds; /* when */
 
 static void hear(int signal_number) {
@@ -30,9 +41,11 @@ static void hear(int signal_number) {
   (void)clock_gettime(CLOCK_MONOTONIC, &now);
   const long long at = (long long)now.tv_sec * 1000000000LL + now.tv_nsec + 1;
   long long first = 0;
+  int wish = 0;
+  while (wish + 1 < WISHES && wishes[wish].number != signal_number) wish++;
   if (atomic_compare_exchange_strong(&heard_nanoseconds, &first, at)) {
-    atomic_store(&heard, signal_number);
-  } else if (at - first > same_request_nanoseconds) {
+    atomic_store(&heard, FIRST_SIGNAL + wish);
+  } else if (at - first > same_request_nanoseconds && wishes[wish].twice_ends) {
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number); /* comes when this returns */
   }
@@ -40,37 +53,66 @@ static void hear(int signal_number) {
 }
 
 rf_status rf_stop_listen(void) {
-  static const int signals[] = {SIGTERM, SIGUSR1};
-  struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) (void)sigaddset(&action.sa_mask, signals[i]);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    if (sigaction(signals[i], &action, NULL) != 0)
-      return rf_fail(RF_FAILED, "signal %d cannot be waited for: %s", signals[i], strerror(errno));
+  for (int i = 0; i < WISHES; i++) (void)sigaddset(&action.sa_mask, wishes[i].number);
+  for (int i = 0; i < WISHES; i++) {
+    /* nohup, or a shell that starts a job in the background of a script, wants it ignored */
+    const bool ignored = sigaction(wishes[i].number, NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+    if (!ignored && sigaction(wishes[i].number, &action, NULL) != 0)
+      return rf_fail(RF_FAILED, "%s cannot be waited for: %s", wishes[i].name, strerror(errno));
+  }
   return RF_OK;
 }
 
-/* Seconds until the Slurm job ends; infinity where nothing says. */
-static double job_seconds_left(void) {
-  const char *text = getenv("SLURM_JOB_END_TIME");
-  if (!text) return INFINITY;
+/* The number of the Slurm job whose control group this process is in ("/slurm/uid_0/job_12/step_0"); 0: in none. */
+static long long job_of_group(void) {
+  char line[1024];
+  long long job = 0;
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  while (file && job == 0 && fgets(line, sizeof line, file)) {
+    const char *name = strstr(line, "slurm") ? strstr(line, "/job_") : NULL;
+    if (name) job = strtoll(name + strlen("/job_"), NULL, 10);
+  }
+  if (file) (void)fclose(file);
+  return job;
+}
+
+/* A whole number above 0; 0: it is none. */
+static long long number_of(const char *text) {
   char *end;
   errno = 0;
-  const long long at = strtoll(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || at <= 0) return INFINITY;
-  return difftime((time_t)at, time(NULL));
+  const long long number = strtoll(text, &end, 10);
+  return errno == 0 && end != text && *end == '\0' && number > 0 ? number : 0;
+}
+
+double rf_stop_job_seconds(double started, double now, long long group_job) {
+  const char *text = getenv("SLURM_JOB_END_TIME"), *id = getenv("SLURM_JOB_ID");
+  if (!text) return INFINITY;
+  const long long at = number_of(text), job = id ? number_of(id) : 0;
+  const char *why = NULL;
+  if (at == 0)
+    why = "is no time in seconds since 1970";
+  else if ((double)at <= started)
+    why = "was over when this process started: it is an older job's";
+  else if (job != 0 && group_job != 0 && job != group_job)
+    why = "belongs to another job than this process's, by its control group";
+  if (!why) return (double)at - now;
+  rf_log_warn("SLURM_JOB_END_TIME: found '%.64s', which %s; it is ignored", text, why);
+  return INFINITY;
 }
 
 void rf_stop_start(rf_mesh *mesh, double max_minutes, rf_stop *stop) {
-  const double now = rf_clock_seconds();
-  *stop = (rf_stop){.mesh = mesh, .over = {INFINITY, now + job_seconds_left()}, .looked_at = -1};
-  if (max_minutes > 0) stop->over[0] = now - rf_process_age() + 60 * max_minutes;
+  const double now = rf_clock_seconds(), age = rf_process_age(), date = (double)time(NULL);
+  const double job_seconds = rf_stop_job_seconds(date - age, date, job_of_group());
+  *stop = (rf_stop){.mesh = mesh, .over = {INFINITY, now + job_seconds}, .looked_at = -1};
+  if (max_minutes > 0) stop->over[0] = now - age + 60 * max_minutes;
 }
 
 /* This rank's own reason. */
 static int find_reason(const rf_stop *stop, double now) {
-  const int signal_number = atomic_load(&heard);
-  if (signal_number != 0) return signal_number;
+  const int signal_reason = atomic_load(&heard);
+  if (signal_reason != 0) return signal_reason;
   if (stop->longest_seconds <= 0) return 0; /* no step yet */
   const double needed = margin * (stop->longest_seconds + stop->write_seconds) + spare_seconds;
   if (now + needed > stop->over[0]) return MINUTES_OVER;
@@ -95,7 +137,6 @@ const char *rf_stop_reason(const rf_stop *stop) {
   switch (stop->reason) {
   case MINUTES_OVER: return "training.max_minutes";
   case JOB_OVER: return "the end of the Slurm job (SLURM_JOB_END_TIME)";
-  case SIGTERM: return "SIGTERM";
-  default: return "SIGUSR1";
+  default: return wishes[stop->reason - FIRST_SIGNAL].name;
   }
 }

@@ -4,15 +4,17 @@
  *   rank 1   step 7 | look | step ^ 8  | look: stop      the same on all ranks, at the same point
  *                             SIGTERM
  *
- * SIGTERM and SIGUSR1 are remembered until the ranks look. A second one does what it always does and ends the process
- * at once, unless it comes within a second of the first: launchers pass on what they were sent, beside the sender. */
+ * Signals are remembered until the ranks look: SIGTERM, SIGINT (Ctrl-C), SIGHUP (a lost terminal), SIGUSR1, SIGUSR2 and
+ * SIGXCPU (what batch systems send before the end). What was ignored when the program was started stays so. A second
+ * one does what it always does and ends the process at once, unless it comes within a second of the first, as launchers
+ * pass on what they were sent beside the sender, or is SIGHUP or SIGXCPU, which nobody sends out of impatience. */
 #ifndef RF_TRAIN_STOP_H
 #define RF_TRAIN_STOP_H
 
 #include "comm/mesh.h"
 #include <stdbool.h>
 
-/* From now on the two signals are remembered. RF_FAILED where the system does not let them be. */
+/* From now on these signals are remembered. RF_FAILED where the system does not let them be. */
 rf_status rf_stop_listen(void);
 
 /* Time is over when what is left, to training.max_minutes or to the end of the Slurm job (SLURM_JOB_END_TIME), may not
@@ -26,6 +28,11 @@ typedef struct rf_stop {
   double longest_seconds; /* between two looks */
   int reason;             /* 0: go on */
 } rf_stop;
+
+/* Seconds from `now` to the end of the Slurm job that the environment names; infinity where it names none, and with a
+ * warning where that cannot be this one's. started: when the process was, as now, in seconds since 1970. group_job: the
+ * job whose control group this is; 0: not known. */
+double rf_stop_job_seconds(double started, double now, long long group_job);
 
 /* max_minutes: from the start of the process; 0: no such limit. */
 void rf_stop_start(rf_mesh *mesh, double max_minutes, rf_stop *stop);

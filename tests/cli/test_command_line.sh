@@ -31,7 +31,7 @@ check 2 "--verbose: found an argument; allowed: none" -- train --verbose=2 a.yam
 check 2 "--steps: found 'few'; allowed: a whole number from 1 to" -- bench step a.yaml --steps few
 check 2 "--steps: found '0'" -- bench step a.yaml -n 0
 check 2 "a.yaml: cannot be opened: No such file or directory" -- train a.yaml
-check 2 "$work: cannot be read: Is a directory" -- train "$work"
+check 2 "$work: is a folder; give the path" -- train "$work"
 check 2 "[rank 0] error:" "passed through: src/cli/" -- train -v a.yaml
 
 # Every configuration that the project ships is valid: the first thing missing is its data, or the run folder.

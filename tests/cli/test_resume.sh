@@ -93,7 +93,11 @@ expect "losses of a run that another began" "$(figures torn | tail -n 6)" "$(fig
 check 75 "stopped by training.max_minutes after step 1 of 20" "to go on: $PROGRAM train tiny.yaml --set training.max_minutes=0.001 --run 'a run'" \
   -- train tiny.yaml --run "a run" -s training.max_minutes=0.001
 check 75 "after step 2 of 20" -- train tiny.yaml --run "a run" -s training.max_minutes=0.001
-SLURM_JOB_END_TIME=$(date +%s) check 75 "stopped by the end of the Slurm job" "after step 3 of 20" -- train tiny.yaml --run "a run"
+SLURM_JOB_END_TIME=$(($(date +%s) + 2)) check 75 "stopped by the end of the Slurm job" "after step 3 of 20" -- train tiny.yaml --run "a run"
+for time in "$(($(date +%s) - 5))" 1 "" soon -1 99999999999999999999; do # an old tmux, and what is no time
+  rm -rf old
+  SLURM_JOB_END_TIME=$time check 0 "step 4/4" "SLURM_JOB_END_TIME: found '$time'" "it is ignored" -- train tiny.yaml --run old -s training.steps=4
+done
 SLURM_JOB_END_TIME=$(($(date +%s) + 600)) check 0 "step 20/20" -- train tiny.yaml --run "a run" -s training.max_minutes=10
 check 0 -- train tiny.yaml --run adam
 same_run "a run that time stopped three times" adam "a run"

@@ -81,7 +81,7 @@ static void test_ranks_know_each_others_hosts(void **state) {
   assert_int_equal(gethostname(own, sizeof own - 1), 0);
   assert_string_equal(rf_host_name(mesh, rf_mpi_rank()), own);
   assert_int_equal(rf_host_ranks(mesh), rf_mpi_size()); /* all of this test run here */
-  assert_in_range(rf_host_sharers(mesh), 1, rf_mpi_size());
+  assert_in_range(rf_host_share_of(mesh).sharers, 1, rf_mpi_size());
   rf_host_of_ranks(mesh, host, &hosts);
   assert_int_equal(hosts, 1);
   for (int r = 0; r < rf_mpi_size(); r++) assert_int_equal(host[r], 0);
@@ -90,7 +90,7 @@ static void test_ranks_know_each_others_hosts(void **state) {
   assert_int_equal(hosts, rf_mpi_size() > 1 ? 2 : 1); /* of one name, but not one host */
   rf_mesh_destroy(mesh);
   assert_int_equal(rf_host_ranks(NULL), 1);
-  assert_int_equal(rf_host_sharers(NULL), 1);
+  assert_int_equal(rf_host_share_of(NULL).sharers, 1);
 }
 
 static void assert_refused(rf_status status, const char *const *words) {
