@@ -1,4 +1,5 @@
 #include "train/run_folder.h"
+#include "base/file_error.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include <errno.h>
@@ -46,16 +47,21 @@ static rf_status write_config(const char *folder, const char *text) {
   return rf_fail(RF_BAD_CONFIG, "run folder %s: %s; name another with --run DIR", folder, rf_error_message());
 }
 
-static bool is_there(const char *folder, const char *name) {
+/* What cannot be looked at may be there: a run that is taken for none would be written over. */
+static rf_status look_for(const char *folder, const char *name, bool *there) {
   char path[RF_MAX_PATH];
   struct stat about;
-  return rf_run_folder_path(folder, name, path) == RF_OK && stat(path, &about) == 0;
+  RF_TRY(rf_run_folder_path(folder, name, path));
+  *there = stat(path, &about) == 0;
+  if (*there || rf_file_read_status(errno) == RF_BAD_DATA) return RF_OK;
+  if (errno == EACCES) return refuse(folder, errno);
+  return rf_fail(RF_FAILED, "run folder %s: %s cannot be looked at: %s", folder, name, strerror(errno));
 }
 
 static rf_status lock_and_look(rf_run_folder *folder) {
   RF_TRY(rf_lock_take(folder->path, RF_LOCK_BEST, &folder->lock));
-  folder->holds_run = is_there(folder->path, "config.yaml") || is_there(folder->path, "checkpoints");
-  return RF_OK;
+  RF_TRY(look_for(folder->path, "config.yaml", &folder->holds_run));
+  return folder->holds_run ? RF_OK : look_for(folder->path, "checkpoints", &folder->holds_run);
 }
 
 rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
@@ -69,7 +75,9 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
   struct stat about;
   if (stat(folder->path, &about) != 0) return errno == ENOENT ? RF_OK : refuse(folder->path, errno);
   if (!S_ISDIR(about.st_mode)) return refuse(folder->path, ENOTDIR);
-  if (is_there(folder->path, RF_COMMIT_NAME))
+  bool is_checkpoint;
+  RF_TRY(look_for(folder->path, RF_COMMIT_NAME, &is_checkpoint));
+  if (is_checkpoint)
     return rf_fail(RF_BAD_CONFIG,
                    "run folder %s: is a checkpoint; name its run's folder, or begin from it: --resume %s", folder->path,
                    folder->path);

@@ -45,8 +45,26 @@ failing open $EIO step-00000007/COMMIT 1 0 0 "checkpoint run/checkpoints/step-00
   "the state after step 20 is loaded" -- train tiny.yaml --run run -s training.steps=22 -s checkpoint.keep=1
 expect "checkpoints with keep: 1" "step-00000007 step-00000020 step-00000022 " "$(ls run/checkpoints | tr '\n' ' ')"
 failing open $EINTR step-00000022/COMMIT 1 0 0 "the state after step 22 is loaded" "${go_on[@]}"
+# nor is a run taken for none, which would be written over
+failing stat $EIO run/config.yaml 1 0 1 "run folder run: config.yaml cannot be looked at: Input/output error" "${go_on[@]}"
+failing stat $ESTALE run 1 0 2 "run folder run: cannot be made or written to: Stale file handle" "${go_on[@]}"
 # what is gone is damaged: passed over, and kept under another name
 rm run/checkpoints/step-00000024/COMMIT
 check 0 "step-00000024 cannot be used and is passed over" "COMMIT: cannot be opened: No such file" "the state after step 22 is loaded" "${go_on[@]}"
 expect "the damaged one" 1 "$(ls -d run/checkpoints/step-00000024.damaged-* | wc -l)"
+
+# --- data: the run ends with status 1 and the byte, on all ranks, whichever cannot read ---
+seq 1 20000 >text.txt
+bytes=(-s data.kind=bytes -s data.path=text.txt -s model.vocab_size=256)
+for error in $EIO $ESTALE $EMFILE; do
+  failing open $error text.txt 1 0 1 "text.txt: cannot open (data.path): " -- train tiny.yaml --run never "${bytes[@]}"
+done
+failing pread $EIO text.txt 1 0 1 "text.txt: cannot be read at byte 0: Input/output error" -- train tiny.yaml --run never "${bytes[@]}"
+failing pread $EINTR text.txt 9 0 0 "checkpoint text/checkpoints/step-00000020" -- train tiny.yaml --run text "${bytes[@]}"
+if command -v mpirun >/dev/null; then
+  . "$source_dir/tests/cli/many.sh"
+  bad="env LD_PRELOAD=$work/failing_calls.so BAD_CALL=pread BAD_ERROR=$EIO BAD_PATH=text.txt BAD_TIMES=1 BAD_SKIP=40"
+  launch 1 "error: rank 1 on host $(uname -n): text.txt: cannot be read at byte " "Input/output error" -- \
+    -n 1 "$PROGRAM" train tiny.yaml --run ranks -s mesh.sequence=2 "${bytes[@]}" : -n 1 $bad "$PROGRAM" train tiny.yaml --run ranks -s mesh.sequence=2 "${bytes[@]}"
+fi
 finish

@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: the first BAD_TIMES calls of `open` or `pread` (BAD_CALL) on a file whose path ends in BAD_PATH fail
- * with the errno BAD_ERROR, after BAD_SKIP of them that do not. */
+/* For LD_PRELOAD: the first BAD_TIMES calls of `open`, `pread` or `stat` (BAD_CALL) on a file whose path ends in
+ * BAD_PATH fail with the errno BAD_ERROR, after BAD_SKIP of them that do not. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -61,4 +62,9 @@ ssize_t pread(int file, void *data, size_t bytes, off_t offset) { return read_as
 
 ssize_t pread64(int file, void *data, size_t bytes, off_t offset) {
   return read_as("pread64", file, data, bytes, offset);
+}
+
+int stat(const char *path, struct stat *about) {
+  int (*real)(const char *, struct stat *) = (int (*)(const char *, struct stat *))dlsym(RTLD_NEXT, "stat");
+  return fails("stat", path) ? -1 : real(path, about);
 }
