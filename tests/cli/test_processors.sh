@@ -46,6 +46,14 @@ checks=$((checks + 1))
 OMP_PROC_BIND=true taskset -c 1 "$PROGRAM" train tiny.yaml --run run $steps 2>&1 | grep -q "rank 0, 1 thread each, cores 1$" ||
   fail "a run bound by taskset and by OpenMP"
 
+# --- stacks that a product's panels do not fit in, which would end in SIGSEGV ---
+OMP_NUM_THREADS=2 OMP_STACKSIZE=200k check 2 "the stack of a thread of OpenMP has 200 KiB; allowed: at least" "OMP_STACKSIZE" -- \
+  train tiny.yaml --run never $steps
+(ulimit -s 300 && check 2 "the stack of the main thread has " " KiB; allowed: at least" "ulimit -s" -- train tiny.yaml --run never $steps; exit "$failures") ||
+  failures=$((failures + 1))
+rm -rf run
+threads 2 OMP_NUM_THREADS=2 OMP_STACKSIZE=1M -- # enough in double, too
+
 # --- ranks that were not bound get cores of their own ---
 if command -v mpirun >/dev/null && [ "$cores" = 2 ]; then
   for set in OMP_PROC_BIND=true OMP_PLACES=threads "OMP_NUM_THREADS=1 OMP_PROC_BIND=close"; do
