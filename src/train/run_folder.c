@@ -11,8 +11,11 @@
 /* The longest path below a run's folder is shorter: a longer run would fail at its first checkpoint. */
 enum { MOST_RUNS = 1000000, BELOW = 160 };
 
+/* A disk that does not answer may do so at the next start: that is no fault of the command line. */
 static rf_status refuse(const char *folder, int error) {
-  return rf_fail(RF_BAD_CONFIG, "run folder %s: cannot be made or written to: %s; name another with --run DIR", folder,
+  const bool passes = error == EIO || error == ESTALE;
+  return rf_fail(passes ? RF_FAILED : RF_BAD_CONFIG,
+                 "run folder %s: cannot be made or written to: %s; name another with --run DIR", folder,
                  strerror(error));
 }
 
@@ -64,6 +67,17 @@ static rf_status lock_and_look(rf_run_folder *folder) {
   return folder->holds_run ? RF_OK : look_for(folder->path, "checkpoints", &folder->holds_run);
 }
 
+static rf_status refuse_link(const char *folder) {
+  char target[RF_MAX_PATH];
+  const ssize_t length = readlink(folder, target, sizeof target - 1);
+  target[length > 0 ? length : 0] = '\0';
+  return rf_fail(
+      RF_BAD_CONFIG,
+      "run folder %s: is a symbolic link to %s, which is not there; make that folder, remove the link, or name "
+      "another with --run DIR",
+      folder, target);
+}
+
 rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
   *folder = (rf_run_folder){0};
   if (!wanted) return RF_OK;
@@ -73,7 +87,9 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
     return rf_fail(RF_BAD_CONFIG, "--run: found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - BELOW);
   memcpy(folder->path, wanted, length);
   struct stat about;
-  if (stat(folder->path, &about) != 0) return errno == ENOENT ? RF_OK : refuse(folder->path, errno);
+  const int error = stat(folder->path, &about) == 0 ? 0 : errno;
+  if (error == ENOENT) return lstat(folder->path, &about) != 0 ? RF_OK : refuse_link(folder->path);
+  if (error) return refuse(folder->path, error);
   if (!S_ISDIR(about.st_mode)) return refuse(folder->path, ENOTDIR);
   bool is_checkpoint;
   RF_TRY(look_for(folder->path, RF_COMMIT_NAME, &is_checkpoint));
