@@ -24,8 +24,7 @@ int main(int argc, char **argv) {
   say_failure(status);
   status = then(status, rf_streams_finish());
   status = then(status, rf_log_close());
-  /* After a failure on several ranks messages may still be under way. */
-  if (status == RF_OK || status == RF_STOPPED || rf_mpi_size() == 1) rf_mesh_destroy(mesh);
+  rf_mesh_destroy(mesh);
   /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
   rf_mpi_finish();
   return (int)status;

@@ -152,14 +152,15 @@ static rf_status take_memory(rf_mesh **mesh_out) {
 }
 
 /* Without a mesh nobody can be told anything, so every rank comes here, whatever it brings, and all leave with the
- * failure of the lowest rank that has one. */
+ * failure of the lowest rank that has one; each with its own where all have failed. */
 static rf_status meet(rf_status own) {
   if (!runs()) return own;
   const int rank = rf_mpi_rank(), size = rf_mpi_size(), none = size;
-  int failed = own == RF_OK ? none : rank;
+  int least[] = {own == RF_OK ? none : rank, own != RF_OK}; /* the lowest that has failed; whether all have */
   if (size == 1) return own;
-  RF_MPI(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
-  if (failed == none) return RF_OK;
+  RF_MPI(MPI_Allreduce(MPI_IN_PLACE, least, 2, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+  const int failed = least[0];
+  if (failed == none || least[1]) return own;
   rf_note note = {.status = (int32_t)own, .rank = rank};
   const rf_place place = rf_place_find();
   if (rank == failed)

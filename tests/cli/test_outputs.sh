@@ -194,12 +194,12 @@ rm limited/metrics.jsonl && ln -s "$device" limited/metrics.jsonl
 check 0 -- train tiny.yaml --run limited -s training.steps=14
 rm limited/metrics.jsonl && mkfifo limited/metrics.jsonl
 PROGRAM_WAS=$PROGRAM PROGRAM=timeout
-check 1 "metrics.jsonl cannot be cut back to the resumed step: it is not a plain file" -- 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
+check 1 "metrics.jsonl cannot be cut back to the resumed step: it is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
 for file in log.txt lock; do
   rm -rf piped && mkdir piped && mkfifo piped/$file
-  check 2 "piped/$file" "is not a plain file" -- 20 "$PROGRAM_WAS" train tiny.yaml --run piped
+  check 2 "piped/$file" "is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run piped
 done
-check 3 "limited/metrics.jsonl: is not a plain file" -- 20 "$PROGRAM_WAS" report limited
+check 3 "limited/metrics.jsonl: is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" report limited
 PROGRAM=$PROGRAM_WAS
 
 # --- a damaged line of metrics.jsonl is told, and the others stay ---

@@ -62,6 +62,8 @@ aside differ 2 "$told" "differs from that of rank 0 on host $host in word 2: fou
 aside differ 2 "$told" "in word 5: found nothing, there -s" -- "$train -s training.seed=3" "$train"
 aside differ 2 "$told" "in word 6: found optimizer.lr=2, there optimizer.lr=1" -- "$train -s optimizer.lr=1" "$train -s optimizer.lr=2"
 aside differ 2 "$told" "in word 1: found bench, there train" -- "$train" "bench step tiny.yaml"
+aside differ 2 "$told" "in word 1: found --version, there train" -- "$train" "--version"
+aside differ 2 "$told" "in word 1: found train, there help" -- "help" "$train"
 aside differ 2 "$told" "in word 5: found --wrong, there nothing" -- "$train" "$train --wrong"
 aside differ 2 "$told" "in word 2: found nothing" -- "$train" "train"
 { cat "$PROGRAM"; echo; } >another && chmod +x another

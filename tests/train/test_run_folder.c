@@ -168,10 +168,10 @@ static void test_a_disk_that_fails_at_any_call_takes_no_configuration_away(void 
   int failures = 0;
   rf_run_folder folder;
   assert_int_equal(rf_run_folder_open(path_of("faults"), &folder), RF_OK);
-  assert_int_equal(rf_run_folder_begin(&folder, "x.yaml", "a: 1\n"), RF_OK);
+  assert_int_equal(make_and_begin(&folder, "x.yaml", "a: 1\n"), RF_OK);
   for (int64_t k = 1;; k++) {
     rf_fault_io_arm(k, k, EIO);
-    failures += rf_run_folder_begin(&folder, "x.yaml", "a: 1\n") != RF_OK;
+    failures += rf_run_folder_begin(&folder, "a: 1\n") != RF_OK;
     const bool passed = rf_fault_io_calls() < k;
     rf_fault_io_arm(0, 0, 0);
     check_config(&folder, "a: 1\n");
