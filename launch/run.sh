@@ -308,8 +308,10 @@ config_value() { # config_value SECTION KEY: of the run's config.yaml, as the pr
 
 finish() { # finish STATUS
   if [ "$1" = 75 ] && [ $requeue = 1 ] && [ -n "${SLURM_JOB_ID-}" ]; then
-    say "job $SLURM_JOB_ID goes back into the queue"
-    scontrol requeue "$SLURM_JOB_ID" || say "Slurm did not take it back; submit it again with --run $run"
+    local own=$SLURM_JOB_ID # of an array's last task it is the array's, and would put all of its tasks back
+    [ -z "${SLURM_ARRAY_TASK_ID-}" ] || own=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+    say "job $own goes back into the queue"
+    scontrol requeue "$own" || say "Slurm did not take it back; submit it again with --run $run"
   fi
   exit "$1"
 }

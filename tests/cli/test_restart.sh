@@ -7,7 +7,7 @@ cd "$work" || exit 1
 . "$source_dir/tests/cli/check.sh"
 mkdir bin
 export PATH=$work/bin:$PATH OMPI_ALLOW_RUN_AS_ROOT=1 OMP_NUM_THREADS=1
-unset SLURM_JOB_ID
+unset SLURM_JOB_ID SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID
 
 # Each start takes the next line of `script`: status, and what else it does before it ends.
 cat >bin/mpirun <<'SH'
@@ -107,6 +107,14 @@ restarts 3 3 -- <<<$'137\n137 save\n3'
 told "a checkpoint to begin with, until there are others" "resume elsewhere resume elsewhere resume auto" 'resume [a-z]+'
 
 launches
+# What goes back into the queue is a job, or one task of an array.
+printf '%s\n' '#!/bin/sh' 'case $1 in requeue) echo "$*" >>commands ;; esac' >bin/scontrol && chmod +x bin/scontrol
+SLURM_JOB_ID=7 restarts 1 75 "job 7 goes back" -- --requeue --hosts localhost <<<"75 save"
+told "a job" "requeue 7" 'requeue [0-9_]+$'
+SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 restarts 1 75 "job 7_3 goes back" -- --requeue --hosts localhost <<<"75 save"
+told "the last task of an array" "requeue 7_3" 'requeue [0-9_]+$'
+rm bin/scontrol
+
 # Told to stop, it passes that on and starts nothing more.
 rm -rf r starts
 echo "137 save sleep" >script
