@@ -63,10 +63,11 @@ read_allocation() {
 }
 
 # What a host is asked. The answer is read here, so that nothing of this project need be installed there. A quota of
-# processor time (containers have it) is "TIME PERIOD", of the process's control group or one above.
-question='sh -c '\''LC_ALL=C lscpu -p=CPU,CORE,NODE; grep Cpus_allowed_list /proc/self/status; cd /sys/fs/cgroup || exit
-c=$(sed -n "s/^0:://p" /proc/self/cgroup); while cat ".$c/cpu.max"; [ -n "$c" ]; do c=${c%/*}; done
-paste -d " " cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us'\'
+# processor time (containers have it) is "TIME PERIOD", of the process's control group or one above. The user's login
+# shell there may be csh or fish: one line, and within its quotes no quote, no ! and no backslash.
+question="sh -c 'LC_ALL=C lscpu -p=CPU,CORE,NODE; grep Cpus_allowed_list /proc/self/status; cd /sys/fs/cgroup || exit;"
+question+=' c=$(sed -n "s/^0:://p" /proc/self/cgroup); while cat ".$c/cpu.max"; [ -n "$c" ]; do c=${c%/*}; done;'
+question+=" paste -d \" \" cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us'"
 
 # Cores (not their hardware threads) that a process may use, at most what its quota is worth, and the NUMA domains that
 # they are in. Without lscpu there each processor counts.

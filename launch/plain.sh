@@ -18,8 +18,18 @@ tick() {
 # Whether a file can be read again and again, by any process: not standard input, a FIFO, or <(...).
 stays() { [[ -f $1 && $1 != /dev/* && $1 != /proc/* ]]; }
 
-# alone FILE: while this script runs, no other that asks for FILE; status 1: there is one. (flock comes with util-linux.)
-alone() { exec 9>"$1" && { ! command -v flock >/dev/null || flock -n 9; }; }
+# only_one FILE WHO: while this script runs, it holds FILE. Status 1, with a message: another does, which WHO says, or
+# FILE cannot be written. Where there are no locks (no flock of util-linux, or a file system without) it goes on.
+only_one() {
+  exec 9>"$1" || { echo "${0##*/}: $1: cannot be written" >&2 && return 1; }
+  command -v flock >/dev/null || return 0
+  flock -n -E 75 9
+  case $? in
+  0) ;;
+  75) echo "${0##*/}: $2" >&2 && return 1 ;;
+  *) echo "${0##*/}: warning: $1 cannot be locked; should another ${0##*/} use it, they would not notice" >&2 ;;
+  esac
+}
 
 # lines FILE: what its lines say, with one space between words. No comments, no blank lines, and nothing of what editors
 # of other systems write: carriage returns, a byte order mark. Status 1: it is no text.

@@ -36,7 +36,7 @@ fi
 cd "$home" || exit 1
 
 mkdir -p build || exit 1
-alone build/quickstart.lock || { say "another quickstart builds here; start this one when that one trains"; exit 1; }
+only_one build/quickstart.lock "another quickstart builds here; start this one when that one trains" || exit 1
 needs=()
 [ -n "$text" ] || [ -s data/quickstart.txt ] || needs=(--quickstart)
 bash launch/setup.sh ${needs[@]+"${needs[@]}"} || exit 1

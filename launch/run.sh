@@ -9,7 +9,8 @@
 #     --launcher WHICH  mpirun or srun (srun in an allocation where it speaks PMIx, else mpirun)
 #     --bind WHAT       cores or none (cores)
 #     --hang S          seconds that a start may take before it counts as dead (1800; 0: for ever); a step too, where
-#                       training.step_timeout is not said (as auto: 10 times the longest so far, at least 1800)
+#                       training.step_timeout is not said (as auto: 10 times the longest so far, at least 1800; the
+#                       first after a start 18000)
 #     --grace S         seconds to save and stop when told to (300)
 #     --requeue         status 75 in a Slurm job: puts the job back in the queue
 #     --program FILE    (REFORMER_PROGRAM, or build/release/reformer)
@@ -90,10 +91,14 @@ trap 'leave_folder; rm -rf "$scratch"' EXIT
 
 # --- Launcher and hosts -------------------------------------------------------------------------
 
-# A shell outlives the job that it was started in, in tmux for example; its variables do, too.
+# A shell outlives the job that it was started in, in tmux for example; its variables do, too. Asked for the task whose
+# number is its array's, Slurm answers with all tasks of the array; asked while it is down, with nothing: the job lives.
 job_is_over() {
-  local over='Invalid job id|JobState=(BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT)'
-  [[ $(scontrol show job "$SLURM_JOB_ID" 2>&1 </dev/null) =~ $over ]]
+  local over='^(BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT)$' said own
+  said=$(timeout -k 1 10 scontrol -o show job "$SLURM_JOB_ID" 2>&1 </dev/null)
+  [[ $said != *'Invalid job id'* ]] || return 0
+  own=$(sed -n "s/^JobId=$SLURM_JOB_ID .* JobState=\([A-Z_]*\).*/\1/p" <<<"$said")
+  [[ $own =~ $over || (-z $own && $said = JobId=*) ]] # or it is forgotten, and others of its array are not
 }
 if [ -n "${SLURM_JOB_ID-}" ] && command -v scontrol >/dev/null && job_is_over; then
   say "the Slurm job $SLURM_JOB_ID, which this shell is of, is over: going on as outside of it"
@@ -303,8 +308,10 @@ config_value() { # config_value SECTION KEY: of the run's config.yaml, as the pr
 
 finish() { # finish STATUS
   if [ "$1" = 75 ] && [ $requeue = 1 ] && [ -n "${SLURM_JOB_ID-}" ]; then
-    say "job $SLURM_JOB_ID goes back into the queue"
-    scontrol requeue "$SLURM_JOB_ID" || say "Slurm did not take it back; submit it again with --run $run"
+    local own=$SLURM_JOB_ID # of an array's last task it is the array's, and would put all of its tasks back
+    [ -z "${SLURM_ARRAY_TASK_ID-}" ] || own=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+    say "job $own goes back into the queue"
+    scontrol requeue "$own" || say "Slurm did not take it back; submit it again with --run $run"
   fi
   exit "$1"
 }

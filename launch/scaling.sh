@@ -51,7 +51,7 @@ mkdir -p "$out/points" || exit 1
 sets=(--set data.kind=duplicate --set model.positions.shape=auto --set model.positions.dims=auto --set checkpoint.async=false)
 for setting in "$@"; do sets+=(--set "$setting"); done
 
-alone "$out/lock" || die "$out: another scaling.sh writes into it; wait, or choose another --out"
+only_one "$out/lock" "$out: another scaling.sh writes into it; wait, or choose another --out" || exit 2
 # What a point is measured with, beside what its name tells.
 with=$(cat "$config" && printf '%s\n' "steps $steps" "launcher $launcher" "${sets[@]}")
 if [ ! -f "$out/with" ]; then

@@ -190,7 +190,7 @@ static const rf_key keys[] = {
      .initial = "0.0",
      .help =
          "seconds; a step that takes longer ends the run and names who waits; 0: off; auto: 10 times the longest so "
-         "far, but at least 1800"},
+         "far, but at least 1800; 18000 for the first after a start"},
     REAL("training.max_minutes", training.max_minutes, 0, 1e7, "0.0",
          "minutes; the run saves and stops (status 75) before they are over; 0: off"),
 

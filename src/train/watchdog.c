@@ -14,9 +14,9 @@
  * launcher ends the others, cuts nobody short. */
 enum { SECONDS_TO_SPEAK = 2 };
 
-/* The clock is looked at so often. Where much more time has passed, the process was stopped (Ctrl-Z, a suspended job),
- * and what it stood still for is not the step's. */
-static const double look_every = 1;
+/* The clock is looked at so often. Where more time than that has passed beyond the moment of the next look, the process
+ * was stopped (Ctrl-Z, a suspended job), and what it stood still for is not the step's. */
+static const double look_every = 0.5;
 
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
@@ -28,6 +28,7 @@ struct rf_watchdog {
   bool stopped, watching;
   int64_t step;
   double since; /* of rf_clock_seconds */
+  double next;  /* when the clock is looked at next, at the latest */
   double given; /* the limit as it was given, of which `limit` is made as soon as a step has ended */
   double longest;
 };
@@ -35,7 +36,7 @@ struct rf_watchdog {
 double rf_watchdog_limit(double limit, double longest) {
   static const double least = 1800, times = 10;
   if (!isnan(limit)) return limit;
-  return longest > 0 ? fmax(least, times * longest) : INFINITY;
+  return longest > 0 ? fmax(least, times * longest) : times * least;
 }
 
 static void speak(const rf_watchdog *w) {
@@ -70,23 +71,26 @@ static void wait_for_change(rf_watchdog *w, double seconds) {
   (void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
-static void watch_until(rf_watchdog *w, double until) {
-  wait_for_change(w, until - rf_clock_seconds());
-  const double late = rf_clock_seconds() - until;
-  if (late > look_every && w->since < until) w->since += late;
+/* Whichever thread comes first after a stop: the watchdog's own, or the main one, whose step has ended. */
+static void forgive_stop(rf_watchdog *w, double now) {
+  const double late = now - w->next;
+  if (late > look_every) w->since += late;
 }
 
 static void *look(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
   while (!w->stopped) {
-    const double now = rf_clock_seconds(), left = w->watching ? w->since + w->limit - now : 0;
-    if (!w->watching)
+    if (!w->watching) {
       (void)pthread_cond_wait(&w->changed, &w->lock);
-    else if (left > 0)
-      watch_until(w, now + (left < look_every ? left : look_every));
-    else
-      end_process(w);
+      continue;
+    }
+    const double now = rf_clock_seconds();
+    forgive_stop(w, now);
+    const double left = w->since + w->limit - now;
+    if (left <= 0) end_process(w);
+    w->next = now + fmin(left, look_every);
+    wait_for_change(w, w->next - now);
   }
   (void)pthread_mutex_unlock(&w->lock);
   return NULL;
@@ -128,14 +132,18 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
 }
 
 static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
-  const double now = rf_clock_seconds();
   (void)pthread_mutex_lock(&w->lock);
-  if (w->watching) w->longest = fmax(w->longest, now - w->since);
+  const double now = rf_clock_seconds();
+  if (w->watching) {
+    forgive_stop(w, now);
+    w->longest = fmax(w->longest, now - w->since);
+  }
   w->limit = rf_watchdog_limit(w->given, w->longest);
   w->watching = watching;
   w->stopped = stopped;
   w->step = step;
   w->since = now;
+  w->next = now + look_every;
   (void)pthread_cond_signal(&w->changed);
   (void)pthread_mutex_unlock(&w->lock);
 }
@@ -146,6 +154,13 @@ void rf_watchdog_watch(rf_watchdog *watchdog, int64_t step) {
 
 void rf_watchdog_rest(rf_watchdog *watchdog) {
   if (watchdog) change(watchdog, false, false, 0);
+}
+
+double rf_watchdog_longest(rf_watchdog *watchdog) {
+  (void)pthread_mutex_lock(&watchdog->lock);
+  const double longest = watchdog->longest;
+  (void)pthread_mutex_unlock(&watchdog->lock);
+  return longest;
 }
 
 void rf_watchdog_stop(rf_watchdog *watchdog) {

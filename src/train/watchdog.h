@@ -23,8 +23,11 @@ void rf_watchdog_stop(rf_watchdog *watchdog);
 void rf_watchdog_watch(rf_watchdog *watchdog, int64_t step);
 void rf_watchdog_rest(rf_watchdog *watchdog);
 
-/* Seconds that a step may take where the longest so far took `longest` (0: none has ended). Nobody can tell a first
- * step that is slow from one that hangs: where the limit is to be learned, it has none. */
+/* Seconds of the longest step so far, less what the process stood still for; 0: none has ended. */
+double rf_watchdog_longest(rf_watchdog *watchdog);
+
+/* Seconds that a step may take where the longest so far took `longest` (0: none has ended). A first step that is slow
+ * looks like one that hangs: where the limit is to be learned it has hours, and it ends. */
 double rf_watchdog_limit(double limit, double longest);
 
 #endif

@@ -22,7 +22,18 @@ machine() {
   fake grep "case \"\$*\" in *Cpus_allowed_list*) echo 'Cpus_allowed_list:	0-$((2 * $1 - 1))' ;; *) exec /usr/bin/env PATH=/usr/bin:/bin grep \"\$@\" ;; esac"
 }
 fake mpirun '[ "$1" != --version ] || echo "mpirun (Open MPI) 4.1.4"'
-fake ssh 'while [ "$1" = -o ]; do shift 2; done; case $1 in dead*) exit 255 ;; esac; shift; exec sh -c "$*"'
+# The login shell of the hosts is csh where there is one, or else as strict about what stands in quotes.
+cat >bin/ssh <<'SH'
+#!/bin/sh
+while [ "$1" = -o ]; do shift 2; done
+case $1 in dead*) exit 255 ;; esac
+shift
+command -v csh >/dev/null && exec csh -fc "$*"
+case $* in *\\* | *!* | *'
+'*) echo "Unmatched '." >&2 && exit 1 ;; esac
+exec sh -c "$*"
+SH
+chmod +x bin/ssh
 
 # places STATUS TEXT... -- OPTION...: the command that run.sh would start with these options has every TEXT.
 PROGRAM=$work/places
@@ -93,14 +104,28 @@ SLURM_NTASKS='' check 0 "OMP_NUM_THREADS=4 srun --nodes=3 --ntasks=3 --cpus-per-
 fake srun 'echo "MPI plugin types are... pmi2"'
 check 0 "mpirun --host n1:2,n2:2,n3:1" --
 
-# The same shell after the job's end.
+# The same shell after the job's end. The last task of an array has the array's number, by which Slurm names all of them.
 fake srun 'echo "MPI plugin types are... pmix"'
-for said in 'slurm_load_jobs error: Invalid job id specified' '   JobState=TIMEOUT Reason=TimeLimit Dependency=(null)'; do
-  fake scontrol "case \"\$*\" in \"show job\"*) echo '$said' >&2 ;; *) echo n1 ;; esac"
+job_says() { # job_says TEXT: what scontrol says of the job
+  fake scontrol "case \"\$*\" in *'show job'*) printf '%s\n' '$1' >&2; [ -z '${1##*JobId*}' ] ;; 'show hostnames'*) printf 'n1\nn2\nn3\n' ;; esac"
+}
+own='JobId=7 ArrayJobId=7 ArrayTaskId=3 JobName=x UserId=u(1) JobState=RUNNING Reason=None Dependency=(null)'
+sibling='JobId=8 ArrayJobId=7 ArrayTaskId=1 JobName=x UserId=u(1) JobState=COMPLETED Reason=None Dependency=(null)'
+for said in 'slurm_load_jobs error: Invalid job id specified' "${own/RUNNING/TIMEOUT}" "${own/RUNNING/OUT_OF_MEMORY}" \
+  "${sibling/COMPLETED/RUNNING}"$'\n'"${own/RUNNING/FAILED}" "$sibling"; do
+  job_says "$said"
   check 0 "the Slurm job 7, which this shell is of, is over" "mpirun --host localhost:2 -n 2" --
 done
-fake scontrol 'case "$*" in "show job"*) echo "   JobState=RUNNING" ;; "show hostnames"*) printf "n1\nn2\nn3\n" ;; esac'
-check 0 "srun --nodes=3 --ntasks=5" --
+for said in "$own" "$own"$'\n'"$sibling" "$sibling"$'\n'"$own" "${own/RUNNING/COMPLETING}" "${sibling/=8 /=77 }"$'\n'"$own" \
+  'slurm_load_jobs error: Unable to contact slurm controller (connect failure)'; do
+  job_says "$said"
+  check 0 "srun --nodes=3 --ntasks=5 --cpus" --
+done
+# A controller that does not answer is not waited for.
+job_says "${own/RUNNING/FAILED}"
+fake timeout 'case "$*" in *"show job"*) exit 124 ;; esac' 'exec /usr/bin/env PATH=/usr/bin:/bin timeout "$@"'
+check 0 "srun --nodes=3 --ntasks=5 --cpus" --
+rm bin/timeout
 
 # What a run goes on with where fewer ranks are left: ROOM SEQUENCE GROUPS BATCH ACCUMULATE -> RANKS SEQUENCE
 . "$source_dir/launch/places.sh"

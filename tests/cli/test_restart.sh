@@ -7,7 +7,7 @@ cd "$work" || exit 1
 . "$source_dir/tests/cli/check.sh"
 mkdir bin
 export PATH=$work/bin:$PATH OMPI_ALLOW_RUN_AS_ROOT=1 OMP_NUM_THREADS=1
-unset SLURM_JOB_ID
+unset SLURM_JOB_ID SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID
 
 # Each start takes the next line of `script`: status, and what else it does before it ends.
 cat >bin/mpirun <<'SH'
@@ -25,12 +25,13 @@ trap 'exit 75' USR1
 [[ $does = *held* ]] && touch r/lock || rm -f r/lock
 [[ $does != *save* ]] || mkdir r/checkpoints/step-0000000$starts
 [[ $does != *sleep* ]] || { sleep 100 & wait $!; kill %1; }
-[[ $does != *rest* ]] || /bin/sleep 3
+[[ $does != *nap* ]] || /bin/sleep 0.5
+[[ $does != *rest* ]] || /bin/sleep 2.2 # more than one second of a clock of whole seconds
 [ "$status" -lt 128 ] || kill -$((status - 128)) $$
 exit "$status"
 SH
 # Its pauses are not what is tried here.
-printf '%s\n' '#!/bin/sh' 'case $1 in [2-9]) set -- 0.2 ;; esac' 'exec /bin/sleep "$@"' >bin/sleep
+printf '%s\n' '#!/bin/sh' 'case $1 in 0.2 | [2-9]) set -- 0.02 ;; esac' 'exec /bin/sleep "$@"' >bin/sleep
 chmod +x bin/mpirun bin/sleep
 
 # restarts STARTS STATUS TEXT... -- OPTION... <SCRIPT: the run ends with that status after so many starts.
@@ -49,6 +50,24 @@ restarts() {
   echo "FAILED: found $(cat starts) starts, wanted $wanted, for ${*}"
 }
 
+# --- what takes seconds, beside the rest ---
+asides=()
+aside() { # aside NAME ARGUMENT...: in a folder of its own
+  (mkdir "$1" && cd "$1" && "${@:2}" && finish) >"$1.log" 2>&1 &
+  asides+=("$1:$!")
+}
+# The clock of the run's file system is an hour from the host's: what lives is not taken for dead, nor the other way.
+clock() {
+  restarts 2 3 "starting again" -- --hang 1 <<<"1 $1 save rest
+3 $1 rest"
+}
+silent_start() { restarts 1 143 "nothing is in r after 1 s (--hang), and the start is ended" -- --hang 1 --restarts 0 <<<"0 silent sleep"; }
+silent_later() { restarts 2 143 "nothing is in r after 1 s (--hang)" -- --hang 1 --restarts 1 <<<$'1 future save\n0 silent sleep'; }
+aside past clock past
+aside future clock future
+aside start silent_start
+aside later silent_later
+
 restarts 1 0 -- <<<"0"
 restarts 1 2 -- <<<"2"
 restarts 1 3 -- <<<"3 save"
@@ -59,18 +78,10 @@ restarts 2 134 "that was the last of 1 restarts" -- --restarts 1 <<<$'137 save\n
 restarts 2 1 "it failed twice between the same two checkpoints" -- <<<$'1\n1\n0'
 restarts 1 1 -- <<<"1 silent"       # mpirun itself refused
 restarts 1 137 -- --restarts 0 <<<"137 save"
-restarts 1 143 "nothing is in r after 1 s (--hang), and the start is ended" -- --hang 1 --restarts 0 <<<"0 silent sleep"
 restarts 4 0 "still holds the run's lock" -- --restarts 1 <<<$'137 save\n2 held\n2 held\n0' # not yet noticed, not counted
 restarts 2 2 -- <<<$'137 save\n2'
 restarts 1 2 -- <<<"2 held"        # by another job
 
-# The clock of the run's file system is an hour from the host's: what lives is not taken for dead, nor the other way.
-for clock in past future; do
-  restarts 1 0 -- --hang 1 <<<"0 $clock rest"
-  restarts 2 3 "starting again" -- --hang 1 <<<"1 $clock save
-3 $clock rest"
-done
-restarts 2 143 "nothing is in r after 1 s (--hang)" -- --hang 1 --restarts 1 <<<$'1 future save\n0 silent sleep'
 checks=$((checks + 1))
 if grep -nE 'SECONDS|-nt |-ot |EPOCH|date \+%s' "$source_dir"/launch/*.sh "$source_dir"/launch/*.sbatch | grep -v 'plain.sh'; then
   failures=$((failures + 1)) && echo "FAILED: clocks that somebody may set"
@@ -96,6 +107,14 @@ restarts 3 3 -- <<<$'137\n137 save\n3'
 told "a checkpoint to begin with, until there are others" "resume elsewhere resume elsewhere resume auto" 'resume [a-z]+'
 
 launches
+# What goes back into the queue is a job, or one task of an array.
+printf '%s\n' '#!/bin/sh' 'case $1 in requeue) echo "$*" >>commands ;; esac' >bin/scontrol && chmod +x bin/scontrol
+SLURM_JOB_ID=7 restarts 1 75 "job 7 goes back" -- --requeue --hosts localhost <<<"75 save"
+told "a job" "requeue 7" 'requeue [0-9_]+$'
+SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 restarts 1 75 "job 7_3 goes back" -- --requeue --hosts localhost <<<"75 save"
+told "the last task of an array" "requeue 7_3" 'requeue [0-9_]+$'
+rm bin/scontrol
+
 # Told to stop, it passes that on and starts nothing more.
 rm -rf r starts
 echo "137 save sleep" >script
@@ -110,7 +129,7 @@ checks=$((checks + 1))
 
 # Started with a signal ignored, as nohup does, it goes on ignoring it.
 rm -rf r starts
-echo "0 rest" >script
+echo "0 nap" >script
 (trap '' HUP && exec ./launch) >hup.log 2>&1 &
 told=$!
 for _ in $(seq 100); do [ -f r/log.txt ] && break || sleep 0.1; done
@@ -119,4 +138,8 @@ wait $told
 status=$?
 checks=$((checks + 1))
 [ "$status $(cat starts)" = "0 1" ] || { failures=$((failures + 1)) && echo "FAILED: nohup: status and starts $status $(cat starts)" && cat hup.log; }
+for one in "${asides[@]}"; do
+  checks=$((checks + 1))
+  wait "${one#*:}" || { failures=$((failures + 1)) && echo "${one%:*}:" && cat "${one%:*}.log"; }
+done
 finish

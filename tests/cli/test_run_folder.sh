@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Whose folder a run of launch/run.sh gets, and what it is started with: with the real program. PROGRAM SOURCE_DIR
+# Whose folder a run of launch/run.sh gets, and what it is started with: with the real program, which mpirun starts only
+# where a start or an end of it matters. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
 command -v mpirun >/dev/null && mpirun --version | grep -q 'Open MPI' || { echo "no Open MPI here: nothing to try"; exit 0; }
@@ -12,8 +13,22 @@ unset SLURM_JOB_ID SLURM_RESTART_COUNT
 write_tiny
 sed -i 's/steps: 20/steps: 2/; s/eval_every: 7/eval_every: 0/; s/warmup: 3/warmup: 1/' tiny.yaml
 PROGRAM=$source_dir/launch/run.sh
-run() { timeout 60 "$PROGRAM" --hosts localhost --ranks 1 -- train "$@"; } # not the nodes of a job
+options=()
+# not the nodes of a job
+run() { timeout 60 "$PROGRAM" --hosts localhost --ranks 1 ${options[@]+"${options[@]}"} -- train "$@"; }
 folders() { (shopt -s nullglob dotglob && cd runs 2>/dev/null && echo *); }
+
+mkdir "$work/bin"
+cat >"$work/bin/mpirun" <<'SH'
+#!/bin/bash
+[ "$1" != --version ] || { echo "mpirun (Open MPI) 4.1.4" && exit; }
+while [ "$1" != "$REFORMER_PROGRAM" ]; do shift; done
+exec "$@"
+SH
+printf '%s\n' '#!/bin/sh' '[ "$1" != 0.2 ] || set -- 0.02' 'exec /bin/sleep "$@"' >"$work/bin/sleep" # run.sh's looks at it
+chmod +x "$work/bin/"*
+real_path=$PATH
+export PATH=$work/bin:$PATH
 
 # --- started together, each has a folder of its own ---
 together() { # together FOLDERS [VARIABLE=VALUE...]
@@ -33,7 +48,7 @@ together "tiny-1 tiny-2 tiny-3 tiny-4"
 rm -rf runs
 # As in one allocation; requeued, each goes on with its own.
 together "tiny-77 tiny-77-2 tiny-77-3 tiny-77-4" SLURM_JOB_ID=77
-for i in 1 2; do SLURM_JOB_ID=77 SLURM_RESTART_COUNT=1 run --set training.seed=3 tiny.yaml >again 2>&1; done
+SLURM_JOB_ID=77 SLURM_RESTART_COUNT=1 run --set training.seed=3 tiny.yaml >again 2>&1
 expect "folders after a requeue" "tiny-77 tiny-77-2 tiny-77-3 tiny-77-4" "$(folders)"
 expect "the requeued job found its own" 3 "$(sed -n 's/^  seed: //p' "$(sed -n 's/^run folder \(.*\): the 2 steps of.*/\1/p' again)/config.yaml")"
 rm -rf runs
@@ -49,14 +64,13 @@ named() { # named FOLDER ARGUMENT...: the run goes there, and nowhere else
   expect "runs after $*" "$(case $folder in runs/*) echo "${folder#runs/}" ;; esac)" "$(folders)"
 }
 named runs/tiny-1 -s training.seed=2 -v tiny.yaml
+expect "what a step may take" "  step_timeout: auto" "$(grep '^  step_timeout:' runs/tiny-1/config.yaml)"
 named runs/tiny-1 --set training.seed=2 -- tiny.yaml
 named x -vr x tiny.yaml
 named x --ru x tiny.yaml
 named x tiny.yaml --set=training.seed=3 -rx
 expect "a seed by --set=" "  seed: 3" "$(grep '^  seed:' x/config.yaml)"
 named x --resume never --run x/ tiny.yaml
-cp tiny.yaml -- '-o d&d $x.yaml' && named 'runs/-o d&d $x-1' -- '-o d&d $x.yaml'
-cp tiny.yaml $'new\nline.yaml' && named $'runs/new\nline-1' $'new\nline.yaml'
 cp tiny.yaml .yaml && named runs/.yaml-1 .yaml
 mkdir lr=1 && named lr=1/x --run lr=1/x tiny.yaml
 
@@ -94,29 +108,22 @@ rm runs
 expect "options of train" "h:help R:resume: r:run: s:set: v:verbose" \
   "$("$program" train --help | sed -n 's/^  -\(.\), --\([a-z]*\) [A-Z].*/\1:\2:/p; s/^  -\(.\), --\([a-z]*\)  .*/\1:\2/p' | sort -f | tr '\n' ' ' | sed 's/ $//')"
 
-# --- what a step may take: the configuration's word, then the user's, then the program's ---
-limit() { # limit WANTED WITH OPTION... -- ARGUMENT...: of a run of tiny.yaml and the line WITH
-  local wanted=$1 with=$2 options=()
-  shift 2
-  while [ "$1" != -- ]; do options+=("$1") && shift; done
-  shift
-  rm -rf x
-  { grep -v '^training' tiny.yaml && echo "$with"; } >limit.yaml
-  timeout 60 "$PROGRAM" --ranks 1 ${options[@]+"${options[@]}"} -- train limit.yaml --run x "$@" >log 2>&1
-  expect "status with $with and ${options[*]-}" 0 $?
-  expect "limit with $with and ${options[*]-} $*" "$wanted" "$(awk '$1 == "step_timeout:" { print $2 == "auto" ? $2 : $2 + 0 }' x/config.yaml)"
+# --- what a step may take: the configuration's word, then the user's (what the program makes of it is test_settings.c) ---
+limit() { # limit WANTED ARGUMENT...
+  local options=(--hang 600)
+  named x --run x limit.yaml "${@:2}"
+  expect "limit with ${*:2}" "$1" "$(awk '$1 == "step_timeout:" { print $2 + 0 }' x/config.yaml)"
 }
-base='training: {steps: 1, batch: 6, eval_batches: 1'
-limit auto "$base}" --
-limit 600 "$base}" --hang 600 --
-limit 0 "$base}" --hang 0 --
-limit 0 "$base, step_timeout: 0}" --hang 600 --
-limit 3000 "$base, step_timeout: 3000}" --
-limit 3000 '"training": {"steps": 1, "batch": 6, "eval_batches": 1, "step_timeout": 3000}' --hang 600 --
-limit 2400 "$base}" -- --set 'training={step_timeout: 2400}'
-limit 0 "$base}" -- -s training.step_timeout=0
+cp tiny.yaml limit.yaml
+limit 600
+limit 0 -s training.step_timeout=0
+sed -i 's/^training: {/&step_timeout: 3000, /' limit.yaml
+limit 3000
 
-# --- a reader that goes away, and a run.sh that is killed ---
+# --- with mpirun: names that are hard to pass on, a reader that goes away, and a run.sh that is killed ---
+PATH=$real_path
+cp tiny.yaml -- '-o d&d $x.yaml' && named 'runs/-o d&d $x-1' -- '-o d&d $x.yaml'
+cp tiny.yaml $'new\nline.yaml' && named $'runs/new\nline-1' $'new\nline.yaml'
 long="--set training.steps=1000000 --set checkpoint.every=0 --set training.max_minutes=0.03"
 (run tiny.yaml $long --run x1 2>&1; echo $? >status) | head -n 2 >/dev/null
 wait_for 75 status

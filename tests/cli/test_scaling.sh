@@ -60,6 +60,11 @@ refuses "measured with another configuration, settings or steps" tiny.yaml "${ag
 exec 8>weak/lock && flock 8 # as another scaling.sh would
 refuses "another scaling.sh writes into it" tiny.yaml "${again[@]}" --steps 1
 exec 8>&-
+mkdir -p folder/lock bin && printf '#!/bin/sh\necho "flock: 9: No locks available" >&2; exit 1\n' >bin/flock && chmod +x bin/flock
+refuses "folder/lock: cannot be written" tiny.yaml --program "$program" --out folder
+PATH=$work/bin:$PATH refuses "measured with another configuration, settings or steps" tiny.yaml "${again[@]}" --steps 2
+cp log locks
+wants "a warning where the file system has no locks" grep "warning: weak/lock cannot be locked" locks
 sed 's/d_model: 16/d_model: 32/' tiny.yaml >wide.yaml
 refuses "measured with another configuration, settings or steps" wide.yaml "${again[@]}" --steps 1
 refuses "found 'many'" tiny.yaml --out x --ranks many

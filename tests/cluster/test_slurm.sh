@@ -82,10 +82,11 @@ wait_for_end "$job" preempted
 expect "starts of the preempted job" 2 "$(grep -c '^run folder preempted' preempted.log)"
 losses_agree srun preempted 0
 
-# --- a sweep ---
+# --- a sweep; its last task, which has the array's own number, begins when the others are over ---
 printf '%s\n' "lsh.n_hashes=1 optimizer.lr=1e-3" "lsh.n_hashes=2" "model.attention=[local] training.steps=5" >list
-job=$(submit sweep --array=1-3 --output=sweep-%a.log "$source_dir/launch/sweep.sbatch" "$work/config.yaml" list --set training.steps=4)
+job=$(submit sweep --array=1-3%1 --output=sweep-%a.log "$source_dir/launch/sweep.sbatch" "$work/config.yaml" list --set training.steps=4)
 for task in 1 2 3; do wait_for_end "${job}_$task" sweep-$task; done
+expect "tasks that took themselves for over" "" "$(grep -l 'is over' sweep-[123].log)"
 "$source_dir/launch/gather.sh" "runs/sweep-$job" >table.csv
 expect "status of gathering" 0 $?
 expect "columns" "run,lsh.n_hashes,optimizer.lr,model.attention,training.steps,state,step" "$(head -n 1 table.csv | cut -d, -f1-7)"
