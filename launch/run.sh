@@ -252,17 +252,20 @@ outlive_readers() {
 
 end_job() { kill "-$1" -- "-$job" 2>/dev/null || kill "-$1" "$job" 2>/dev/null; }
 
-# The program has come as far as its run's folder: it writes into log.txt. What is compared is the file with itself: the
-# clock of its file system may be hours from this host's.
-log_state() { stat -c '%i %s %Y %Z' -- "$run/log.txt" 2>/dev/null; }
-has_begun() { [ -n "$run" ] && [ "$(log_state)" != "$log_before" ]; }
+# The program has come as far as its run's folder: something there has changed. Not log.txt alone, which may be at its
+# limit or on a full disk. What is compared is a file with itself: the clock of its file system may be hours from this
+# host's.
+folder_state() {
+  (cd -- "$run" 2>/dev/null && stat -L -c '%n %i %s %y %z' log.txt config.yaml metrics.jsonl 2>/dev/null)
+}
+has_begun() { [ -n "$run" ] && [ "$(folder_state)" != "$folder_before" ]; }
 
 # Runs `command` to its end. Sets status, begun (whether the program came as far as its run's folder) and, where the job
 # was ended for its silence, silent_start.
 run_job() {
   local started
   tick
-  started=$now begun=0 silent_start=0 log_before=$(log_state)
+  started=$now begun=0 silent_start=0 folder_before=$(folder_state)
   [ "$stop_signals" = 0 ] || { status=75 && return; }
   # in a session of its own: Ctrl-C comes here, and goes on as SIGUSR1
   ${guard[@]+"${guard[@]}"} setsid "${command[@]}" </dev/null &

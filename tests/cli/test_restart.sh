@@ -19,7 +19,9 @@ echo "$*" >>commands
 read -r status does < <(sed -n ${starts}p script)
 mkdir -p r/checkpoints
 trap 'exit 75' USR1
-[[ $does = *silent* ]] || { echo begun >>r/log.txt; printf 'training:\n  batch: 4\n  accumulate: 1\nmesh:\n  sequence: 1\n' >r/config.yaml; }
+[[ $does != *linked* ]] || [ -L r/log.txt ] || ln -s ../elsewhere r/log.txt
+[[ $does = *silent* || $does = *full* ]] || echo begun >>r/log.txt
+[[ $does = *silent* || $does = *linked* ]] || printf 'training:\n  batch: 4\n  accumulate: 1\nmesh:\n  sequence: 1\n' >r/config.yaml
 [[ $does != *past* ]] || touch -d '-1 hour' r/log.txt
 [[ $does != *future* ]] || touch -d '+1 hour' r/log.txt
 [[ $does = *held* ]] && touch r/lock || rm -f r/lock
@@ -63,6 +65,11 @@ clock() {
 }
 silent_start() { restarts 1 143 "nothing is in r after 1 s (--hang), and the start is ended" -- --hang 1 --restarts 0 <<<"0 silent sleep"; }
 silent_later() { restarts 2 143 "nothing is in r after 1 s (--hang)" -- --hang 1 --restarts 1 <<<$'1 future save\n0 silent sleep'; }
+# log.txt leads elsewhere, or cannot grow.
+linked() { restarts 2 0 "starting again" -- --hang 1 <<<$'137 linked\n0 linked rest'; }
+full() { restarts 2 0 "starting again" -- --hang 1 <<<$'137 save\n0 full rest'; }
+aside linked linked
+aside full full
 aside past clock past
 aside future clock future
 aside start silent_start
