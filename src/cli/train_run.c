@@ -33,7 +33,7 @@ static rf_status see_folder(const job *j) {
   const bool first = rf_mesh_rank(j->mesh) == 0;
   if (first) (void)snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(j->folder.lock));
   RF_TRY(rf_share(j->mesh, attempt, sizeof attempt));
-  return first ? RF_OK : rf_lock_see(j->folder.path, attempt);
+  return first ? RF_OK : rf_lock_see(j->folder.path, attempt, rf_lock_patience(j->folder.path));
 }
 
 /* What rank 0 knows of the folder, for all. */
