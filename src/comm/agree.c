@@ -70,8 +70,8 @@ static rf_status tell(rf_mesh *mesh) {
 }
 
 /* Every rank's vote is in mesh->votes then. A failure of this rank's own is told to the others where the votes of those
- * who compute, or wait for it, are long in coming, and nobody else has told them of another: where all ranks fail alike,
- * as with a misspelt configuration, nobody needs to. */
+ * who compute, or wait for it, are long in coming, and nobody else has told them of another: where all ranks fail
+ * alike, as with a misspelt configuration, nobody needs to. */
 static rf_status vote(rf_mesh *mesh, rf_vote own) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
   const double start = rf_clock_seconds();

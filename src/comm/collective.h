@@ -28,8 +28,8 @@ rf_status rf_broadcast(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int ro
 /* Rank 0's, for all ranks of the world. */
 rf_status rf_share(rf_mesh *mesh, void *data, int64_t bytes);
 
-/* The other way: own: [bytes]; all: [ranks of the world, bytes] on rank 0, not used on the others. Each sends its own to
- * rank 0. The memory may go after a failure, too. */
+/* The other way: own: [bytes]; all: [ranks of the world, bytes] on rank 0, not used on the others. Each sends its own
+ * to rank 0. The memory may go after a failure, too. */
 rf_status rf_collect_bytes(rf_mesh *mesh, rf_traffic purpose, const void *own, int64_t bytes, void *all);
 
 /* Starts to send to one rank of the scope and to receive from another, who names this one; -1: to or from nobody.

@@ -80,9 +80,7 @@ void rf_hosts_fill(const rf_place *places, int ranks, int rank, rf_hosts *hosts)
 }
 
 /* Imagined, or this process alone: without hosts. */
-static const rf_hosts *hosts_of(const rf_mesh *mesh) {
-  return mesh && mesh->hosts.of_rank ? &mesh->hosts : NULL;
-}
+static const rf_hosts *hosts_of(const rf_mesh *mesh) { return mesh && mesh->hosts.of_rank ? &mesh->hosts : NULL; }
 
 const char *rf_host_name(const rf_mesh *mesh, int rank) {
   const rf_hosts *hosts = hosts_of(mesh);

@@ -70,8 +70,7 @@ rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t 
   if (status == RF_OK && !*steps && *n > 0 && !(*steps = malloc((size_t)*n * sizeof **steps)))
     status = rf_fail(RF_FAILED, "out of memory: names of %lld checkpoints", (long long)*n);
   status = rf_agree(mesh, status);
-  if (status == RF_OK && *n > 0)
-    status = rf_share(mesh, *steps, *n * (int64_t)sizeof **steps);
+  if (status == RF_OK && *n > 0) status = rf_share(mesh, *steps, *n * (int64_t)sizeof **steps);
   if (status != RF_OK) {
     free(*steps);
     *steps = NULL;

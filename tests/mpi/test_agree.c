@@ -127,7 +127,8 @@ static void test_a_failure_of_all_is_told_by_one(void **state) {
     assert_int_equal(rf_agree(mesh, rf_fail(RF_BAD_CONFIG, "typo, rank %d", rf_mpi_rank())), RF_BAD_CONFIG);
     if (rf_mpi_size() > 1) assert_string_equal(rf_error_message(), "typo, rank 0");
     const int64_t sent = bytes_of_all(mesh), tellers = apart ? 3 : 2;
-    if (sent > tellers * others * NOTE + (others + 1) * others * VOTES) fail_msg("%lld bytes were sent", (long long)sent);
+    if (sent > tellers * others * NOTE + (others + 1) * others * VOTES)
+      fail_msg("%lld bytes were sent", (long long)sent);
     rf_mesh_destroy(mesh);
   }
 }
