@@ -182,11 +182,26 @@ static bool is_of(const char *path, const char *wanted) {
   return strcmp(attempt, wanted) == 0;
 }
 
+/* Of the folder, or where it is not there of the nearest above it. */
+static bool find_file_system(const char *folder, struct statfs *about) {
+  char path[RF_MAX_PATH];
+  (void)snprintf(path, sizeof path, "%s", folder);
+  while (statfs(path, about) != 0) {
+    char *slash = strrchr(path, '/');
+    if (errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0) return false;
+    if (!slash)
+      strcpy(path, ".");
+    else
+      slash[slash == path] = '\0';
+  }
+  return true;
+}
+
 double rf_lock_patience(const char *folder) {
   static const unsigned long of_one_machine[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
                                                  OVERLAYFS_SUPER_MAGIC};
   struct statfs about;
-  if (statfs(folder, &about) != 0) return ANY_PATIENCE;
+  if (!find_file_system(folder, &about)) return ANY_PATIENCE;
   for (size_t i = 0; i < sizeof of_one_machine / sizeof *of_one_machine; i++)
     if ((unsigned long)about.f_type == of_one_machine[i]) return LOCAL_PATIENCE;
   return ANY_PATIENCE;

@@ -133,6 +133,10 @@ static void test_a_lock_that_shows_late_is_waited_for(void **state) {
   assert_int_equal(status, 0);
   rf_lock_release(lock);
   assert_true(rf_lock_patience("/proc") > 60); /* of which nothing is known */
+  snprintf(other, sizeof other, "%s/not/there", folder);
+  const double here = rf_lock_patience(folder);
+  assert_true(rf_lock_patience(other) <= here && rf_lock_patience(other) >= here); /* as the nearest folder above */
+  assert_true(rf_lock_patience("/not") <= rf_lock_patience("/") && rf_lock_patience("not") >= rf_lock_patience("."));
   folder_remove(folder);
 }
 
