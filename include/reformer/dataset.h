@@ -33,8 +33,7 @@ typedef enum rf_data_change {
 } rf_data_change;
 
 /* config: copied. RF_BAD_DATA where a file is missing, empty, too short, not whole tokens or of another format;
- * RF_BAD_CONFIG where
- * the vocabulary is too small for the kind, or the length of the duplication task is odd. */
+ * RF_BAD_CONFIG where the vocabulary is too small for the kind, or the length of the duplication task is odd. */
 rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint64_t seed, rf_dataset **dataset);
 void rf_dataset_destroy(rf_dataset *dataset);
 

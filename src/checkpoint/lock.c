@@ -1,4 +1,5 @@
 #include "checkpoint/lock.h"
+#include "base/clock.h"
 #include "base/file_error.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
@@ -6,14 +7,19 @@
 #include "reformer/config.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
+#define LOCAL_PATIENCE 5 /* seconds */
+#define ANY_PATIENCE 65  /* NFS keeps what it knows of a folder for 60 */
 
 struct rf_lock {
   char path[RF_MAX_PATH];
@@ -176,19 +182,54 @@ static bool is_of(const char *path, const char *wanted) {
   return strcmp(attempt, wanted) == 0;
 }
 
-/* A network file system may show its state of some seconds ago. */
-rf_status rf_lock_see(const char *folder, const char *attempt) {
-  enum { LOOKS = 50, NANOSECONDS = 100000000 };
+/* Of the folder, or where it is not there of the nearest above it. */
+static bool find_file_system(const char *folder, struct statfs *about) {
+  char path[RF_MAX_PATH];
+  (void)snprintf(path, sizeof path, "%s", folder);
+  while (statfs(path, about) != 0) {
+    char *slash = strrchr(path, '/');
+    if (errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0) return false;
+    if (!slash)
+      strcpy(path, ".");
+    else
+      slash[slash == path] = '\0';
+  }
+  return true;
+}
+
+double rf_lock_patience(const char *folder) {
+  static const unsigned long of_one_machine[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+                                                 OVERLAYFS_SUPER_MAGIC};
+  struct statfs about;
+  if (!find_file_system(folder, &about)) return ANY_PATIENCE;
+  for (size_t i = 0; i < sizeof of_one_machine / sizeof *of_one_machine; i++)
+    if ((unsigned long)about.f_type == of_one_machine[i]) return LOCAL_PATIENCE;
+  return ANY_PATIENCE;
+}
+
+/* NFS asks its server again about a folder that is opened: else it remembers for up to a minute what was not there. */
+static void refresh(const char *folder) {
+  const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  (void)fsync(file);
+  (void)close(file);
+}
+
+rf_status rf_lock_see(const char *folder, const char *attempt, double seconds) {
+  const double start = rf_clock_seconds(), shortest = 0.1, longest = 1;
   char path[RF_MAX_PATH];
   RF_TRY(rf_path_join(folder, LOCK_NAME, path));
-  for (int i = 0; i < LOOKS; i++) {
-    if (is_of(path, attempt)) return RF_OK;
-    (void)nanosleep(&(struct timespec){.tv_nsec = NANOSECONDS}, NULL);
+  for (double pause = shortest; !is_of(path, attempt); pause = fmin(1.5 * pause, longest)) {
+    if (rf_clock_seconds() - start >= seconds)
+      return rf_fail(
+          RF_BAD_CONFIG,
+          "run folder %s: is not the one that rank 0 has locked; allowed: a folder on a file system that all "
+          "hosts share, and a path that leads there from each of them",
+          folder);
+    (void)nanosleep(&(struct timespec){.tv_sec = (time_t)pause, .tv_nsec = (long)(1e9 * fmod(pause, 1))}, NULL);
+    refresh(folder);
   }
-  return rf_fail(RF_BAD_CONFIG,
-                 "run folder %s: is not the one that rank 0 has locked; allowed: a folder on a file system that all "
-                 "hosts share, and a path that leads there from each of them",
-                 folder);
+  return RF_OK;
 }
 
 void rf_lock_release(rf_lock *lock) {

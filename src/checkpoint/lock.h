@@ -20,8 +20,11 @@ rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock);
 rf_status rf_lock_check(const rf_lock *lock);
 const char *rf_lock_attempt(const rf_lock *lock); /* 16 hexadecimal digits, drawn when it was taken */
 /* By the other ranks of the job, who must reach the folder too: RF_BAD_CONFIG where its lock is not the one of that
- * attempt, some seconds long. */
-rf_status rf_lock_see(const char *folder, const char *attempt);
+ * attempt for `seconds`. A network file system may show its state of a while ago. */
+rf_status rf_lock_see(const char *folder, const char *attempt, double seconds);
+/* Longer than a file system shows the past, where the lock is seen at last: some seconds, or a minute where it is no
+ * known file system of one machine. */
+double rf_lock_patience(const char *folder);
 /* NULL is fine. Sets no message: what went wrong before is still to be told. */
 void rf_lock_release(rf_lock *lock);
 

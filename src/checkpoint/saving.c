@@ -153,7 +153,7 @@ rf_status rf_saving_begin(rf_saving *saving, const rf_saving_order *order, rf_st
   char attempt[RF_ATTEMPT_LENGTH + 1] = "";
   const bool first = rf_mesh_rank(order->mesh) == 0;
   if (first) rf_attempt_draw(attempt);
-  RF_TRY(rf_broadcast(order->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
+  RF_TRY(rf_share(order->mesh, attempt, sizeof attempt));
   *s = (rf_saving){.order = *order};
   memcpy(s->attempt, attempt, sizeof attempt);
   if (own == RF_OK) own = set_names(s);

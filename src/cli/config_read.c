@@ -48,11 +48,11 @@ static rf_status read_file(const char *file, char **text, size_t *length) {
 /* Rank 0's bytes, on all ranks. *text: NULL on the others; after a failure it stays, as messages may be under way. */
 static rf_status share_text(rf_mesh *mesh, char **text, size_t *length) {
   int64_t bytes = (int64_t)*length;
-  RF_TRY(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, &bytes, sizeof bytes));
+  RF_TRY(rf_share(mesh, &bytes, sizeof bytes));
   *length = (size_t)bytes;
   if (!*text) *text = malloc(*length + 1);
   RF_TRY(rf_agree(mesh, *text ? RF_OK : rf_fail(RF_FAILED, "out of memory: the configuration")));
-  return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, *text, bytes);
+  return rf_share(mesh, *text, bytes);
 }
 
 rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config,

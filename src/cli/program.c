@@ -91,9 +91,9 @@ static rf_status run(call *c) {
 }
 
 /* Before any copy ends all have heard how: the launcher ends the others at the first that failed, and those whose
- * command needs the ranks would wait for one that ended well. */
+ * command needs the ranks would wait for one that ended well. Copies that cannot meet end each by itself. */
 static rf_status tell_copies(call *c, rf_status status) {
-  if (c->launch.ranks <= 1 || c->joined) return status;
+  if (c->launch.ranks <= 1 || c->joined || rf_launch_is_bare(&c->launch)) return status;
   char *message = strdup(rf_error_message());
   rf_status joined = join(c);
   if (joined == RF_OK && status != RF_OK) (void)rf_fail(status, "%s", message ? message : "out of memory");

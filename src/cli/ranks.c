@@ -8,16 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static rf_status share(rf_mesh *mesh, void *data, int64_t bytes) {
-  return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, data, bytes);
-}
-
 /* Builds may differ in what they send each other, not only in last bits. */
 static rf_status compare_programs(rf_mesh *mesh) {
   char own[128] = "", first[128], program[RF_MAX_PROGRAM];
   (void)snprintf(own, sizeof own, "version %s, %s", RF_VERSION, rf_program_describe(program));
   memcpy(first, own, sizeof first);
-  RF_TRY(share(mesh, first, sizeof first));
+  RF_TRY(rf_share(mesh, first, sizeof first));
   if (strcmp(own, first) == 0) return RF_OK;
   return rf_fail(RF_BAD_CONFIG,
                  "it runs another program than rank 0 on host %s: found %s; allowed: %s, the same file on "
@@ -48,12 +44,12 @@ static rf_status compare_words(const rf_mesh *mesh, int argc, char **argv, const
 
 static rf_status compare_command_lines(rf_mesh *mesh, int argc, char **argv) {
   int64_t bytes = bytes_of(argc, argv);
-  RF_TRY(share(mesh, &bytes, sizeof bytes));
+  RF_TRY(rf_share(mesh, &bytes, sizeof bytes));
   char *words = malloc((size_t)bytes + 1);
   RF_TRY(rf_agree(mesh, words ? RF_OK : rf_fail(RF_FAILED, "out of memory: the command line")));
   char *to = words;
   for (int i = 1; rf_mesh_rank(mesh) == 0 && i < argc; i++) to = stpcpy(to, argv[i]) + 1;
-  RF_TRY(share(mesh, words, bytes)); /* else it stays: messages may be under way */
+  RF_TRY(rf_share(mesh, words, bytes)); /* else it stays: messages may be under way */
   const rf_status status = compare_words(mesh, argc, argv, words, bytes);
   free(words);
   return status;

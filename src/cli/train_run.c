@@ -32,14 +32,14 @@ static rf_status see_folder(const job *j) {
   char attempt[RF_ATTEMPT_LENGTH + 1] = "";
   const bool first = rf_mesh_rank(j->mesh) == 0;
   if (first) (void)snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(j->folder.lock));
-  RF_TRY(rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
-  return first ? RF_OK : rf_lock_see(j->folder.path, attempt);
+  RF_TRY(rf_share(j->mesh, attempt, sizeof attempt));
+  return first ? RF_OK : rf_lock_see(j->folder.path, attempt, rf_lock_patience(j->folder.path));
 }
 
 /* What rank 0 knows of the folder, for all. */
 static rf_status share_folder(job *j) {
-  RF_TRY(rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, j->folder.path, sizeof j->folder.path));
-  return rf_broadcast(j->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, &j->folder.holds_run, sizeof j->folder.holds_run);
+  RF_TRY(rf_share(j->mesh, j->folder.path, sizeof j->folder.path));
+  return rf_share(j->mesh, &j->folder.holds_run, sizeof j->folder.holds_run);
 }
 
 static rf_status open_log(const job *j) {

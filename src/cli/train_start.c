@@ -137,7 +137,7 @@ static rf_status is_own(const rf_train_request *request, bool *own) {
   *own = inner && outer && strncmp(inner, outer, length) == 0 && inner[length] == '/';
   free(inner);
   free(outer);
-  return rf_broadcast(request->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, own, sizeof *own);
+  return rf_share(request->mesh, own, sizeof *own);
 }
 
 /* A checkpoint of elsewhere begins a run. Once that has some of its own it goes on from them, so that the same command

@@ -1,13 +1,16 @@
 #include "comm/agree.h"
+#include "base/clock.h"
 #include "comm/fault.h"
 #include "comm/host.h"
 #include "comm/mesh_state.h"
 #include <assert.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { NOTE_TAG = 1 };
+#define PATIENCE 0.1 /* seconds, of rank 0 */
 
 /* A wrong command line explains what follows from it; a stop on request is no failure at all. */
 static int gravity(int32_t status) {
@@ -54,10 +57,9 @@ rf_status rf_alarm_check(rf_mesh *mesh) {
 }
 
 /* Sends the failure of this rank to all others. */
-static rf_status tell(rf_mesh *mesh, rf_status status) {
+static rf_status tell(rf_mesh *mesh) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
-  mesh->own_note = (rf_note){.status = (int32_t)status, .rank = world->rank};
-  (void)snprintf(mesh->own_note.text, sizeof mesh->own_note.text, "%s", rf_error_message());
+  mesh->told = true;
   for (int i = 0; i < world->size; i++) {
     mesh->note_requests[i] = MPI_REQUEST_NULL;
     if (i == world->rank) continue;
@@ -68,26 +70,28 @@ static rf_status tell(rf_mesh *mesh, rf_status status) {
   return RF_OK;
 }
 
-/* Moves everything until the request is over. Failures are what this is about: they end nothing. */
-static rf_status finish(rf_mesh *mesh, int n, MPI_Request *requests) {
-  for (;;) {
-    int done = 0;
-    RF_MPI(MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE));
-    if (done) return RF_OK;
-    RF_TRY(rf_alarm_receive(mesh));
-    if (mesh->alarm.status == RF_OK && mesh->own_note.status == RF_OK) RF_TRY(rf_progress(mesh));
-    (void)sched_yield();
-  }
-}
-
+/* Every rank's vote is in mesh->votes then. A failure of this rank's own is told to the others where the votes of those
+ * who compute, or wait for it, are long in coming, and nobody else has told them of another: where all ranks fail
+ * alike, as with a misspelt configuration, nobody needs to. Of those who fail at once the lowest tells, long before the
+ * others would. */
 static rf_status vote(rf_mesh *mesh, rf_vote own) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
-  MPI_Request *request = &mesh->note_requests[mesh->groups[RF_SCOPE_WORLD].rank]; /* nobody sends a note to itself */
+  const double start = rf_clock_seconds(), patience = PATIENCE * (1 + log2(rf_mesh_rank(mesh) + 1));
+  MPI_Request request;
   mesh->votes[size] = own;
   RF_MPI(MPI_Iallgather(&mesh->votes[size], sizeof own, MPI_BYTE, mesh->votes, sizeof own, MPI_BYTE, mesh->control,
-                        request));
+                        &request));
   rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof own * (size - 1));
-  return finish(mesh, 1, request);
+  for (;;) {
+    int done = 0;
+    RF_MPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+    if (done) return RF_OK;
+    RF_TRY(rf_alarm_receive(mesh)); /* failures are what this is about: they end nothing */
+    const bool heard = mesh->alarm.status != RF_OK;
+    if (!heard && own.status == RF_OK) RF_TRY(rf_progress(mesh));
+    if (!heard && own.met && !mesh->told && rf_clock_seconds() - start > patience) RF_TRY(tell(mesh));
+    (void)sched_yield();
+  }
 }
 
 /* Notes may lag behind votes. */
@@ -114,27 +118,48 @@ static bool is_the_alarm(const rf_mesh *mesh, rf_status status) {
          strncmp(rf_error_message(), mesh->alarm.text, sizeof mesh->alarm.text - 1) == 0;
 }
 
-static rf_status agree(rf_mesh *mesh, rf_status status) {
-  const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
-  const bool own_failure = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
-  if (own_failure) RF_TRY(tell(mesh, status));
-  RF_TRY(vote(mesh, (rf_vote){(int32_t)status, own_failure}));
-
-  int told = 0;
-  bool well = true, same = true;
-  for (int i = 0; i < world->size; i++) {
-    told += mesh->votes[i].told;
-    well = well && mesh->votes[i].status == RF_OK;
-    same = same && mesh->votes[i].told && mesh->votes[i].status == mesh->votes[0].status;
+/* The rank that met the gravest failure itself, the lowest of several. */
+static int find_gravest(const rf_mesh *mesh, bool *well, bool *same) {
+  int gravest = -1;
+  *well = *same = true;
+  for (int i = 0; i < mesh->groups[RF_SCOPE_WORLD].size; i++) {
+    const rf_vote *v = &mesh->votes[i];
+    *well = *well && v->status == RF_OK;
+    *same = *same && v->met && v->status == mesh->votes[0].status;
+    if (v->met && (gravest < 0 || gravity(v->status) > gravity(mesh->votes[gravest].status))) gravest = i;
   }
+  return gravest;
+}
+
+/* All ranks know by now that there is a failure, and whose counts: that rank tells of it if it has not, and everybody
+ * takes all notes that were sent. */
+static rf_status settle(rf_mesh *mesh, rf_vote own, int gravest) {
+  const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
+  if (gravest == world->rank && !mesh->told) RF_TRY(tell(mesh));
+  RF_TRY(vote(mesh, (rf_vote){own.status, mesh->told}));
+  int told = 0;
+  for (int i = 0; i < world->size; i++) told += i != world->rank && mesh->votes[i].met;
+  RF_TRY(receive_missing_notes(mesh, told));
+  if (mesh->told) RF_MPI(MPI_Waitall(world->size, mesh->note_requests, MPI_STATUSES_IGNORE));
+  if (own.met) keep_gravest(&mesh->alarm, &mesh->own_note);
+  return RF_OK;
+}
+
+static rf_status agree(rf_mesh *mesh, rf_status status) {
+  const bool met = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
+  const rf_vote own = {(int32_t)status, met};
+  if (met) {
+    mesh->own_note = (rf_note){.status = (int32_t)status, .rank = mesh->groups[RF_SCOPE_WORLD].rank};
+    (void)snprintf(mesh->own_note.text, sizeof mesh->own_note.text, "%s", rf_error_message());
+  }
+  RF_TRY(vote(mesh, own));
+
+  bool well, same;
+  const int gravest = find_gravest(mesh, &well, &same);
   /* An alarm that came nevertheless was sent after this agreement, by a rank that has left it already: it belongs to
    * the next one, where that rank votes. */
   if (well) return RF_OK;
-  RF_TRY(receive_missing_notes(mesh, told - own_failure));
-  if (own_failure) {
-    RF_TRY(finish(mesh, world->size, mesh->note_requests));
-    keep_gravest(&mesh->alarm, &mesh->own_note);
-  }
+  RF_TRY(settle(mesh, own, gravest));
   mesh->alarm_shared = same;
   mesh->over = true;
   return rf_alarm_fail(mesh);

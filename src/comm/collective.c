@@ -149,6 +149,14 @@ rf_status rf_gather_integers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, 
   return gather(mesh, scope, purpose, n, own, all);
 }
 
+/* The caller's memory is often a stack's. */
+static rf_status finish_lent(rf_flight *flight) {
+  rf_status status = rf_flight_launch(flight);
+  if (status == RF_OK) status = rf_flight_wait(flight);
+  if (status != RF_OK) rf_flight_call_off(flight);
+  return status;
+}
+
 rf_status rf_broadcast(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int root, void *data, int64_t bytes) {
   const int size = rf_mesh_size_of(mesh, scope), rank = rf_mesh_rank_in(mesh, scope);
   rf_flight *flight;
@@ -157,10 +165,23 @@ rf_status rf_broadcast(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int ro
   if (rank != root) rf_flight_receive(flight, root, data, bytes);
   for (int d = 1; rank == root && d < size; d++) rf_flight_send(flight, (root + d) % size, data, bytes);
   if (rank == root) rf_traffic_add(mesh, purpose, bytes * (size - 1));
-  rf_status status = rf_flight_launch(flight);
-  if (status == RF_OK) status = rf_flight_wait(flight);
-  if (status != RF_OK) rf_flight_call_off(flight); /* the caller's memory is often a stack's */
-  return status;
+  return finish_lent(flight);
+}
+
+rf_status rf_share(rf_mesh *mesh, void *data, int64_t bytes) {
+  return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, data, bytes);
+}
+
+rf_status rf_collect_bytes(rf_mesh *mesh, rf_traffic purpose, const void *own, int64_t bytes, void *all) {
+  const int size = rf_mesh_size(mesh), rank = rf_mesh_rank(mesh);
+  rf_flight *flight;
+  if (rank == 0) memcpy(all, own, (size_t)bytes);
+  if (size == 1) return RF_OK;
+  RF_TRY(rf_flight_open(mesh, RF_SCOPE_WORLD, "what rank 0 collects", 1, &flight));
+  for (int r = 1; rank == 0 && r < size; r++) rf_flight_receive(flight, r, (unsigned char *)all + r * bytes, bytes);
+  if (rank != 0) rf_flight_send(flight, 0, own, bytes);
+  if (rank != 0) rf_traffic_add(mesh, purpose, bytes);
+  return finish_lent(flight);
 }
 
 rf_status rf_shift_start(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, const rf_shift *shift, rf_flight **flight) {

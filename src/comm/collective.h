@@ -25,6 +25,13 @@ rf_status rf_gather_integers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, 
 /* data: [bytes], in on rank `root` of the scope, out on the others. The root sends it to each. */
 rf_status rf_broadcast(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int root, void *data, int64_t bytes);
 
+/* Rank 0's, for all ranks of the world. */
+rf_status rf_share(rf_mesh *mesh, void *data, int64_t bytes);
+
+/* The other way: own: [bytes]; all: [ranks of the world, bytes] on rank 0, not used on the others. Each sends its own
+ * to rank 0. The memory may go after a failure, too. */
+rf_status rf_collect_bytes(rf_mesh *mesh, rf_traffic purpose, const void *own, int64_t bytes, void *all);
+
 /* Starts to send to one rank of the scope and to receive from another, who names this one; -1: to or from nobody.
  * Buffers are lent until rf_flight_wait. A rank may be its own partner: then the bytes are copied. */
 typedef struct rf_shift {

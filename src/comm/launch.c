@@ -111,12 +111,17 @@ static rf_status start_alone(void) {
   "started), or mpirun -n %lld reformer ... inside the allocation; for one process in such a shell: mpirun -n 1 "      \
   "reformer ..."
 
+bool rf_launch_is_bare(const rf_launch *launch) {
+  static const char *const given[] = {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"};
+  if (launch->ranks <= 1 || strncmp(launch->variable, "SLURM", 5) != 0) return false;
+  for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+    if (is_set(given[i])) return false;
+  return true;
+}
+
 /* Open MPI ends a process of srun in which it cannot start, before anybody can say what to do. */
 static void warn_of_srun(const rf_launch *launch) {
-  static const char *const given[] = {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"};
-  if (launch->ranks <= 1 || launch->rank != 0 || strncmp(launch->variable, "SLURM", 5) != 0) return;
-  for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-    if (is_set(given[i])) return;
+  if (!rf_launch_is_bare(launch) || launch->rank != 0) return;
   rf_log_warn("srun started %lld tasks and gave them neither PMIx nor PMI-2; if MPI does not start: " SRUN_ADVICE,
               (long long)launch->ranks, (long long)launch->ranks, (long long)launch->ranks);
 }

@@ -4,6 +4,7 @@
 #define RF_COMM_LAUNCH_H
 
 #include "reformer/error.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct rf_launch {
@@ -22,6 +23,10 @@ rf_launch rf_launch_read(void);
 /* The same for a program that starts no MPI, where nothing else can tell: srun's variables count only in a process
  * that is srun's own child. */
 rf_launch rf_launch_read_copies(void);
+
+/* Whether the launcher is an srun that gave its tasks nothing to find each other by: MPI would make a world of each, or
+ * end the process. */
+bool rf_launch_is_bare(const rf_launch *launch);
 
 /* Call before MPI starts. A process that no launcher started needs neither Open MPI's daemon (which wants ssh on PATH
  * and a folder for temporary files) nor its network: its environment says so from now on. Warns of an srun that gave

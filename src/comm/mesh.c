@@ -6,6 +6,7 @@
 #include "comm/flight.h"
 #include "comm/launch.h"
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,7 @@ static rf_status group_take(rf_group *group, MPI_Comm comm) {
   return RF_OK;
 }
 
-static rf_status make_flights(rf_mesh *mesh) {
+static rf_status make_tables(rf_mesh *mesh) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
   mesh->flights = calloc(RF_FLIGHTS, sizeof *mesh->flights);
   mesh->note_requests = calloc((size_t)size, sizeof(MPI_Request));
@@ -120,6 +121,7 @@ static rf_status make_flights(rf_mesh *mesh) {
   mesh->places = calloc((size_t)size, sizeof *mesh->places);
   if (!mesh->flights || !mesh->note_requests || !mesh->votes || !mesh->places)
     return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
+  RF_TRY(rf_hosts_create(size, &mesh->hosts));
   for (int i = 0; i < RF_FLIGHTS; i++) {
     mesh->flights[i].mesh = mesh;
     rf_queue *both[] = {&mesh->flights[i].receives, &mesh->flights[i].sends};
@@ -148,7 +150,7 @@ static rf_status take_memory(rf_mesh **mesh_out) {
   mesh->waiting_for = "nothing";
   rf_phases_reset(&mesh->phases);
   mesh->waiting_since = NOT_WAITING;
-  return make_flights(mesh);
+  return make_tables(mesh);
 }
 
 /* Without a mesh nobody can be told anything, so every rank comes here, whatever it brings, and all leave with the
@@ -169,14 +171,25 @@ static rf_status meet(rf_status own) {
   return rf_fail((rf_status)note.status, "%s", note.text);
 }
 
+/* Before the mesh is open no alarm may be listened to: another rank may have it already, and have failed, and whoever
+ * left the others here would never vote. */
 static rf_status learn_places(rf_mesh *mesh) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   MPI_Request request;
+  int done = 0;
   mesh->places[world->rank] = rf_place_find();
   RF_MPI(MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, mesh->places, sizeof *mesh->places, MPI_BYTE, world->comm,
                         &request));
   rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof *mesh->places * (world->size - 1));
-  return rf_request_wait(mesh, "the places of all ranks", &request);
+  for (;;) {
+    RF_MPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+    if (done) break;
+    (void)sched_yield();
+  }
+  rf_hosts_fill(mesh->places, world->size, world->rank, &mesh->hosts);
+  free(mesh->places);
+  mesh->places = NULL;
+  return RF_OK;
 }
 
 static rf_status join_world(rf_mesh *mesh) {
@@ -285,6 +298,7 @@ void rf_mesh_destroy(rf_mesh *mesh) {
   free(mesh->note_requests);
   free(mesh->votes);
   free(mesh->places);
+  rf_hosts_destroy(&mesh->hosts);
   free(mesh->scratch);
   free(mesh);
 }
@@ -303,8 +317,8 @@ bool rf_mesh_is_valid(const rf_mesh *mesh) {
 
 size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   size_t bytes = sizeof *mesh + mesh->scratch_bytes;
-  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(rf_place)) +
-           sizeof(rf_vote);
+  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(int)) +
+           sizeof(rf_vote) + (size_t)mesh->hosts.n * RF_HOST_NAME;
   bytes += RF_FLIGHTS * sizeof *mesh->flights;
   for (int i = 0; i < RF_FLIGHTS; i++) {
     const rf_flight *flight = &mesh->flights[i];

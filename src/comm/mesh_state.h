@@ -4,6 +4,7 @@
 
 #include "base/phase.h"
 #include "base/process.h"
+#include "comm/host.h"
 #include "comm/mesh.h"
 #include "comm/progress.h"
 #include "kernel/cores.h"
@@ -91,24 +92,39 @@ typedef struct rf_note {
 /* What a rank brings to an agreement. */
 typedef struct rf_vote {
   int32_t status;
-  int32_t told; /* it met the failure itself and has sent notes of it */
+  int32_t met; /* the failure itself, rather than heard of it; in the second round, which follows where there is one: it
+                  has sent notes of it */
 } rf_vote;
 
-/* Where a rank runs. */
+/* Where a rank runs, in full: known while a mesh is opened. */
 typedef struct rf_place {
   char host[RF_HOST_NAME];
   char boot[RF_BOOT_NAME]; /* of the system that runs there, in whatever container; "": not known */
   rf_cores cores;          /* that it may use */
-  double quota;            /* of CPU time, in cores; infinity: none */
-  uint64_t quota_group;    /* the same for those that share it */
+  uint64_t quota_group;    /* the same for those that share a quota of CPU time */
 } rf_place;
 
 /* This rank's. */
 rf_place rf_place_find(void);
 
+/* What is kept of the places of all ranks. */
+typedef struct rf_hosts {
+  int n;
+  int *of_rank;                /* [ranks] numbers of hosts, in the order of their first ranks; NULL: imagined */
+  char (*names)[RF_HOST_NAME]; /* [n] */
+  rf_host_share share;         /* of this rank, as is the next */
+  int neighbours;              /* ranks on its machine, itself included */
+} rf_hosts;
+
+/* Memory for `ranks` of them; then what `rank` keeps. */
+rf_status rf_hosts_create(int ranks, rf_hosts *hosts);
+void rf_hosts_fill(const rf_place *places, int ranks, int rank, rf_hosts *hosts);
+void rf_hosts_destroy(rf_hosts *hosts);
+
 struct rf_mesh {
   rf_group groups[RF_SCOPES];
-  rf_place *places; /* [size] of all ranks; NULL: imagined */
+  rf_place *places; /* [size] while the mesh is opened, lent to MPI; then NULL */
+  rf_hosts hosts;
   MPI_Comm control; /* notes of failures and agreement */
   int sequence_rank, sequence_size, data_rank, data_size;
   int tags; /* how many there are */
@@ -129,6 +145,7 @@ struct rf_mesh {
   bool over;                  /* an agreement has ended with it: all ranks know */
   int notes;                  /* received */
   rf_note own_note;           /* lent to MPI */
+  bool told;                  /* it has been sent to all others */
   MPI_Request *note_requests; /* [size] */
   rf_vote *votes;             /* [size + 1], the own one last */
 };
@@ -136,9 +153,6 @@ struct rf_mesh {
 /* This rank stands still for others from here to there. what: static text. */
 void rf_waiting_start(rf_mesh *mesh, const char *what);
 void rf_waiting_end(rf_mesh *mesh);
-
-/* Waits for one of MPI's own requests as rf_flight_wait does. */
-rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request);
 
 /* Receives the notes that have come; fails as rf_flight_wait does where there is one, now or from before. */
 rf_status rf_alarm_check(rf_mesh *mesh);

@@ -41,19 +41,3 @@ rf_status rf_flight_wait(rf_flight *flight) {
   rf_flight_free(flight);
   return RF_OK;
 }
-
-static rf_status wait_for_request(rf_mesh *mesh, MPI_Request *request) {
-  for (int spin = 1;; spin++) {
-    int done = 0;
-    RF_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
-    if (done) return RF_OK;
-    RF_TRY(look_around(mesh, spin));
-  }
-}
-
-rf_status rf_request_wait(rf_mesh *mesh, const char *what, MPI_Request *request) {
-  rf_waiting_start(mesh, what);
-  const rf_status status = wait_for_request(mesh, request);
-  rf_waiting_end(mesh);
-  return status;
-}

@@ -256,7 +256,7 @@ static rf_status make_folder(bench *b) {
   char name[64], path[RF_MAX_PATH];
   char attempt[RF_ATTEMPT_LENGTH + 1] = "";
   if (rf_mesh_rank(b->mesh) == 0) rf_attempt_draw(attempt);
-  RF_TRY(rf_broadcast(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, attempt, sizeof attempt));
+  RF_TRY(rf_share(b->mesh, attempt, sizeof attempt));
   (void)snprintf(name, sizeof name, "reformer-bench-%s", attempt);
   rf_status status = b->options->folder[0] != '\0' ? rf_path_join(b->options->folder, name, path)
                                                    : rf_fail(RF_BAD_CONFIG, "--folder: found an empty path");

@@ -36,8 +36,8 @@ typedef struct rf_cluster {
 rf_status rf_cluster_write(const rf_cluster *cluster, const char *path);
 /* RF_BAD_CONFIG where the file is missing, is no JSON, or lacks a number. Without a precision it is full. */
 rf_status rf_cluster_read(const char *path, rf_cluster *cluster);
-/* Measures them on all ranks of the world for the configuration's widths, heads and rounds, at 4,096 tokens (fewer
- * where its length is less), and writes them to `path` (NULL: nowhere); prints them on standard output. Collective. */
+/* Measures them on all ranks of `mesh` for the configuration's widths, heads and rounds, at 4,096 tokens (fewer where
+ * its length is less), and writes them to `path` (NULL: nowhere); prints them on standard output. Collective. */
 rf_status rf_bench_cluster(const rf_config *config, rf_mesh *mesh, const char *path);
 
 #endif

@@ -5,14 +5,10 @@
 #include "comm/host.h"
 #include <string.h>
 
-static rf_status share(rf_mesh *mesh, void *data, int64_t bytes) {
-  return rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, data, bytes);
-}
-
 static rf_status compare_data(const rf_config *config, rf_mesh *mesh, const rf_data_identity *own) {
   rf_data_identity first = *own;
   const char *path = config->data.path, *host = rf_host_name(mesh, 0);
-  RF_TRY(share(mesh, &first, sizeof first));
+  RF_TRY(rf_share(mesh, &first, sizeof first));
   if (own->bytes != first.bytes)
     return rf_fail(
         RF_BAD_DATA,
@@ -35,7 +31,7 @@ static rf_status compare_rotations(const rf_config *config, rf_mesh *mesh) {
   } own = {0}, first;
   RF_TRY(rf_context(rf_file_hash(path, &own.hash, &own.size), "lsh.rotations"));
   first = own;
-  RF_TRY(share(mesh, &first, sizeof first));
+  RF_TRY(rf_share(mesh, &first, sizeof first));
   if (memcmp(&own, &first, sizeof own) == 0) return RF_OK;
   return rf_fail(RF_BAD_DATA,
                  "lsh.rotations: %s is not the file that rank 0 on host %s has under that name (%lld bytes here, %lld "

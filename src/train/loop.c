@@ -219,7 +219,7 @@ static rf_status open_saver(run *r) {
   for (int i = 0; i < r->state.n_arrays; i++) numbers += r->state.arrays[i].count;
   RF_TRY(rf_sum_integers(r->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &numbers));
   r->assumed_write_seconds = (double)numbers * sizeof(real) / assumed_speed;
-  return rf_broadcast(r->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, &r->skipped, sizeof r->skipped);
+  return rf_share(r->mesh, &r->skipped, sizeof r->skipped);
 }
 
 static rf_status prepare(run *r) {

@@ -10,11 +10,14 @@
 
 enum { MAX_PROCESSOR = 96 };
 
-/* 0: the system does not show it. */
+/* 0: the system does not show it. It is read once: all ranks of a host begin with it. */
 static uint64_t program_hash(void) {
-  uint64_t hash;
+  static bool read;
+  static uint64_t hash;
   int64_t size;
-  return rf_file_hash("/proc/self/exe", &hash, &size) == RF_OK ? hash : 0;
+  if (!read && rf_file_hash("/proc/self/exe", &hash, &size) != RF_OK) hash = 0;
+  read = true;
+  return hash;
 }
 
 /* "model name : ..." of the first processor; elsewhere the kind of machine. */
@@ -54,7 +57,7 @@ rf_status rf_machine_describe(rf_mesh *mesh, char *machine, int *other) {
   memset(machine, 0, RF_MAX_MACHINE);
   describe(machine);
   const uint64_t own = rf_hash(machine, RF_MAX_MACHINE);
-  RF_TRY(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, machine, RF_MAX_MACHINE));
+  RF_TRY(rf_share(mesh, machine, RF_MAX_MACHINE));
   double ranks_from = own != rf_hash(machine, RF_MAX_MACHINE) ? size - rf_mesh_rank(mesh) : 0; /* most: the lowest */
   RF_TRY(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &ranks_from));
   *other = size - (int)ranks_from;

@@ -66,12 +66,11 @@ rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t 
   *steps = NULL;
   if (rf_mesh_rank(mesh) == 0) status = list(folder, n, steps);
   status = rf_agree(mesh, status);
-  if (status == RF_OK) status = rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, n, sizeof *n);
+  if (status == RF_OK) status = rf_share(mesh, n, sizeof *n);
   if (status == RF_OK && !*steps && *n > 0 && !(*steps = malloc((size_t)*n * sizeof **steps)))
     status = rf_fail(RF_FAILED, "out of memory: names of %lld checkpoints", (long long)*n);
   status = rf_agree(mesh, status);
-  if (status == RF_OK && *n > 0)
-    status = rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, *steps, *n * (int64_t)sizeof **steps);
+  if (status == RF_OK && *n > 0) status = rf_share(mesh, *steps, *n * (int64_t)sizeof **steps);
   if (status != RF_OK) {
     free(*steps);
     *steps = NULL;
@@ -99,7 +98,7 @@ static rf_status compare_with_first(rf_mesh *mesh, rf_status own, const rf_check
   const char *attempt = own == RF_OK ? rf_checkpoint_info_of(checkpoint)->attempt : "";
   const char *host = rf_host_name(mesh, 0);
   (void)snprintf(first, sizeof first, "%s", attempt);
-  RF_TRY(rf_broadcast(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 0, first, sizeof first));
+  RF_TRY(rf_share(mesh, first, sizeof first));
   *status = own;
   if (first[0] == '\0' || strcmp(first, attempt) == 0) return RF_OK;
   if (own == RF_OK)

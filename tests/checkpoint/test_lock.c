@@ -106,6 +106,40 @@ static void test_a_lock_that_was_released_is_free_at_once(void **state) {
   }
 }
 
+/* As on a network file system that shows rank 0's lock late. */
+static void test_a_lock_that_shows_late_is_waited_for(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  rf_lock *lock;
+  int status;
+  char lock_path[512], other[512], attempt[32];
+  assert_ok(rf_lock_take(folder, RF_LOCK_BEST, &lock));
+  snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(lock));
+  snprintf(lock_path, sizeof lock_path, "%s/lock", folder);
+  snprintf(other, sizeof other, "%s/not-yet", folder);
+  assert_ok(rf_lock_see(folder, attempt, 0));
+  assert_int_equal(rename(lock_path, other), 0);
+  assert_int_equal(rf_lock_see(folder, attempt, 0.1), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "is not the one that rank 0 has locked"));
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    (void)usleep(300000);
+    _exit(rename(other, lock_path) != 0);
+  }
+  assert_ok(rf_lock_see(folder, attempt, 60));
+  assert_int_equal(rf_lock_see(folder, "0123456789abcdef", 0), RF_BAD_CONFIG);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  rf_lock_release(lock);
+  assert_true(rf_lock_patience("/proc") > 60); /* of which nothing is known */
+  snprintf(other, sizeof other, "%s/not/there", folder);
+  const double here = rf_lock_patience(folder);
+  assert_true(rf_lock_patience(other) <= here && rf_lock_patience(other) >= here); /* as the nearest folder above */
+  assert_true(rf_lock_patience("/not") <= rf_lock_patience("/") && rf_lock_patience("not") >= rf_lock_patience("."));
+  folder_remove(folder);
+}
+
 static void test_a_lease_is_renewed_as_long_as_its_owner_lives(void **state) {
   (void)state;
   const char *folder = folder_make();
@@ -364,6 +398,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_second_job_is_refused_until_the_first_is_dead),
     cmocka_unit_test(test_without_locks_a_lease_does_the_same),
     cmocka_unit_test(test_a_lock_that_was_released_is_free_at_once),
+    cmocka_unit_test(test_a_lock_that_shows_late_is_waited_for),
     cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
     cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
     cmocka_unit_test(test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once),

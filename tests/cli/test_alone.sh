@@ -97,6 +97,13 @@ for rank in 0 2; do
   done
 done
 export SLURM_PROCID=0
+# children of srun itself that were given nothing to meet by: each ends as it did, and the first speaks
+cp "$(command -v bash)" slurmstepd
+for rank in 0 1; do
+  checks=$((checks + 1))
+  found=$(SLURM_PROCID=$rank ./slurmstepd -c '"$0" --version; exit $?' "$PROGRAM" 2>&1)
+  [ "$? $(grep -c . <<<"$found")" = "0 $((1 - rank))" ] || fail "copy $rank of srun --mpi=none tells: $found"
+done
 # without job control it may be a script that srun started four times: four runs instead of one
 checks=$((checks + 1))
 ! "$PROGRAM" train tiny.yaml --run never >never.out 2>&1 || fail "what may be one of four runs trains"

@@ -104,6 +104,36 @@ static rf_status wait_for_all(rf_mesh *mesh, bool gather, const int64_t *first) 
   return rf_flight_wait(flight);
 }
 
+/* That all ranks have sent on a mesh of no more use. */
+static int64_t bytes_of_all(const rf_mesh *failed) {
+  int64_t bytes[RF_TRAFFIC_PURPOSES];
+  rf_traffic_read(failed, bytes);
+  rf_mesh *mesh = world();
+  int64_t sum = bytes[RF_TRAFFIC_OTHER];
+  assert_ok(rf_sum_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &sum));
+  rf_mesh_destroy(mesh);
+  return sum;
+}
+
+/* However many fail, and however far apart: notes of one rank go to the others, not of each to each. */
+static void test_a_failure_of_all_is_told_by_one(void **state) {
+  (void)state;
+  enum { NOTE = 1024, VOTES = 2 * 8 };
+  const int64_t others = rf_mpi_size() - 1;
+  for (int apart = 0; apart < 3; apart++) { /* together; one late; each at another time */
+    rf_mesh *mesh = world();
+    rf_traffic_reset(mesh);
+    if (apart == 1 && rf_mpi_rank() == others) (void)usleep(600000);
+    if (apart == 2) (void)usleep((useconds_t)(100000 * rf_mpi_rank()));
+    assert_int_equal(rf_agree(mesh, rf_fail(RF_BAD_CONFIG, "typo, rank %d", rf_mpi_rank())), RF_BAD_CONFIG);
+    if (rf_mpi_size() > 1) assert_string_equal(rf_error_message(), "typo, rank 0");
+    const int64_t sent = bytes_of_all(mesh), tellers = 3;
+    if (sent > tellers * others * NOTE + (others + 1) * others * VOTES)
+      fail_msg("%lld bytes were sent", (long long)sent);
+    rf_mesh_destroy(mesh);
+  }
+}
+
 /* The last test of the program: operations stay under way. One rank fails before it starts what the others wait for. */
 static void test_ranks_that_wait_for_a_failed_one_are_freed(void **state) {
   (void)state;
@@ -137,6 +167,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_gravest_failure_wins_and_of_equals_the_lowest_rank),
     cmocka_unit_test(test_after_a_failure_nothing_starts),
     cmocka_unit_test(test_a_failure_right_after_an_agreement_belongs_to_the_next),
+    cmocka_unit_test(test_a_failure_of_all_is_told_by_one),
     cmocka_unit_test(test_ranks_that_wait_for_a_failed_one_are_freed),
 };
 

@@ -85,24 +85,53 @@ static void test_ranks_know_each_others_hosts(void **state) {
   rf_host_of_ranks(mesh, host, &hosts);
   assert_int_equal(hosts, 1);
   for (int r = 0; r < rf_mpi_size(); r++) assert_int_equal(host[r], 0);
-  const int last = rf_mpi_size() - 1, sharers = rf_host_share_of(mesh).sharers;
-  const bool is_last = rf_mpi_rank() == last;
-  strcpy(mesh->places[last].host, "a container");
-  rf_host_of_ranks(mesh, host, &hosts);
-  assert_int_equal(hosts, last > 0 ? 2 : 1); /* links between them, */
-  assert_int_equal(rf_host_ranks(mesh), rf_mpi_size());
-  assert_int_equal(rf_host_share_of(mesh).sharers, sharers); /* and yet the same memory and cores */
-  strcpy(mesh->places[last].host, mesh->places[0].host);
-  strcpy(mesh->places[last].boot, "another system");
-  rf_host_of_ranks(mesh, host, &hosts);
-  assert_int_equal(hosts, last > 0 ? 2 : 1); /* of one name, but not one host */
-  assert_int_equal(rf_host_ranks(mesh), is_last ? 1 : last);
-  if (is_last) assert_int_equal(rf_host_share_of(mesh).sharers, 1);
-  for (int r = 0; r <= last; r++) mesh->places[r].boot[0] = '\0';
-  assert_int_equal(rf_host_ranks(mesh), rf_mpi_size()); /* where systems have no number the name has to do */
   rf_mesh_destroy(mesh);
   assert_int_equal(rf_host_ranks(NULL), 1);
   assert_int_equal(rf_host_share_of(NULL).sharers, 1);
+}
+
+enum { PLACES = 6 };
+
+/* As rank `rank` would see ranks in those places. */
+static void see_hosts(const rf_place *places, int rank, rf_hosts *hosts) {
+  rf_hosts_destroy(hosts);
+  assert_ok(rf_hosts_create(PLACES, hosts));
+  rf_hosts_fill(places, PLACES, rank, hosts);
+}
+
+static void test_hosts_are_told_by_name_and_system(void **state) {
+  (void)state;
+  rf_hosts hosts = {0};
+  rf_place places[PLACES];
+  for (int r = 0; r < PLACES; r++) places[r] = rf_place_find();
+  const int last = PLACES - 1;
+  see_hosts(places, 2, &hosts);
+  assert_int_equal(hosts.n, 1);
+  assert_int_equal(hosts.neighbours, PLACES);
+  assert_int_equal(hosts.share.sharers, PLACES);
+  assert_int_equal(hosts.share.turn, 2);
+  assert_true(hosts.share.alike);
+  strcpy(places[last].host, "a container");
+  strcpy(places[1].host, "a container");
+  see_hosts(places, 0, &hosts);
+  assert_int_equal(hosts.n, 2); /* links between them, */
+  for (int r = 0; r < PLACES; r++) assert_int_equal(hosts.of_rank[r], r == 1 || r == last);
+  assert_string_equal(hosts.names[1], "a container");
+  assert_int_equal(hosts.neighbours, PLACES);
+  assert_int_equal(hosts.share.sharers, PLACES); /* and yet the same memory and cores */
+  strcpy(places[1].host, places[0].host);
+  strcpy(places[last].host, places[0].host);
+  strcpy(places[last].boot, "another system");
+  see_hosts(places, 0, &hosts);
+  assert_int_equal(hosts.n, 2); /* of one name, but not one host */
+  assert_int_equal(hosts.neighbours, last);
+  see_hosts(places, last, &hosts);
+  assert_int_equal(hosts.neighbours, 1);
+  assert_int_equal(hosts.share.sharers, 1);
+  for (int r = 0; r < PLACES; r++) places[r].boot[0] = '\0';
+  see_hosts(places, 0, &hosts);
+  assert_int_equal(hosts.neighbours, PLACES); /* where systems have no number the name has to do */
+  rf_hosts_destroy(&hosts);
 }
 
 static void assert_refused(rf_status status, const char *const *words) {
@@ -221,6 +250,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_one_rank_brings_to_the_opening_all_hear),
     cmocka_unit_test(test_a_call_of_mpi_that_fails_comes_back),
     cmocka_unit_test(test_ranks_know_each_others_hosts),
+    cmocka_unit_test(test_hosts_are_told_by_name_and_system),
     cmocka_unit_test(test_a_mesh_that_does_not_fit_says_what_would),
     cmocka_unit_test(test_a_launcher_of_another_library_is_found_out),
     cmocka_unit_test(test_spans_are_even_whole_and_know_their_owner),

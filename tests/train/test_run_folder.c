@@ -125,7 +125,7 @@ static void test_a_folder_in_which_no_run_was_begun_goes_again(void **state) {
   const char *path = path_of("in_vain");
   assert_int_equal(rf_run_folder_open(path, &folder), RF_OK);
   assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_OK);
-  assert_int_equal(rf_lock_see(path, rf_lock_attempt(folder.lock)), RF_OK);
+  assert_int_equal(rf_lock_see(path, rf_lock_attempt(folder.lock), 0), RF_OK);
   assert_int_equal(access(path, F_OK), 0);
   rf_run_folder_close(&folder);
   assert_int_equal(access(path, F_OK), -1);
