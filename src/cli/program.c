@@ -90,14 +90,14 @@ static rf_status run(call *c) {
   return run_command(c, command);
 }
 
-/* Before any copy ends all have heard how: the launcher ends the others at the first that failed, and those whose
- * command needs the ranks would wait for one that ended well. Copies that cannot meet end each by itself. */
+/* Before any copy ends with a failure all have heard of it: the launcher ends the others at the first that does. Copies
+ * that cannot meet end each by itself, and so do those whose command ended well without MPI: in a script under mpirun the
+ * next command may be one that needs it, which can be started once. */
 static rf_status tell_copies(call *c, rf_status status) {
-  if (c->launch.ranks <= 1 || c->joined || rf_launch_is_bare(&c->launch)) return status;
+  if (status == RF_OK || c->launch.ranks <= 1 || c->joined || rf_launch_is_bare(&c->launch)) return status;
   char *message = strdup(rf_error_message());
   rf_status joined = join(c);
-  if (joined == RF_OK && status != RF_OK) (void)rf_fail(status, "%s", message ? message : "out of memory");
-  if (joined == RF_OK) joined = rf_agree(*c->mesh, status);
+  if (joined == RF_OK) joined = rf_agree(*c->mesh, rf_fail(status, "%s", message ? message : "out of memory"));
   free(message);
   return joined;
 }

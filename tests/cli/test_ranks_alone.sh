@@ -54,6 +54,10 @@ aside apart 2 "error: rank 0 on host $host: none.yaml: cannot be opened" -- trai
 aside apart 2 "error: empty.yaml: found nothing" -- bench step empty.yaml
 aside apart 2 "error: rank 0 on host $host: /dev/full: longer than 1 MiB" -- train /dev/full --run "$work/never"
 
+# --- a script under mpirun, whose first commands need no ranks, on one of them or all ---
+printf '%s\n' '#!/bin/sh' '"$1" --version >/dev/null || exit' '[ "$OMPI_COMM_WORLD_RANK" = 0 ] || "$1" help config >/dev/null || exit' 'exec "$@"' >job.sh
+aside launch 0 "checkpoint $work/script/checkpoints/step-00000002" -- -n 2 --wdir here sh "$work/job.sh" "$PROGRAM" train tiny.yaml --run "$work/script"
+
 # --- one command line, one program ---
 sed 's/steps: 2/steps: 3/' here/tiny.yaml >here/other.yaml
 train="train tiny.yaml --run $work/never"
@@ -61,8 +65,6 @@ aside differ 2 "$told" "differs from that of rank 0 on host $host in word 2: fou
 aside differ 2 "$told" "in word 5: found nothing, there -s" -- "$train -s training.seed=3" "$train"
 aside differ 2 "$told" "in word 6: found optimizer.lr=2, there optimizer.lr=1" -- "$train -s optimizer.lr=1" "$train -s optimizer.lr=2"
 aside differ 2 "$told" "in word 1: found bench, there train" -- "$train" "bench step tiny.yaml"
-aside differ 2 "$told" "in word 1: found --version, there train" -- "$train" "--version"
-aside differ 2 "$told" "in word 1: found train, there help" -- "help" "$train"
 aside differ 2 "$told" "in word 5: found --wrong, there nothing" -- "$train" "$train --wrong"
 aside differ 2 "$told" "in word 2: found nothing" -- "$train" "train"
 { cat "$PROGRAM"; echo; } >another && chmod +x another
