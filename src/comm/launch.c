@@ -1,6 +1,6 @@
 #include "comm/launch.h"
 #include "base/log.h"
-#include <errno.h>
+#include "base/text.h"
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,14 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The whole number in a variable; -1 where there is none. */
-static int64_t number_in(const char *variable) {
+/* A count or a place, from a variable; -1 where there is none. */
+static int64_t count_in(const char *variable) {
   const char *text = getenv(variable);
-  if (!text || *text == '\0') return -1;
-  char *end;
-  errno = 0;
-  const long long value = strtoll(text, &end, 10);
-  return errno == 0 && *end == '\0' && value >= 0 ? value : -1;
+  int64_t number = -1;
+  const char *end = text ? rf_text_whole(text, &number) : NULL;
+  return end && *end == '\0' && number >= 0 ? number : -1;
 }
 
 static bool is_set(const char *variable) { return getenv(variable) != NULL; }
@@ -31,7 +29,7 @@ static const struct launcher {
 
 static const struct launcher *find_launcher(void) {
   for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++)
-    if (number_in(launchers[i].size) > 0 && number_in(launchers[i].rank) >= 0) return &launchers[i];
+    if (count_in(launchers[i].size) > 0 && count_in(launchers[i].rank) >= 0) return &launchers[i];
   return NULL;
 }
 
@@ -62,7 +60,7 @@ static bool is_child_of_srun(void) {
 
 static rf_launch launch_of(const struct launcher *launcher) {
   if (!launcher) return (rf_launch){0, 0, NULL};
-  return (rf_launch){number_in(launcher->size), number_in(launcher->rank), launcher->size};
+  return (rf_launch){count_in(launcher->size), count_in(launcher->rank), launcher->size};
 }
 
 rf_launch rf_launch_read(void) {
