@@ -92,14 +92,23 @@ static void leave_step(void) {
   for (size_t i = 0; i < sizeof of_step / sizeof *of_step; i++) (void)unsetenv(of_step[i]);
 }
 
-/* What the environment says already stays. */
+/* What the environment says of networks and devices is for the ranks of a launcher. Of what MPI cannot use alone, or
+ * does not find, it dies before anybody can say why. */
 static rf_status start_alone(void) {
   static const char *const alone[][2] = {{"OMPI_MCA_ess_singleton_isolated", "1"},
                                          {"OMPI_MCA_orte_create_session_dirs", "0"},
                                          {"OMPI_MCA_pml", "ob1"},
                                          {"OMPI_MCA_btl", "self"}};
+  static const char *const of_ranks[] = {"OMPI_MCA_coll",
+                                         "OMPI_MCA_bml",
+                                         "OMPI_MCA_mpool",
+                                         "OMPI_MCA_rcache",
+                                         "OMPI_MCA_op",
+                                         "OMPI_MCA_mpi_cuda_support",
+                                         "OMPI_MCA_opal_cuda_support"};
+  for (size_t i = 0; i < sizeof of_ranks / sizeof *of_ranks; i++) (void)unsetenv(of_ranks[i]);
   for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-    if (setenv(alone[i][0], alone[i][1], 0) != 0)
+    if (setenv(alone[i][0], alone[i][1], 1) != 0)
       return rf_fail(RF_FAILED, "out of memory: %s cannot be set", alone[i][0]);
   return RF_OK;
 }
