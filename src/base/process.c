@@ -1,4 +1,5 @@
 #include "base/process.h"
+#include "base/text.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ int64_t rf_process_peak_bytes(void) {
 
 /* The number behind a word at the start of a line of a file, or the first number of the file where the word is NULL;
  * -1: not there. */
-static int64_t number_of(const char *path, const char *word) {
+static int64_t file_number(const char *path, const char *word) {
   char line[256];
   int64_t number = -1;
   FILE *file = fopen(path, "re");
@@ -31,9 +32,7 @@ static int64_t number_of(const char *path, const char *word) {
   const size_t length = word ? strlen(word) : 0;
   while (number < 0 && fgets(line, sizeof line, file)) {
     if (word && strncmp(line, word, length) != 0) continue;
-    char *end = NULL;
-    const long long value = strtoll(line + length, &end, 10);
-    if (end != line + length) number = value;
+    (void)rf_text_whole(line + length, &number);
     if (!word) break;
   }
   (void)fclose(file);
@@ -93,17 +92,17 @@ static const struct memory_files {
     {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "},
 };
 
-static int64_t number_in(const char *folder, const char *name, const char *word) {
+static int64_t group_number(const char *folder, const char *name, const char *word) {
   char path[GROUP_PATH + 64];
   (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-  return number_of(path, word);
+  return file_number(path, word);
 }
 
 /* What the group leaves: its limit less what is in use and cannot be dropped. left: int64_t; -1: no limit so far. */
 static void look_for_memory(void *left, const char *folder, bool old) {
   const struct memory_files *files = &memory_files[old];
-  const int64_t limit = number_in(folder, files->limit, NULL), used = number_in(folder, files->use, NULL);
-  const int64_t cache = number_in(folder, "memory.stat", files->cache);
+  const int64_t limit = group_number(folder, files->limit, NULL), used = group_number(folder, files->use, NULL);
+  const int64_t cache = group_number(folder, "memory.stat", files->cache);
   if (limit < 0 || used < 0) return;
   const int64_t here = limit - used + (cache > 0 ? cache : 0);
   *(int64_t *)left = least(*(int64_t *)left, here > 0 ? here : 0);
@@ -121,8 +120,8 @@ static void look_for_quota(void *context, const char *folder, bool old) {
   long long time = -1, period = -1;
   struct stat about;
   if (old) {
-    time = number_in(folder, "cpu.cfs_quota_us", NULL);
-    period = number_in(folder, "cpu.cfs_period_us", NULL);
+    time = group_number(folder, "cpu.cfs_quota_us", NULL);
+    period = group_number(folder, "cpu.cfs_period_us", NULL);
   } else {
     (void)snprintf(path, sizeof path, "%s/cpu.max", folder);
     FILE *file = fopen(path, "re");
@@ -141,7 +140,7 @@ double rf_process_cpu_quota(const char *root, uint64_t *group) {
 }
 
 int64_t rf_process_available_bytes(void) {
-  const int64_t kibibytes = number_of("/proc/meminfo", "MemAvailable:");
+  const int64_t kibibytes = file_number("/proc/meminfo", "MemAvailable:");
   int64_t left = kibibytes < 0 ? -1 : kibibytes * 1024;
   look_at_groups("", "memory", look_for_memory, &left);
   return left < 0 ? 0 : left;

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -99,6 +100,18 @@ char *rf_text_plain(const unsigned char *bytes, size_t count, char *shown) {
   }
   *shown = '\0';
   return shown;
+}
+
+const char *rf_text_whole(const char *text, int64_t *number) {
+  char *end = NULL;
+  const int before = errno;
+  errno = 0;
+  const long long value = strtoll(text, &end, 10);
+  const bool fits = errno == 0;
+  errno = before;
+  if (end == text || !fits) return NULL;
+  *number = value;
+  return end;
 }
 
 const char *rf_text_real(double value, char *buffer, size_t size) {

@@ -3,6 +3,7 @@
 #define RF_BASE_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Fewest single-letter insertions, deletions, replacements and swaps of neighbours that turn one word
  * into the other (Damerau-Levenshtein, optimal string alignment). Words longer than 63 letters are
@@ -24,6 +25,10 @@ const char *rf_text_show(const char *text, char *buffer, size_t size);
  * that command a terminal, and those that are no UTF-8) becomes \xNN. shown: [4 * count + 1]. Returns the text's end.
  */
 char *rf_text_plain(const unsigned char *bytes, size_t count, char *shown);
+
+/* The whole number, in decimal, that a text begins with, behind blanks and a sign if there are any. Returns what
+ * follows it; NULL, and *number stays: there is none, or none that 64 bits hold. errno stays. */
+const char *rf_text_whole(const char *text, int64_t *number);
 
 /* The shortest decimal that reads back as exactly `value`. Returns buffer; 32 bytes do. */
 const char *rf_text_real(double value, char *buffer, size_t size);

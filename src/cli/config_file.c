@@ -17,7 +17,10 @@ typedef struct rf_reader {
   bool from_set; /* the document is the value of a --set */
   yaml_document_t *document;
   bool fills_gaps;        /* ... which leaves every key that was given already */
+  bool merging;           /* the walk that reads what sections merge, behind the one that reads their own keys */
+  int layer;              /* counts the maps that are read, each with the sections in it */
   int first[RF_MAX_KEYS]; /* line of the document on which a key is given; 0: not yet */
+  int by[RF_MAX_KEYS];    /* ... and by which layer */
 } rf_reader;
 
 /* A list or map whose end is told by a bracket, not by what follows. */
@@ -48,8 +51,11 @@ static rf_status refuse_second(const rf_reader *reader, const yaml_node_t *node,
 
 static rf_status read_key(rf_reader *reader, const yaml_node_t *key_node, const yaml_node_t *node, int index) {
   const rf_key *key = rf_key_at(index);
+  if (reader->merging) return RF_OK;
+  if (reader->first[index] > 0 && reader->by[index] < reader->layer) return RF_OK; /* which counts before this one */
   if (reader->first[index] > 0) return refuse_second(reader, key_node, key->path, reader->first[index]);
   reader->first[index] = line_of(key_node);
+  reader->by[index] = reader->layer;
   if (reader->fills_gaps && reader->origin->line[index] != 0) return RF_OK;
   /* What programs write where they have no value. One that is left out, as in "chunk:", is a slip. */
   if (rf_value_is_null(node) && node->data.scalar.length > 0) {
@@ -84,27 +90,15 @@ static rf_status read_entry(rf_reader *reader, const yaml_node_t *key_node, cons
             rf_fail(RF_BAD_CONFIG, "found %s; allowed: a map of keys", rf_value_name(node, name)));
 }
 
-/* Names alone, so that a section is given once too. One that is spelled otherwise is found by its keys. */
-static rf_status refuse_second_name(const rf_reader *reader, const rf_yaml_pairs *pairs, int i, const char *path) {
-  const char *name = rf_value_text(pairs->pair[i].key);
-  for (int k = 0; k < i; k++) {
-    const char *other = rf_value_text(pairs->pair[k].key);
-    if (other && strcmp(name, other) == 0)
-      return refuse_second(reader, pairs->pair[i].key, path, line_of(pairs->pair[k].key));
-  }
-  return RF_OK;
-}
-
-static rf_status read_pair(rf_reader *reader, const rf_yaml_pairs *pairs, int i, const char *section) {
-  const yaml_node_t *key = pairs->pair[i].key;
+static rf_status read_pair(rf_reader *reader, const rf_yaml_pair *pair, const char *section) {
+  const yaml_node_t *key = pair->key;
   const char *name = rf_value_text(key);
   char path[LONGEST_PATH], found[RF_MAX_VALUE_NAME];
   if (!name || name[0] == '\0' || strlen(section) + strlen(name) + 2 > LONGEST_PATH / 2)
     return at(reader, key, section,
               rf_fail(RF_BAD_CONFIG, "found %s where the name of a key belongs", rf_value_name(key, found)));
   (void)snprintf(path, sizeof path, "%s%s%s", section, section[0] != '\0' ? "." : "", name);
-  RF_TRY(refuse_second_name(reader, pairs, i, path));
-  return read_entry(reader, key, pairs->pair[i].value, path);
+  return read_entry(reader, key, pair->value, path);
 }
 
 /* Room for anchors: what stands under x-... at the top is nobody's setting. */
@@ -113,12 +107,28 @@ static bool is_passed_over(const char *section, const yaml_node_t *key) {
   return section[0] == '\0' && name && strncmp(name, "x-", 2) == 0;
 }
 
+static rf_status read_pairs(rf_reader *reader, const rf_yaml_pairs *pairs, int layer, const char *section) {
+  for (int i = 0; i < pairs->n; i++)
+    if (pairs->pair[i].layer == layer && !is_passed_over(section, pairs->pair[i].key))
+      RF_TRY(read_pair(reader, &pairs->pair[i], section));
+  return RF_OK;
+}
+
+/* A map's own keys count before what it merges however either is spelled. So all own keys are read before anything that
+ * is merged: two walks, the second of which finds the merges, those of the inner sections first. What is merged is read
+ * likewise. Within one map and its sections a key is given once; between two of them the first counts. */
 static rf_status read_section(rf_reader *reader, const yaml_node_t *node, const char *section) {
   rf_yaml_pairs pairs;
   rf_yaml_pairs_of(reader->document, node, &pairs);
   if (pairs.wrong) return at(reader, pairs.wrong, section, rf_fail(RF_BAD_CONFIG, "%s", pairs.problem));
-  for (int i = 0; i < pairs.n; i++)
-    if (!is_passed_over(section, pairs.pair[i].key)) RF_TRY(read_pair(reader, &pairs, i, section));
+  RF_TRY(read_pairs(reader, &pairs, 0, section));
+  for (int layer = 1; reader->merging && layer < pairs.layers; layer++) {
+    reader->layer++;
+    reader->merging = false;
+    RF_TRY(read_pairs(reader, &pairs, layer, section));
+    reader->merging = true;
+    RF_TRY(read_pairs(reader, &pairs, layer, section));
+  }
   return RF_OK;
 }
 
@@ -183,6 +193,9 @@ static rf_status with_document(const char *text, size_t length, const char *wher
   with.document = &document;
   rf_status status = reader->from_set ? check_whole(&with, text, where) : RF_OK;
   if (status == RF_OK) status = read_root(&with, where, path);
+  with.merging = true;
+  if (status == RF_OK) status = read_root(&with, where, path);
+  if (status == RF_OK) status = rf_yaml_check_names(&source, &document);
   yaml_document_delete(&document);
   return status;
 }

@@ -1,7 +1,6 @@
 #include "cli/options.h"
 #include "base/text.h"
 #include <assert.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,10 +146,9 @@ rf_status rf_arguments_int(const rf_arguments *arguments, const char *option, in
   const char *text = rf_arguments_value(arguments, option);
   *value = otherwise;
   if (!text) return RF_OK;
-  char *end = NULL;
-  errno = 0;
-  long long number = strtoll(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || number < low || number > high) {
+  int64_t number = 0;
+  const char *end = rf_text_whole(text, &number);
+  if (!end || *end != '\0' || number < low || number > high) {
     return rf_fail(RF_BAD_CONFIG, "--%s: found '%.64s'; allowed: a whole number from %lld to %lld", option, text,
                    (long long)low, (long long)high);
   }

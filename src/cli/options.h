@@ -26,7 +26,7 @@ typedef struct rf_command {
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;
-  bool many;  /* runs on many ranks, or one: MPI is started for it; for the others where several copies must meet */
+  bool many;  /* runs on many ranks, or one: MPI is started for it; for others where copies failed */
   bool alone; /* runs on one: refused where a launcher started more; neither: more do as one */
   rf_status (*run)(const rf_arguments *arguments);
 } rf_command;

@@ -1,6 +1,7 @@
 #include "cli/threads.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "comm/host.h"
 #include "kernel/cores.h"
 #include <cblas.h>
@@ -24,8 +25,8 @@ int rf_threads_fitting(const rf_threads_room *room) {
  * OpenBLAS that was built with it sets the number, too. */
 static int asked_for(void) {
   const char *text = getenv("OMP_NUM_THREADS");
-  char *end;
-  const long number = text ? strtol(text, &end, 10) : 0;
+  int64_t number = 0;
+  const char *end = text ? rf_text_whole(text, &number) : NULL;
   if (number < 1 || number > MOST_THREADS) return 0;
   end += strspn(end, " \t");
   return *end == '\0' || *end == ',' ? (int)number : 0;

@@ -1,7 +1,7 @@
 #include "cli/value.h"
 #include "base/text.h"
 #include <ctype.h>
-#include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,25 +49,56 @@ static bool has_leading_zero(const char *text) {
   return text[0] == '0' && isdigit((unsigned char)text[1]);
 }
 
+static const char decimal[] = "+-.0123456789eE";
+
 /* Decimals only: strtod would take hexadecimal numbers, inf and nan. */
 static bool read_decimal(const char *text, double *value) {
   char *end = NULL;
-  if (strspn(text, "+-.0123456789eE") != strlen(text) || has_leading_zero(text)) return false;
+  if (strspn(text, decimal) != strlen(text) || has_leading_zero(text)) return false;
   *value = strtod(text, &end);
   return end != text && *end == '\0' && isfinite(*value);
 }
 
-/* Also what programs write for whole numbers that they hold as reals: 1e3, 1000.0. */
-static bool read_whole(const char *text, int64_t *value) {
-  const double most = 9007199254740992; /* 2^53: above, not every whole number is a real */
+/* A decimal without a sign, from its digits. Zeros at its end are kept back, as they may stand behind the point. */
+static bool add_up(const char *text, uint64_t *value) {
+  long shift = 0, zeros = 0;
+  bool behind_point = false;
+  for (*value = 0; *text == '.' || isdigit((unsigned char)*text); text++) {
+    if (*text == '.') {
+      behind_point = true;
+      continue;
+    }
+    shift -= behind_point;
+    zeros++;
+    if (*text == '0') continue;
+    for (; zeros > 0; zeros--)
+      if (__builtin_mul_overflow(*value, 10, value)) return false;
+    if (__builtin_add_overflow(*value, (uint64_t)(*text - '0'), value)) return false;
+  }
+  if (*value == 0) return true;
+  const long exponent = *text != '\0' ? strtol(text + 1, NULL, 10) : 0;
+  if (exponent < -INT_MAX || exponent > INT_MAX || shift + zeros + exponent < 0) return false;
+  for (shift += zeros + exponent; shift > 0; shift--)
+    if (__builtin_mul_overflow(*value, 10, value)) return false;
+  return true;
+}
+
+/* Also what programs write for whole numbers that they hold as reals: 1e3, 1000.0; but only one that is a real: where
+ * it was rounded nobody knows which number was meant. */
+static bool read_natural(const char *text, uint64_t *value) {
   double real = 0;
-  char *end = NULL;
-  if (!read_decimal(text, &real)) return false;
-  errno = 0;
-  *value = strtoll(text, &end, 10);
-  if (*end == '\0') return errno == 0;
-  *value = (int64_t)(fabs(real) <= most ? real : 0);
-  return fabs(real) <= most && (double)*value == real;
+  text += *text == '+';
+  if (*text == '-' || *text == '+' || !read_decimal(text, &real) || !add_up(text, value)) return false;
+  if (strspn(text, "0123456789") == strlen(text)) return true;
+  return (double)*value < 0x1p64 && (uint64_t)(double)*value == *value;
+}
+
+static bool read_whole(const char *text, int64_t *value) {
+  const bool negative = *text == '-';
+  uint64_t size = 0;
+  if ((negative && text[1] == '+') || !read_natural(text + negative, &size) || size > INT64_MAX) return false;
+  *value = negative ? -(int64_t)size : (int64_t)size;
+  return true;
 }
 
 static bool read_int(const rf_key *key, const yaml_node_t *node, int64_t *value) {
@@ -90,24 +121,22 @@ static bool read_bytes(const yaml_node_t *node, int64_t *value) {
     *value = RF_MEMORY_AUTO;
     return true;
   }
-  if (!text || !isdigit((unsigned char)text[0]) || has_leading_zero(text)) return false;
-  char *end = NULL;
-  errno = 0;
-  const unsigned long long number = strtoull(text, &end, 10);
+  char number[64];
+  const size_t length = text ? strspn(text, decimal) : 0;
+  if (length == 0 || length >= sizeof number) return false;
+  memcpy(number, text, length);
+  number[length] = '\0';
   int unit = 0;
-  while (unit < 5 && strcmp(end, units[unit]) != 0) unit++;
-  if (errno != 0 || unit == 5 || number > (unsigned long long)INT64_MAX >> (10 * unit)) return false;
-  *value = (int64_t)(number << (10 * unit));
+  uint64_t size = 0;
+  while (unit < 5 && strcmp(text + length, units[unit]) != 0) unit++;
+  if (unit == 5 || !read_natural(number, &size) || size > (uint64_t)INT64_MAX >> (10 * unit)) return false;
+  *value = (int64_t)(size << (10 * unit));
   return true;
 }
 
 static bool read_seed(const yaml_node_t *node, uint64_t *value) {
   const char *text = rf_value_text(node);
-  if (!text || !isdigit((unsigned char)text[0]) || has_leading_zero(text)) return false;
-  char *end = NULL;
-  errno = 0;
-  *value = strtoull(text, &end, 10);
-  return errno == 0 && *end == '\0';
+  return text && read_natural(text, value);
 }
 
 static bool read_real(const rf_key *key, const yaml_node_t *node, double *value) {
@@ -143,6 +172,17 @@ static bool read_word(const rf_key *key, const yaml_node_t *node, int *value) {
   return false;
 }
 
+static bool read_choice(const rf_key *key, const yaml_node_t *node, int *value) {
+  const char *text = rf_value_text(node);
+  int64_t number = 0;
+  if (!text || !read_whole(text, &number)) return false;
+  for (int i = 0; key->words[i]; i++) {
+    *value = atoi(key->words[i]);
+    if (*value == number) return true;
+  }
+  return false;
+}
+
 static bool read_text(const yaml_node_t *node, char *value) {
   const char *text = rf_value_text(node);
   if (!text || strlen(text) >= RF_MAX_PATH) return false;
@@ -166,7 +206,6 @@ static bool read_rotations(const rf_key *key, const yaml_node_t *node, int *kind
 /* An entry of a list, or the value itself where it is no list. */
 static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *config, int item) {
   void *field = (char *)config + key->offset;
-  int number = 0;
   switch (key->kind) {
   case RF_KEY_INT:
   case RF_KEY_INTS: return read_int(key, node, (int64_t *)field + item);
@@ -177,10 +216,7 @@ static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *conf
   case RF_KEY_BOOL: return read_bool(node, field);
   case RF_KEY_WORD:
   case RF_KEY_WORDS: return read_word(key, node, (int *)field + item);
-  case RF_KEY_NUMBER:
-    if (!read_word(key, node, &number)) return false;
-    *(int *)field = atoi(key->words[number]);
-    return true;
+  case RF_KEY_NUMBER: return read_choice(key, node, field);
   case RF_KEY_TEXT: return read_text(node, field);
   case RF_KEY_ROTATIONS: return read_rotations(key, node, field, (char *)config + key->file);
   }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* libyaml's time grows with the square of either: 500,000 brackets take it minutes. */
-enum { MOST_DEPTH = 32, MOST_ANCHORS = 1000 };
+enum { MOST_DEPTH = 32, MOST_ANCHORS = 1000, MOST_SHOWN = 96 };
 
 /* --- what libyaml has to say ------------------------------------------------------------------------- */
 
@@ -137,19 +137,23 @@ typedef struct merging {
   const yaml_node_t *seen[RF_YAML_MOST_PAIRS]; /* maps that are merged */
 } merging;
 
+static const char too_many_keys[] = "found more than 256 keys in one map; allowed: those of reformer help config";
+
 static bool is_merge(const yaml_node_t *key) {
   return key->type == YAML_SCALAR_NODE && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
          strcmp((const char *)key->data.scalar.value, "<<") == 0;
 }
 
 static bool is_same_name(const yaml_node_t *a, const yaml_node_t *b) {
-  return a->type == YAML_SCALAR_NODE && b->type == YAML_SCALAR_NODE && a->data.scalar.length == b->data.scalar.length &&
+  return a->type == YAML_SCALAR_NODE && b->type == YAML_SCALAR_NODE && is_merge(a) == is_merge(b) &&
+         a->data.scalar.length == b->data.scalar.length &&
          memcmp(a->data.scalar.value, b->data.scalar.value, a->data.scalar.length) == 0;
 }
 
-static bool has_name(const rf_yaml_pairs *pairs, const yaml_node_t *key) {
+/* Whether another map than the one of this layer has the name. */
+static bool has_name(const rf_yaml_pairs *pairs, const yaml_node_t *key, int layer) {
   for (int i = 0; i < pairs->n; i++)
-    if (is_same_name(pairs->pair[i].key, key)) return true;
+    if (pairs->pair[i].layer != layer && is_same_name(pairs->pair[i].key, key)) return true;
   return false;
 }
 
@@ -158,16 +162,17 @@ static void find_wrong(const merging *m, const yaml_node_t *key, const char *pro
   m->pairs->problem = problem;
 }
 
-/* A map's pairs without its merges. merged: names that are there already stay what they are. */
-static void add_pairs(const merging *m, const yaml_node_t *map, bool merged) {
+/* The pairs of the map that was seen last, without its merges: names that are there already stay what they are. */
+static void add_pairs(const merging *m, const yaml_node_t *map) {
   const yaml_node_pair_t *end = map->data.mapping.pairs.top;
   for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start; pair < end && !m->pairs->wrong; pair++) {
     const yaml_node_t *key = yaml_document_get_node(m->document, pair->key);
-    if (is_merge(key) || (merged && has_name(m->pairs, key))) continue;
+    if (is_merge(key) || has_name(m->pairs, key, m->n_seen - 1)) continue;
     if (m->pairs->n == RF_YAML_MOST_PAIRS)
-      find_wrong(m, key, "found more than 256 keys in one map; allowed: those of reformer help config");
+      find_wrong(m, key, too_many_keys);
     else
-      m->pairs->pair[m->pairs->n++] = (rf_yaml_pair){key, yaml_document_get_node(m->document, pair->value)};
+      m->pairs->pair[m->pairs->n++] =
+          (rf_yaml_pair){key, yaml_document_get_node(m->document, pair->value), m->n_seen - 1};
   }
 }
 
@@ -182,7 +187,7 @@ static void add_merged(merging *m, const yaml_node_t *map, const yaml_node_t *ke
     return;
   }
   m->seen[m->n_seen++] = map;
-  add_pairs(m, map, true);
+  add_pairs(m, map);
   add_merges(m, map);
 }
 
@@ -206,6 +211,43 @@ void rf_yaml_pairs_of(yaml_document_t *document, const yaml_node_t *map, rf_yaml
   merging m = {.document = document, .pairs = pairs, .n_seen = 1, .seen = {map}};
   pairs->n = 0;
   pairs->wrong = NULL;
-  add_pairs(&m, map, false);
+  add_pairs(&m, map);
   add_merges(&m, map);
+  pairs->layers = m.n_seen;
+}
+
+/* --- names that stand twice, which libyaml lets pass --------------------------------------------------- */
+
+static size_t line_of(const yaml_node_t *node) { return node->start_mark.line + 1; }
+
+static rf_status refuse_second(const rf_yaml_text *source, const yaml_node_t *first, const yaml_node_t *second) {
+  char shown[MOST_SHOWN];
+  (void)rf_text_show((const char *)second->data.scalar.value, shown, sizeof shown);
+  const char *list = is_merge(second) ? "; allowed: one, of a list: <<: [*a, *b]" : "; keep one";
+  if (!source->has_lines)
+    return rf_fail(RF_BAD_CONFIG, "%s: %s: given twice in one value%s", source->where, shown, list);
+  return rf_fail(RF_BAD_CONFIG, "%s:%zu: %s: given twice, first on line %zu%s", source->where, line_of(second), shown,
+                 line_of(first), list);
+}
+
+static rf_status check_names(const rf_yaml_text *source, yaml_document_t *document, const yaml_node_t *map) {
+  const yaml_node_pair_t *start = map->data.mapping.pairs.start, *end = map->data.mapping.pairs.top;
+  for (const yaml_node_pair_t *pair = start; pair < end; pair++) {
+    const yaml_node_t *key = yaml_document_get_node(document, pair->key);
+    for (const yaml_node_pair_t *before = start; before < pair; before++) {
+      const yaml_node_t *other = yaml_document_get_node(document, before->key);
+      if (is_same_name(other, key)) return refuse_second(source, other, key);
+    }
+    if (pair - start < RF_YAML_MOST_PAIRS) continue;
+    if (!source->has_lines) return rf_fail(RF_BAD_CONFIG, "%s: %s", source->where, too_many_keys);
+    return rf_fail(RF_BAD_CONFIG, "%s:%zu: %s", source->where, line_of(key), too_many_keys);
+  }
+  return RF_OK;
+}
+
+rf_status rf_yaml_check_names(const rf_yaml_text *source, yaml_document_t *document) {
+  const yaml_node_t *node;
+  for (int i = 1; (node = yaml_document_get_node(document, i)); i++)
+    if (node->type == YAML_MAPPING_NODE) RF_TRY(check_names(source, document, node));
+  return RF_OK;
 }

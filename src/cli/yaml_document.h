@@ -19,16 +19,21 @@ typedef struct rf_yaml_text {
  * linear time. */
 rf_status rf_yaml_load(const rf_yaml_text *source, yaml_document_t *document);
 
+/* Whether each map, be it one that nothing reads or merges, has every name once, and << once. RF_BAD_CONFIG, with both
+ * places. */
+rf_status rf_yaml_check_names(const rf_yaml_text *source, yaml_document_t *document);
+
 enum { RF_YAML_MOST_PAIRS = 256 };
 
 typedef struct rf_yaml_pair {
   const yaml_node_t *key, *value;
+  int layer; /* which map it stands in: 0 the map's own, others in the order in which they count */
 } rf_yaml_pair;
 
-/* What a map holds: its own pairs as they stand, then those of the maps that its keys << name, in their order, but for
+/* What a map holds: its own pairs as they stand, then those of the maps that its key << names, in their order, but for
  * names that are there already. */
 typedef struct rf_yaml_pairs {
-  int n;
+  int n, layers;
   rf_yaml_pair pair[RF_YAML_MOST_PAIRS];
   const yaml_node_t *wrong; /* the key at which it cannot be told; NULL: none */
   const char *problem;      /* what is wrong there */

@@ -1,6 +1,6 @@
 #include "comm/launch.h"
 #include "base/log.h"
-#include <errno.h>
+#include "base/text.h"
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,14 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The whole number in a variable; -1 where there is none. */
-static int64_t number_in(const char *variable) {
+/* A count or a place, from a variable; -1 where there is none. */
+static int64_t count_in(const char *variable) {
   const char *text = getenv(variable);
-  if (!text || *text == '\0') return -1;
-  char *end;
-  errno = 0;
-  const long long value = strtoll(text, &end, 10);
-  return errno == 0 && *end == '\0' && value >= 0 ? value : -1;
+  int64_t number = -1;
+  const char *end = text ? rf_text_whole(text, &number) : NULL;
+  return end && *end == '\0' && number >= 0 ? number : -1;
 }
 
 static bool is_set(const char *variable) { return getenv(variable) != NULL; }
@@ -31,7 +29,7 @@ static const struct launcher {
 
 static const struct launcher *find_launcher(void) {
   for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++)
-    if (number_in(launchers[i].size) > 0 && number_in(launchers[i].rank) >= 0) return &launchers[i];
+    if (count_in(launchers[i].size) > 0 && count_in(launchers[i].rank) >= 0) return &launchers[i];
   return NULL;
 }
 
@@ -62,7 +60,7 @@ static bool is_child_of_srun(void) {
 
 static rf_launch launch_of(const struct launcher *launcher) {
   if (!launcher) return (rf_launch){0, 0, NULL};
-  return (rf_launch){number_in(launcher->size), number_in(launcher->rank), launcher->size};
+  return (rf_launch){count_in(launcher->size), count_in(launcher->rank), launcher->size};
 }
 
 rf_launch rf_launch_read(void) {
@@ -94,14 +92,23 @@ static void leave_step(void) {
   for (size_t i = 0; i < sizeof of_step / sizeof *of_step; i++) (void)unsetenv(of_step[i]);
 }
 
-/* What the environment says already stays. */
+/* What the environment says of networks and devices is for the ranks of a launcher. Of what MPI cannot use alone, or
+ * does not find, it dies before anybody can say why. */
 static rf_status start_alone(void) {
   static const char *const alone[][2] = {{"OMPI_MCA_ess_singleton_isolated", "1"},
                                          {"OMPI_MCA_orte_create_session_dirs", "0"},
                                          {"OMPI_MCA_pml", "ob1"},
                                          {"OMPI_MCA_btl", "self"}};
+  static const char *const of_ranks[] = {"OMPI_MCA_coll",
+                                         "OMPI_MCA_bml",
+                                         "OMPI_MCA_mpool",
+                                         "OMPI_MCA_rcache",
+                                         "OMPI_MCA_op",
+                                         "OMPI_MCA_mpi_cuda_support",
+                                         "OMPI_MCA_opal_cuda_support"};
+  for (size_t i = 0; i < sizeof of_ranks / sizeof *of_ranks; i++) (void)unsetenv(of_ranks[i]);
   for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-    if (setenv(alone[i][0], alone[i][1], 0) != 0)
+    if (setenv(alone[i][0], alone[i][1], 1) != 0)
       return rf_fail(RF_FAILED, "out of memory: %s cannot be set", alone[i][0]);
   return RF_OK;
 }

@@ -1,6 +1,7 @@
 #include "train/resume.h"
 #include "base/file_error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include "comm/agree.h"
@@ -25,8 +26,9 @@ rf_status rf_resume_path(const char *folder, int64_t step, char *path) {
 static int64_t step_of(const char *name) {
   char again[64];
   if (strncmp(name, "step-", 5) != 0) return -1;
-  const long long step = strtoll(name + 5, NULL, 10);
-  (void)snprintf(again, sizeof again, "step-%08lld", step);
+  int64_t step = -1;
+  if (!rf_text_whole(name + 5, &step)) return -1;
+  (void)snprintf(again, sizeof again, "step-%08lld", (long long)step);
   return step >= 0 && strcmp(name, again) == 0 ? step : -1;
 }
 

@@ -1,6 +1,5 @@
 #include "train/sample_text.h"
 #include "base/text.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +26,8 @@ static rf_status read_ids(const rf_config *config, int32_t *ids, int64_t *n) {
   const char *at = config->output.sample_prompt + strspn(config->output.sample_prompt, blanks);
   while (*at != '\0') {
     const size_t length = strcspn(at, blanks);
-    char *end;
-    errno = 0;
-    const long long id = strtoll(at, &end, 10);
-    const bool is_number = strspn(at, "0123456789") == length && end == at + length && errno == 0;
+    int64_t id = 0;
+    const bool is_number = strspn(at, "0123456789") == length && rf_text_whole(at, &id) == at + length;
     if (!is_number || id >= config->model.vocab_size) return refuse(config, at, length);
     add((int32_t)id, ids, n);
     at += length;

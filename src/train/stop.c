@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "comm/collective.h"
 #include <assert.h>
 #include <errno.h>
@@ -66,30 +67,29 @@ rf_status rf_stop_listen(void) {
 }
 
 /* The number of the Slurm job whose control group this process is in ("/slurm/uid_0/job_12/step_0"); 0: in none. */
-static long long job_of_group(void) {
+static int64_t job_of_group(void) {
   char line[1024];
-  long long job = 0;
+  int64_t job = 0;
   FILE *file = fopen("/proc/self/cgroup", "re");
   while (file && job == 0 && fgets(line, sizeof line, file)) {
     const char *name = strstr(line, "slurm") ? strstr(line, "/job_") : NULL;
-    if (name) job = strtoll(name + strlen("/job_"), NULL, 10);
+    if (name) (void)rf_text_whole(name + strlen("/job_"), &job);
   }
   if (file) (void)fclose(file);
   return job;
 }
 
-/* A whole number above 0; 0: it is none. */
-static long long number_of(const char *text) {
-  char *end;
-  errno = 0;
-  const long long number = strtoll(text, &end, 10);
-  return errno == 0 && end != text && *end == '\0' && number > 0 ? number : 0;
+/* A time or a job's number, which are above 0; 0: it is none. */
+static int64_t positive_of(const char *text) {
+  int64_t number = 0;
+  const char *end = rf_text_whole(text, &number);
+  return end && *end == '\0' && number > 0 ? number : 0;
 }
 
 double rf_stop_job_seconds(double started, double now, long long group_job) {
   const char *text = getenv("SLURM_JOB_END_TIME"), *id = getenv("SLURM_JOB_ID");
   if (!text) return INFINITY;
-  const long long at = number_of(text), job = id ? number_of(id) : 0;
+  const int64_t at = positive_of(text), job = id ? positive_of(id) : 0;
   const char *why = NULL;
   if (at == 0)
     why = "is no time in seconds since 1970";

@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -128,6 +129,20 @@ static void test_bytes_in_plain_text_command_no_terminal(void **state) {
   assert_string_equal(shown, "a\\x00\\xE2\\x82");
 }
 
+static void test_a_whole_number_ends_where_its_digits_do(void **state) {
+  (void)state;
+  int64_t number = 3;
+  errno = ERANGE;
+  assert_string_equal(rf_text_whole(" -12,4", &number), ",4");
+  assert_int_equal(number, -12);
+  assert_string_equal(rf_text_whole("9223372036854775807", &number), "");
+  assert_int_equal(number, INT64_MAX);
+  static const char *const none[] = {"", " ", "-", "x1", "9223372036854775808"};
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_null(rf_text_whole(none[i], &number));
+  assert_int_equal(number, INT64_MAX);
+  assert_int_equal(errno, ERANGE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_distance_counts_single_edits_and_swaps),
@@ -138,6 +153,7 @@ int main(void) {
       cmocka_unit_test(test_durations_read_like_a_clock),
       cmocka_unit_test(test_what_is_shown_can_be_told_apart),
       cmocka_unit_test(test_bytes_in_plain_text_command_no_terminal),
+      cmocka_unit_test(test_a_whole_number_ends_where_its_digits_do),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,13 @@ static void refused(const char *text, const char *set, const char *const *parts)
   }
 }
 
+/* The configuration must be read. */
+__attribute__((unused)) static void accept(const char *text, const char *set, rf_config *config) {
+  const rf_status status = parse(text, set, config);
+  if (status != RF_OK) print_error("%s\n%s\n", rf_error_message(), text);
+  assert_int_equal(status, RF_OK);
+}
+
 #define REFUSED(text, set, ...) refused(text, set, (const char *const[]){__VA_ARGS__, NULL})
 
 #endif

@@ -71,6 +71,9 @@ bare "no environment" env -i ASAN_OPTIONS="${ASAN_OPTIONS-}" LSAN_OPTIONS="${LSA
 bare "no program on PATH" env PATH=/nonexistent HOME=/nonexistent
 bare "a folder for temporary files that is not there" env TMPDIR=/nonexistent
 bare "a folder for temporary files that takes none" env TMPDIR=/proc
+# what a site sets for its networks and devices is not for one process
+bare "a network for ranks" env OMPI_MCA_pml=ucx OMPI_MCA_btl=vader OMPI_MCA_coll=hcoll OMPI_MCA_mpi_cuda_support=1
+bare "another network for ranks" env OMPI_MCA_pml=cm OMPI_MCA_mtl=psm2 OMPI_MCA_btl=tcp OMPI_MCA_coll=tuned
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   cp "$PROGRAM" program && chmod 755 . program && mkdir -m 777 open && cp tiny.yaml open
   bare "a user without a name" sh -c 'shift && cd open &&

@@ -5,12 +5,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static void accept(const char *text, const char *set, rf_config *config) {
-  const rf_status status = parse(text, set, config);
-  if (status != RF_OK) print_error("%s\n%s\n", rf_error_message(), text);
-  assert_int_equal(status, RF_OK);
-}
-
 /* --- the same key again ------------------------------------------------------------------------------- */
 
 static void test_a_key_by_its_dotted_and_its_nested_name_is_given_twice(void **state) {
@@ -28,7 +22,8 @@ static void test_a_key_by_its_dotted_and_its_nested_name_is_given_twice(void **s
   REFUSED("data: duplicate\nmodel: {positions: rotary}\nmodel.positions: rotary\n", NULL,
           "a.yaml:3: model.positions.kind", "first on line 2");
   REFUSED("data: duplicate\nmodel.d_head: null\nmodel: {d_head: 8}\n", NULL, "a.yaml:3: model.d_head: given twice");
-  REFUSED("{\"data\": \"duplicate\",\n \"data\": \"duplicate\"}", NULL, "a.yaml:2: data: given twice, first on line 1");
+  REFUSED("{\"data\": \"duplicate\",\n \"data\": \"duplicate\"}", NULL,
+          "a.yaml:2: data.kind: given twice, first on line 1");
   REFUSED(minimal, "model={positions: rotary, positions.kind: axial}",
           "--set model.positions.kind: given twice in one value");
 }
@@ -129,6 +124,79 @@ static void test_a_number_is_what_people_write_or_is_refused(void **state) {
     (void)snprintf(text, sizeof text, "model: {causal: %s}\n", truths[i]);
     REFUSED(text, NULL, "model.causal", "true, false");
   }
+}
+
+/* As programs write whole numbers that they hold as reals; exactly, up to the last one of 64 bits. */
+static void test_every_whole_number_may_be_written_as_a_real(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    uint64_t seed;
+  } seeds[] = {{"7.0", 7},
+               {"1e3", 1000},
+               {"+5", 5},
+               {".5e1", 5},
+               {"1200.00e-2", 12},
+               {"0.0", 0},
+               {"0e-99999999999999999999", 0},
+               {"7.00000000000000000000000000", 7},
+               {"0.00000000000000000000000001e26", 1},
+               {"1e18", 1000000000000000000},
+               {"9007199254740992.0", 9007199254740992},
+               {"1.8446744073709550e+19", 0}, /* rounded: it may have been another */
+               {"18446744073709549568.0", 18446744073709549568u},
+               {"18446744073709551615", UINT64_MAX}};
+  for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+    char text[128];
+    rf_config config;
+    (void)snprintf(text, sizeof text, "data: {kind: duplicate, length: 256}\ntraining: {seed: %s}\n", seeds[i].text);
+    if (seeds[i].seed == 0 && seeds[i].text[0] != '0') {
+      REFUSED(text, NULL, seeds[i].text);
+      continue;
+    }
+    accept(text, NULL, &config);
+    if (config.training.seed != seeds[i].seed) fail_msg("%s: %llu", text, (unsigned long long)config.training.seed);
+  }
+  static const char *const others[] = {"7.5",
+                                       "1e-3",
+                                       "-1",
+                                       "-7.0",
+                                       "+-7",
+                                       "18446744073709551616",
+                                       "1e20",
+                                       "07.0",
+                                       ".",
+                                       "1e",
+                                       "9007199254740993.0",
+                                       "18446744073709551615.0",
+                                       "7.0.0",
+                                       "e3",
+                                       "1e400",
+                                       "\"\""};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    char text[128];
+    (void)snprintf(text, sizeof text, "training: {seed: %s}\n", others[i]);
+    REFUSED(text, NULL, "training.seed: found");
+    (void)snprintf(text, sizeof text, "training: {memory_limit: %s}\n", others[i]);
+    REFUSED(text, NULL, "training.memory_limit: found");
+    (void)snprintf(text, sizeof text, "data: {token_bytes: %s}\n", others[i]);
+    REFUSED(text, NULL, "data.token_bytes: found");
+  }
+  static const char *const limits[] = {"1073741824.0", "1.073741824e9", "1GiB", "1.0GiB", "1024MiB", "+1073741824"};
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+    char text[128];
+    rf_config config;
+    (void)snprintf(text, sizeof text, "%straining: {memory_limit: %s}\n", minimal, limits[i]);
+    accept(text, NULL, &config);
+    assert_int_equal(config.training.memory_limit, 1073741824);
+  }
+  rf_config config;
+  accept("{\"data\": {\"kind\": \"bytes\", \"path\": \"x\", \"length\": 256.0, \"token_bytes\": 4.0}}\n", NULL,
+         &config);
+  assert_int_equal(config.data.token_bytes, 4);
+  REFUSED("training: {memory_limit: 1.5GiB}\n", NULL, "'1.5GiB'");
+  REFUSED("training: {memory_limit: 9000000TiB}\n", NULL, "'9000000TiB'");
+  REFUSED("data: {token_bytes: 3.0}\n", NULL, "'3.0'");
 }
 
 static void test_null_is_the_default_and_an_empty_section_is_none(void **state) {
@@ -247,52 +315,7 @@ static void test_text_of_any_letters_is_written_so_that_it_reads_back(void **sta
   }
 }
 
-/* --- anchors, merges and tags ------------------------------------------------------------------------- */
-
-static void test_anchors_have_a_place_and_maps_merge_as_in_yaml(void **state) {
-  (void)state;
-  rf_config config;
-  accept("x-base: &base {d_model: 64, n_heads: 2, d_ff: 32}\n"
-         "x-learned: &learned {positions: {kind: learned}, d_ff: 48, nobody: [asks, {for: this}]}\n"
-         "x-data: &data {kind: duplicate, length: 128}\n"
-         "model:\n  <<: *base\n  n_heads: 4\n"
-         "data: {length: 256, <<: *data}\n"
-         "local: {<<: [{chunk: 16}, {chunk: 32, chunks_before: 0}]}\n"
-         "lsh: {<<: {<<: {n_hashes: 2, chunk: 8}, chunk: 16}}\n",
-         NULL, &config);
-  assert_int_equal(config.model.d_model, 64);
-  assert_int_equal(config.model.d_ff, 32);
-  assert_int_equal(config.model.n_heads, 4);       /* its own before what is merged */
-  assert_int_equal(config.data.length, 256);       /* wherever the << stands */
-  assert_int_equal(config.local.chunk, 16);        /* the first of several */
-  assert_int_equal(config.local.chunks_before, 0); /* and what only the second has */
-  assert_int_equal(config.lsh.chunk, 16);
-  assert_int_equal(config.lsh.n_hashes, 2);
-  accept("x-all: &all {data: duplicate, lsh: {chunk: 16}}\n<<: *all\nlsh: {n_hashes: 2}\n", NULL, &config);
-  assert_int_equal(config.lsh.chunk, 64); /* not deep: a section replaces a section */
-  accept("data: {kind: duplicate, length: &n 256}\nmodel: {d_model: *n}\noptimizer: &o {lr: 2}\n", NULL, &config);
-  assert_int_equal(config.model.d_model, 256);
-
-  REFUSED("x-a: &a {d_modle: 64}\ndata: duplicate\nmodel: {<<: *a}\n", NULL, "a.yaml:1: model.d_modle: unknown key");
-  REFUSED("data: duplicate\nmodel:\n  <<: 5\n", NULL, "a.yaml:3: model: found no map behind <<");
-  REFUSED("data: duplicate\nmodel:\n  <<: [5]\n", NULL, "a.yaml:3: model: found no map behind <<");
-  REFUSED("data: duplicate\nmodel: {<<: *b}\n", NULL, "a.yaml:2", "undefined alias");
-  REFUSED("data: duplicate\nmodel: {x-a: &a 5}\n", NULL, "model.x-a: unknown key");
-  REFUSED("data: duplicate\n_a: &a 5\n", NULL, "a.yaml:2: _a: unknown key");
-  REFUSED("data: duplicate\nmodel: {\"<<\": {d_model: 64}}\n", NULL, "model.<<: unknown key");
-}
-
-static void test_rings_of_aliases_end(void **state) {
-  (void)state;
-  rf_config config;
-  accept("x-a: &a {d_model: 64, <<: &b {n_heads: 2, <<: *a}}\ndata: {kind: duplicate, length: 256}\n"
-         "model: &m {<<: *a, d_ff: 32, <<: *m}\n",
-         NULL, &config);
-  assert_int_equal(config.model.d_model, 64);
-  assert_int_equal(config.model.n_heads, 2);
-  REFUSED("model: &m {positions: *m}\n", NULL, "model.positions.positions: unknown key");
-  REFUSED("data: duplicate\nmodel: &m {attention: [*m]}\n", NULL, "a map of keys in the list");
-}
+/* --- tags, and the value of a --set ------------------------------------------------------------------ */
 
 static void test_tags_are_refused(void **state) {
   (void)state;
@@ -376,9 +399,15 @@ static void test_towers_and_bombs_end_at_once(void **state) {
   REFUSED(anchors, NULL, "a.yaml:1001: found one anchor more than the 1000");
   free(anchors);
 
-  char *keys = repeat("", "x-a: 1\n", 100000, "data: duplicate\n");
+  char *keys = repeat("", "x-a: 1\n", 100000, "data: duplicate\n"), *names = NULL;
   REFUSED(keys, NULL, "a.yaml:257", "more than 256 keys");
   free(keys);
+  stream = open_memstream(&names, &length);
+  assert_non_null(stream);
+  for (int i = 0; i < 100000; i++) (void)fprintf(stream, "x-%d: y\n", i);
+  assert_int_equal(fclose(stream), 0);
+  REFUSED(names, NULL, "a.yaml:257", "more than 256 keys");
+  free(names);
 
   rf_config config;
   char *bomb = repeat("x-0: &a [l, o, l]\nx-1: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx-2: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
@@ -400,13 +429,12 @@ int main(void) {
       cmocka_unit_test(test_a_name_that_only_looks_like_a_key_is_shown_as_it_is),
       cmocka_unit_test(test_quotes_around_a_word_or_a_number_change_nothing),
       cmocka_unit_test(test_a_number_is_what_people_write_or_is_refused),
+      cmocka_unit_test(test_every_whole_number_may_be_written_as_a_real),
       cmocka_unit_test(test_null_is_the_default_and_an_empty_section_is_none),
       cmocka_unit_test(test_json_of_any_program_is_a_configuration),
       cmocka_unit_test(test_tabs_that_indent_are_named),
       cmocka_unit_test(test_text_without_a_map_of_sections_is_no_configuration),
       cmocka_unit_test(test_text_of_any_letters_is_written_so_that_it_reads_back),
-      cmocka_unit_test(test_anchors_have_a_place_and_maps_merge_as_in_yaml),
-      cmocka_unit_test(test_rings_of_aliases_end),
       cmocka_unit_test(test_tags_are_refused),
       cmocka_unit_test(test_the_value_of_a_set_is_all_that_was_typed),
       cmocka_unit_test(test_towers_and_bombs_end_at_once),
