@@ -17,8 +17,8 @@ read_train() {
   while [ "$1" != -- ]; do
     case $1 in
     -s | --set) options+=(--set "$2") && shift ;;
-    -r | --run) run=$2 run_given=1 && shift ;;
-    -R | --resume) resume=$2 resume_given=1 && shift ;;
+    -r | --run) ((run_given++ == 0)) || return 1; run=$2 && shift ;;
+    -R | --resume) ((resume_given++ == 0)) || return 1; resume=$2 && shift ;;
     -v | --verbose) options+=(--verbose) ;;
     *) return 1 ;;
     esac

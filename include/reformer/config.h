@@ -148,7 +148,7 @@ typedef struct rf_checkpoint_config {
 typedef struct rf_output_config {
   int64_t log_every;
   int64_t sample_tokens;           /* tokens sampled from the model at the end; 0: none */
-  char sample_prompt[RF_MAX_PATH]; /* bytes the sample starts with */
+  char sample_prompt[RF_MAX_PATH]; /* text the sample starts with, or ids of tokens */
   double sample_temperature;
 } rf_output_config;
 

@@ -15,3 +15,5 @@ const char *rf_file_error(int error) {
     (void)snprintf(text, sizeof text, "%s", strerror(error));
   return text;
 }
+
+rf_status rf_file_read_status(int error) { return error == ENOENT || error == ENOTDIR ? RF_BAD_DATA : RF_FAILED; }

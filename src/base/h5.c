@@ -1,4 +1,5 @@
 #include "base/h5.h"
+#include "base/file_error.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -70,7 +71,7 @@ hid_t rf_h5_in_place(rf_h5 *h) {
 static rf_status check_plain(const char *path) {
   struct stat about;
   const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be opened: %s", path, strerror(errno));
+  if (file < 0) return rf_fail(rf_file_read_status(errno), "%s: cannot be opened: %s", path, strerror(errno));
   const bool plain = fstat(file, &about) == 0 && S_ISREG(about.st_mode);
   (void)close(file);
   return plain ? RF_OK : rf_fail(RF_BAD_DATA, "%s: is not a plain file", path);

@@ -1,7 +1,7 @@
 #include "base/log.h"
+#include "base/append.h"
 #include "base/file_error.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,8 @@ static struct {
   bool verbose;
   bool status_shown;
   FILE *file;
-  int file_error; /* of its newest line, 0: none. A disk that was full for a while is forgiven */
+  rf_append append; /* beneath it */
+  int file_error;   /* of its newest line, 0: none. A disk that was full for a while is forgiven */
 } voice;
 
 void rf_log_set_rank(int rank) { voice.rank = rank; }
@@ -29,11 +30,11 @@ bool rf_log_is_terminal(void) { return voice.rank == 0 && isatty(STDERR_FILENO) 
 rf_status rf_log_open(const char *path) {
   if (voice.rank != 0) return RF_OK;
   RF_TRY(rf_log_close());
-  /* A pipe that nobody reads is refused, and one that is not read fast enough is not waited for. */
-  const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
-  voice.file = file >= 0 ? fdopen(file, "a") : NULL;
-  if (!voice.file) return rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
-  return RF_OK;
+  RF_TRY(rf_append_open(path, &voice.append));
+  voice.file = fdopen(voice.append.file, "a");
+  if (voice.file) return RF_OK;
+  (void)rf_append_close(&voice.append);
+  return rf_fail(RF_FAILED, "cannot write %s: %s", path, strerror(errno));
 }
 
 rf_status rf_log_close(void) {
@@ -41,6 +42,8 @@ rf_status rf_log_close(void) {
   const int failed = fclose(voice.file) != 0 ? errno : voice.file_error;
   voice.file = NULL;
   voice.file_error = 0;
+  voice.append.file = -1; /* closed with the stream */
+  (void)rf_append_close(&voice.append);
   return failed ? rf_fail(RF_FAILED, "the log file could not be written: %s", rf_file_error(failed)) : RF_OK;
 }
 
@@ -61,11 +64,28 @@ static void say(FILE *stream, const char *kind, const char *format, va_list argu
   if (stream == voice.file) voice.file_error = failed ? errno : 0;
 }
 
+static void say_line(FILE *stream, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void say_line(FILE *stream, const char *kind, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say(stream, kind, format, arguments);
+  va_end(arguments);
+}
+
+/* In front of every line. */
+static void renew_file(void) {
+  static const char text[] = "%s was removed or replaced while it was written to: it goes on in a new one";
+  if (!voice.file || !rf_append_renew(&voice.append)) return;
+  say_line(stderr, "warning: ", text, voice.append.name);
+  say_line(voice.file, "warning: ", text, voice.append.name);
+}
+
 static void say_everywhere(const char *kind, const char *format, va_list arguments) {
   if (!rf_log_speaks()) return;
   va_list again;
   va_copy(again, arguments);
   wipe_status();
+  renew_file();
   say(stderr, kind, format, arguments);
   if (voice.file) say(voice.file, kind, format, again);
   va_end(again);
@@ -94,6 +114,7 @@ void rf_log_error(const char *format, ...) {
 
 void rf_log_quiet(const char *format, ...) {
   if (!voice.file) return;
+  renew_file();
   va_list arguments;
   va_start(arguments, format);
   say(voice.file, "", format, arguments);

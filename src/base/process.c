@@ -9,6 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+const char *rf_process_host(char name[RF_HOST_NAME]) {
+  if (gethostname(name, RF_HOST_NAME) != 0) strcpy(name, "?");
+  name[RF_HOST_NAME - 1] = '\0';
+  return name;
+}
+
 int64_t rf_process_peak_bytes(void) {
   struct rusage usage;
   if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;

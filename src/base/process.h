@@ -4,6 +4,12 @@
 
 #include <stdint.h>
 
+enum { RF_HOST_NAME = 65 }; /* the longest that Linux has, and its end */
+
+/* The name of the host, for messages; "?" where the system tells none. Several hosts may bear one name (localhost), and
+ * one machine several (a container each). Returns name. */
+const char *rf_process_host(char name[RF_HOST_NAME]);
+
 /* The most memory that was resident at once so far, bytes. */
 int64_t rf_process_peak_bytes(void);
 

@@ -49,25 +49,29 @@ void rf_text_append(char *buffer, size_t size, const char *format, ...) {
   va_end(arguments);
 }
 
-/* The letter at `text`, which is no ASCII, and how many bytes it takes; 1 for a byte that begins none. */
-static int decode(const unsigned char *text, unsigned *letter) {
+/* The letter at `text`, which is no ASCII, and how many of the bytes that are left it takes; 1 for a byte that begins
+ * none: nor does one that would spell a letter at more length than it needs, or half a surrogate pair. */
+static int decode(const unsigned char *text, size_t left, unsigned *letter) {
+  static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
   const int bytes = text[0] > 0xf4 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc2 ? 2 : 1;
   unsigned all = text[0] & (0xffu >> (bytes + 1));
+  if (left < (size_t)bytes) return 1;
   for (int i = 1; i < bytes; i++) {
     if ((text[i] & 0xc0) != 0x80) return 1;
     all = all << 6 | (text[i] & 0x3f);
   }
-  if (bytes > 1) *letter = all;
+  if (bytes == 1 || all < least[bytes] || all > 0x10ffff || (all >= 0xd800 && all < 0xe000)) return 1;
+  *letter = all;
   return bytes;
 }
 
 const char *rf_text_show(const char *text, char *buffer, size_t size) {
   const unsigned char *at = (const unsigned char *)text;
-  size_t used = 0;
-  while (*at != '\0') {
+  size_t used = 0, left = strlen(text);
+  while (left > 0) {
     char piece[16];
     unsigned letter = *at;
-    const int bytes = letter < 0x80 ? 1 : decode(at, &letter);
+    const int bytes = letter < 0x80 ? 1 : decode(at, left, &letter);
     if (letter >= ' ' && letter < 127)
       (void)snprintf(piece, sizeof piece, "%c", (int)letter);
     else if (letter >= 0x80 && bytes == 1)
@@ -78,9 +82,23 @@ const char *rf_text_show(const char *text, char *buffer, size_t size) {
     used += (size_t)snprintf(buffer + used, size - used, "%s", fits ? piece : "...");
     if (!fits) return buffer;
     at += bytes;
+    left -= (size_t)bytes;
   }
   buffer[used] = '\0';
   return buffer;
+}
+
+char *rf_text_plain(const unsigned char *bytes, size_t count, char *shown) {
+  while (count > 0) {
+    unsigned letter = *bytes;
+    const int n = letter < 0x80 ? 1 : decode(bytes, count, &letter);
+    const bool plain = n > 1 ? letter >= 0xa0 : letter == '\n' || letter == '\t' || (letter >= ' ' && letter < 127);
+    for (int i = 0; i < n; i++) shown += sprintf(shown, plain ? "%c" : "\\x%02X", bytes[i]);
+    bytes += n;
+    count -= (size_t)n;
+  }
+  *shown = '\0';
+  return shown;
 }
 
 const char *rf_text_real(double value, char *buffer, size_t size) {

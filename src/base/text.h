@@ -20,6 +20,11 @@ void rf_text_append(char *buffer, size_t size, const char *format, ...) __attrib
  * buffer. */
 const char *rf_text_show(const char *text, char *buffer, size_t size);
 
+/* Bytes from anywhere as text for a terminal or a log: UTF-8, line feeds and tabs stay, and every other byte (those
+ * that command a terminal, and those that are no UTF-8) becomes \xNN. shown: [4 * count + 1]. Returns the text's end.
+ */
+char *rf_text_plain(const unsigned char *bytes, size_t count, char *shown);
+
 /* The shortest decimal that reads back as exactly `value`. Returns buffer; 32 bytes do. */
 const char *rf_text_real(double value, char *buffer, size_t size);
 

@@ -28,14 +28,17 @@ rf_status rf_file_create(const char *path, int *file) {
 
 rf_status rf_file_open(const char *path, int *file, int64_t *size) {
   struct stat about;
-  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (*file < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be opened: %s", path, strerror(errno));
-  if (fstat(*file, &about) == 0 && S_ISREG(about.st_mode)) {
+  do *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  while (*file < 0 && errno == EINTR);
+  if (*file < 0) return rf_fail(rf_file_read_status(errno), "%s: cannot be opened: %s", path, strerror(errno));
+  const int failed = fstat(*file, &about) == 0 ? 0 : errno;
+  if (!failed && S_ISREG(about.st_mode)) {
     *size = about.st_size;
     return RF_OK;
   }
   (void)close(*file);
   *file = -1;
+  if (failed) return rf_fail(RF_FAILED, "%s: cannot be looked at: %s", path, strerror(failed));
   return rf_fail(RF_BAD_DATA, "%s: is not a plain file", path);
 }
 
@@ -68,7 +71,8 @@ rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, i
   for (char *to = data; bytes > 0;) {
     const ssize_t done = pread(file, to, (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE), offset);
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be read: %s", path, strerror(errno));
+    if (done < 0)
+      return rf_fail(RF_FAILED, "%s: cannot be read at byte %lld: %s", path, (long long)offset, strerror(errno));
     if (done == 0) return rf_fail(RF_BAD_DATA, "%s: ends at byte %lld", path, (long long)offset);
     to += done;
     offset += done;

@@ -69,11 +69,15 @@ static rf_status open_file(rf_lock *lock, bool *made) {
     lock->file = open(lock->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     *made = lock->file >= 0;
     if (*made || errno != EEXIST) break;
-    lock->file = open(lock->path, O_RDWR | O_CLOEXEC);
+    lock->file = open(lock->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (lock->file >= 0 || errno != ENOENT) break; /* else removed in between */
   }
-  if (lock->file >= 0) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG, "%s: cannot be written: %s", lock->path, strerror(errno));
+  struct stat about;
+  if (lock->file < 0) return rf_fail(RF_BAD_CONFIG, "%s: cannot be written: %s", lock->path, strerror(errno));
+  if (fstat(lock->file, &about) == 0 && !S_ISREG(about.st_mode))
+    return rf_fail(RF_BAD_CONFIG, "%s: is not a plain file; remove it, or name another folder with --run DIR",
+                   lock->path);
+  return RF_OK;
 }
 
 /* *got: NO_LOCKS where the file system has none. What was made to ask is gone then: nobody owns an empty line, and who
@@ -110,9 +114,7 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
   char text[RF_MAX_OWNER];
   rf_owner_describe(lock->attempt, text);
   const rf_status status = write_open(lock->file, lock->path, text);
-  struct stat about;
-  if (status != RF_OK && fstat(lock->file, &about) == 0 && S_ISREG(about.st_mode))
-    (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
+  if (status != RF_OK) (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
   return status;
 }
 

@@ -8,6 +8,7 @@
 
 static rf_status refuse_folder(const char *folder, rf_status status) {
   char advice[RF_MAX_ADVICE];
+  if (status != RF_BAD_DATA) return status; /* it cannot be read now, which says nothing of what it is */
   if (rf_astray_advice(folder, advice))
     return rf_fail(status, "%s is no checkpoint, or not a whole one: %s", folder, advice);
   return rf_context(status, "%s is no checkpoint, or not a whole one", folder);

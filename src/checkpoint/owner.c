@@ -1,3 +1,4 @@
+#include "base/process.h"
 #include "checkpoint/lease.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +20,12 @@ static const char *job_name(void) {
 }
 
 void rf_owner_describe(const char *attempt, char text[RF_MAX_OWNER]) {
-  char host[256] = "", now[64] = "";
+  char host[RF_HOST_NAME], now[64] = "";
   struct tm parts;
   const time_t seconds = time(NULL);
-  if (gethostname(host, sizeof host - 1) != 0) strcpy(host, "unknown");
   if (gmtime_r(&seconds, &parts)) (void)strftime(now, sizeof now, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  (void)snprintf(text, RF_MAX_OWNER, "host %s\npid %ld\njob %.128s\nattempt %s\nsince %s\n", host, (long)getpid(),
-                 job_name(), attempt, now);
+  (void)snprintf(text, RF_MAX_OWNER, "host %s\npid %ld\njob %.128s\nattempt %s\nsince %s\n", rf_process_host(host),
+                 (long)getpid(), job_name(), attempt, now);
 }
 
 rf_status rf_owner_read_open(int file, const char *path, char text[RF_MAX_OWNER]) {

@@ -74,7 +74,7 @@ static void remove_stale(const rf_shelf *shelf, const char *name) {
   rf_log_info("removed %s, which an earlier attempt left unfinished", path);
 }
 
-/* What cannot be opened has no loss, and counts only once it has been checked. */
+/* What is damaged has no loss, and counts only once it has been checked. What cannot be read now may be the best. */
 static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
   rf_kept one = {.eval_loss = NAN};
   char path[RF_MAX_PATH];
@@ -83,9 +83,13 @@ static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
   if (!rest || *rest != '\0') return RF_OK;
   RF_TRY(rf_path_join(shelf->folder, name, path));
   one.resumed = one.verified = one.step == resumed_step;
-  if (rf_checkpoint_open(path, &checkpoint) == RF_OK) {
+  const rf_status status = rf_checkpoint_open(path, &checkpoint);
+  if (status == RF_OK) {
     one.eval_loss = rf_checkpoint_info_of(checkpoint)->header.eval_loss;
     rf_checkpoint_close(checkpoint);
+  } else if (status != RF_BAD_DATA) {
+    one.stuck = true;
+    if (shelf->lock) rf_log_warn("checkpoint %s cannot be read now, and stays: %s", path, rf_error_message());
   }
   return put(shelf, &one);
 }

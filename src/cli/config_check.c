@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "reformer/rng.h"
+#include "train/sample_text.h"
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
@@ -330,6 +331,9 @@ rf_status rf_config_settle(rf_config *config, const rf_origin *origin) {
 }
 
 rf_status rf_config_check_training(const char *file, const rf_config *config) {
+  int64_t n;
+  if (config->output.sample_tokens > 0)
+    RF_TRY(rf_context(rf_sample_prompt(config, NULL, &n), "%s: output.sample_prompt", file));
   if (config->model.causal) return RF_OK;
   return rf_fail(RF_BAD_CONFIG,
                  "%s: model.causal: found false; allowed: true where a model is trained (training predicts the next "

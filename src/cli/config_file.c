@@ -20,6 +20,12 @@ typedef struct rf_reader {
   int first[RF_MAX_KEYS]; /* line of the document on which a key is given; 0: not yet */
 } rf_reader;
 
+/* A list or map whose end is told by a bracket, not by what follows. */
+static bool is_in_brackets(const yaml_node_t *node) {
+  return (node->type == YAML_SEQUENCE_NODE && node->data.sequence.style == YAML_FLOW_SEQUENCE_STYLE) ||
+         (node->type == YAML_MAPPING_NODE && node->data.mapping.style == YAML_FLOW_MAPPING_STYLE);
+}
+
 static int line_of(const yaml_node_t *node) { return (int)node->start_mark.line + 1; }
 
 /* Puts the place in front of the present message. */
@@ -125,6 +131,48 @@ static rf_status read_root(rf_reader *reader, const char *where, const char *pat
                  reader->from_set ? "a value behind the =" : "a map of sections (model, data, training, ...)");
 }
 
+/* Letters of UTF-8 in front of a byte. */
+static size_t letters(const char *text, const char *end) {
+  size_t n = 0;
+  for (; text < end; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+  return n;
+}
+
+/* What a value of --set is made of must be all that was typed: YAML drops blanks around it and all from " #" on, and a
+ * line's end within it becomes a blank. Another system's line ends around it, and its byte order mark, are dropped. */
+static rf_status check_whole(const rf_reader *reader, const char *text, const char *where) {
+  static const char byte_order_mark[] = "\xef\xbb\xbf", quote[] = "quote the value: --set 'KEY=\"VALUE\"'";
+  size_t first = SIZE_MAX, last = 0;
+  if (strncmp(text, byte_order_mark, 3) == 0) text += 3;
+  const char *start = text + strspn(text, "\r\n"), *end = text + strlen(text);
+  while (end > start && (end[-1] == '\r' || end[-1] == '\n')) end--;
+  if (start == end) return RF_OK; /* nothing: its key will tell */
+  for (int i = 1; yaml_document_get_node(reader->document, i); i++) {
+    const yaml_node_t *node = yaml_document_get_node(reader->document, i);
+    const bool scalar = node->type == YAML_SCALAR_NODE;
+    const bool block = scalar && (node->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
+                                  node->data.scalar.style == YAML_FOLDED_SCALAR_STYLE);
+    if (scalar && !block && node->start_mark.line != node->end_mark.line)
+      return rf_fail(RF_BAD_CONFIG,
+                     "%s: found a line's end within the value, which YAML takes for a blank; write it as "
+                     "\\n and %s",
+                     where, quote);
+    if (!scalar && !is_in_brackets(node)) { /* told by indentation: blanks in front of it are its */
+      first = 0;
+      continue;
+    }
+    if (node->start_mark.index < first) first = node->start_mark.index;
+    if (node->end_mark.index > last) last = node->end_mark.index;
+  }
+  if (first <= letters(text, start) && last >= letters(text, end)) return RF_OK;
+  char shown[MOST_SHOWN];
+  return rf_fail(
+      RF_BAD_CONFIG,
+      "%s: found '%s', of which YAML drops a part: blanks in front or behind, or all from ' #' on, a comment; "
+      "%s",
+      where, rf_text_show(text, shown, sizeof shown), quote);
+}
+
 /* Loads the one document of a text and reads it: a file from the top, the value of a --set as that of `path`. */
 static rf_status with_document(const char *text, size_t length, const char *where, const rf_reader *reader,
                                const char *path) {
@@ -133,7 +181,8 @@ static rf_status with_document(const char *text, size_t length, const char *wher
   rf_reader with = *reader;
   RF_TRY(rf_yaml_load(&source, &document));
   with.document = &document;
-  const rf_status status = read_root(&with, where, path);
+  rf_status status = reader->from_set ? check_whole(&with, text, where) : RF_OK;
+  if (status == RF_OK) status = read_root(&with, where, path);
   yaml_document_delete(&document);
   return status;
 }

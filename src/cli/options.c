@@ -72,6 +72,10 @@ static int index_of_letter(const rf_command *command, int letter) {
 
 static rf_status take_option(rf_arguments *arguments, int index, const char *value) {
   if (strcmp(arguments->command->options[index].name, "set") != 0) {
+    const rf_option *option = &arguments->command->options[index];
+    if (option->argument && arguments->value[index])
+      return rf_fail(RF_BAD_CONFIG, "--%s: found a second argument, %.64s, after %.64s; allowed: one", option->name,
+                     value, arguments->value[index]);
     arguments->value[index] = value ? value : "";
     return RF_OK;
   }

@@ -7,6 +7,7 @@
 #include "cli/version.h"
 #include "comm/agree.h"
 #include "comm/launch.h"
+#include "kernel/stack.h"
 #include "reformer/real.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static rf_status join(call *c) {
 static rf_status run_on_ranks(call *c, rf_arguments *arguments) {
   RF_TRY(join(c));
   rf_threads_start(*c->mesh);
+  RF_TRY(rf_agree(*c->mesh, rf_stacks_check()));
   arguments->mesh = *c->mesh;
   return rf_agree(*c->mesh, arguments->command->run(arguments));
 }

@@ -233,7 +233,8 @@ static const rf_key keys[] = {
     INT("output.log_every", output.log_every, 1, MOST_STEPS, "10", "steps between logged steps"),
     INT("output.sample_tokens", output.sample_tokens, 0, RF_RNG_MAX_POSITION, "0",
         "tokens sampled at the end; 0: none"),
-    TEXT("output.sample_prompt", output.sample_prompt, "''", "bytes that the sample starts with"),
+    TEXT("output.sample_prompt", output.sample_prompt, "''",
+         "text that the sample starts with; ids and blanks where data are no bytes"),
     POSITIVE("output.sample_temperature", output.sample_temperature, 100, "1.0", "below 1: likelier tokens"),
 };
 

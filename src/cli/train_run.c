@@ -116,8 +116,13 @@ static rf_status run_from_start(job *j) {
   char *text = NULL;
   const int64_t steps = j->start.config.training.steps;
   if (j->start.step >= steps) {
-    rf_log_info("run folder %s: the %lld steps of training.steps are done; give more to go on", j->folder.path,
-                (long long)steps);
+    if (j->start.step == steps)
+      rf_log_info("run folder %s: the %lld steps of training.steps are done; give more to go on", j->folder.path,
+                  (long long)steps);
+    else
+      rf_log_info(
+          "run folder %s: the run is at step %lld, beyond the %lld of training.steps; give more than that to go on",
+          j->folder.path, (long long)j->start.step, (long long)steps);
     return RF_OK;
   }
   rf_status status = rf_agree(j->mesh, rf_config_emit(&j->start.config, &text));

@@ -26,6 +26,7 @@ static const char *hint_of(const yaml_parser_t *parser, const rf_yaml_text *sour
   if (parser->problem && strstr(parser->problem, "<document start>")) return "; the configuration ends before it";
   if (parser->problem && strstr(parser->problem, "Unicode character escape"))
     return "; write the letter itself (Python: json.dump(..., ensure_ascii=False))";
+  if (!source->has_lines) return "; text that is to be taken as it stands is quoted: --set 'KEY=\"VALUE\"'";
   return "";
 }
 

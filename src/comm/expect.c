@@ -3,8 +3,9 @@
 #include "kernel/parallel.h"
 #include <math.h>
 
-/* Beyond so many ranks a sample of them stands for all homes of rows: they are nearly alike. */
-enum { MOST_HOMES = 64 };
+/* Beyond so many ranks a sample of them stands for all homes of rows, and for all partners of one: they are nearly
+ * alike. The step from one partner to the next is odd, as buckets begin at even ones. */
+enum { MOST_HOMES = 64, MOST_PARTNERS = 1 << 15 };
 
 /* A stretch of the row of all slots: chunks [first, end). */
 typedef struct stretch {
@@ -87,29 +88,54 @@ static int64_t record_bytes(const rf_exchange_shape *s, int bucket_bytes) {
   return 4 + 4 * s->rounds + (s->rounds_travel ? rf_ceil_div(s->rounds * bucket_bytes, 4) * 4 : 0);
 }
 
+/* Adds what rank `rank`, as a home of rows and as an owner of slots, sends to and receives from the others. */
+static void add_partners(const geometry *g, int rank, rf_exchange_expectation *e) {
+  const int step = (int)rf_ceil_div(g->ranks, MOST_PARTNERS) | 1;
+  rf_exchange_expectation sum = {0};
+  double own, halo;
+  int partners = 0;
+  for (int other = 0; other < g->ranks; other += step) {
+    if (other == rank) continue;
+    partners++;
+    rows_between(g, rank, other, &own, &halo);
+    sum.own_sent += own;
+    sum.halo_sent += halo;
+    rows_between(g, other, rank, &own, &halo);
+    sum.own_received += own;
+    sum.halo_received += halo;
+  }
+  const double share = partners > 0 ? (double)(g->ranks - 1) / partners : 0;
+  e->own_sent += share * sum.own_sent;
+  e->halo_sent += share * sum.halo_sent;
+  e->own_received += share * sum.own_received;
+  e->halo_received += share * sum.halo_received;
+}
+
+/* Adds the rows of one home's tokens that go to others, times `share`. */
+static void add_home(const geometry *g, int home, double share, rf_exchange_expectation *e) {
+  const int step = (int)rf_ceil_div(g->ranks, MOST_PARTNERS) | 1;
+  double own, halo, all_own = 0, all_halo = 0;
+  int partners = 0;
+  for (int owner = 0; owner < g->ranks; owner += step) {
+    if (owner == home) continue;
+    partners++;
+    rows_between(g, home, owner, &own, &halo);
+    all_own += own;
+    all_halo += halo;
+  }
+  if (partners > 0) share *= (double)(g->ranks - 1) / partners;
+  e->all_own += all_own * share;
+  e->all_halo += all_halo * share;
+}
+
 rf_exchange_expectation rf_exchange_expect(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes) {
   const geometry g = geometry_of(shape, ranks);
   rf_exchange_expectation e = {0};
   const int step = (int)rf_ceil_div(ranks, MOST_HOMES);
   const double share = (double)ranks / (double)rf_ceil_div(ranks, step);
-  double own, halo;
   rows_between(&g, rank, rank, &e.own_home, &e.halo_home);
-  for (int other = 0; other < ranks; other++) {
-    if (other == rank) continue;
-    rows_between(&g, rank, other, &own, &halo);
-    e.own_sent += own;
-    e.halo_sent += halo;
-    rows_between(&g, other, rank, &own, &halo);
-    e.own_received += own;
-    e.halo_received += halo;
-  }
-  for (int home = 0; home < ranks; home += step)
-    for (int owner = 0; owner < ranks; owner++) {
-      if (owner == home) continue;
-      rows_between(&g, home, owner, &own, &halo);
-      e.all_own += own * share;
-      e.all_halo += halo * share;
-    }
+  add_partners(&g, rank, &e);
+  for (int home = 0; home < ranks; home += step) add_home(&g, home, share, &e);
   if (ranks == 1) return e;
   e.all_histogram = histogram_bytes(shape, ranks);
   e.all_plan = 8.0 * (double)shape->pairs * ranks * (ranks - 1) +

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LINE = 1024 };
 
@@ -21,15 +20,21 @@ static void read_boot(char boot[RF_BOOT_NAME]) {
 
 rf_place rf_place_find(void) {
   rf_place p = {0};
-  if (gethostname(p.host, sizeof p.host - 1) != 0) strcpy(p.host, "?");
+  (void)rf_process_host(p.host);
   rf_cores_of_process(&p.cores);
   p.quota = rf_process_cpu_quota("", &p.quota_group);
   read_boot(p.boot);
   return p;
 }
 
+/* Alike in their network: containers of one machine, each with a name of its own, have links between them. */
 static bool same_host(const rf_place *a, const rf_place *b) {
   return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0;
+}
+
+/* Whose cores, memory and control groups are the same, whatever it is called. */
+static bool same_machine(const rf_place *a, const rf_place *b) {
+  return a->boot[0] != '\0' && b->boot[0] != '\0' ? strcmp(a->boot, b->boot) == 0 : strcmp(a->host, b->host) == 0;
 }
 
 const char *rf_host_name(const rf_mesh *mesh, int rank) { return mesh && mesh->places ? mesh->places[rank].host : "?"; }
@@ -41,7 +46,7 @@ rf_host_share rf_host_share_of(const rf_mesh *mesh) {
   const rf_place *own = &mesh->places[rank];
   for (int r = 0; r < rf_mesh_size(mesh); r++) {
     const rf_place *other = &mesh->places[r];
-    if (!same_host(own, other)) continue;
+    if (!same_machine(own, other)) continue;
     share.quota_sharers += own->quota_group == other->quota_group;
     if (!rf_cores_overlap(&own->cores, &other->cores)) continue;
     share.sharers++;
@@ -54,7 +59,8 @@ rf_host_share rf_host_share_of(const rf_mesh *mesh) {
 int rf_host_ranks(const rf_mesh *mesh) {
   if (!mesh || !mesh->places) return 1;
   int ranks = 0;
-  for (int r = 0; r < rf_mesh_size(mesh); r++) ranks += same_host(&mesh->places[r], &mesh->places[rf_mesh_rank(mesh)]);
+  for (int r = 0; r < rf_mesh_size(mesh); r++)
+    ranks += same_machine(&mesh->places[r], &mesh->places[rf_mesh_rank(mesh)]);
   return ranks;
 }
 

@@ -9,7 +9,7 @@
 /* Of a rank of the world. */
 const char *rf_host_name(const rf_mesh *mesh, int rank);
 
-/* What this rank has to share with others on its host. */
+/* What this rank has to share with others on its machine, in whatever containers they run. */
 typedef struct rf_host_share {
   int sharers;       /* ranks whose cores overlap this rank's, itself included: what its cores must be divided by */
   int turn;          /* this rank's place among them, from 0 */
@@ -18,7 +18,7 @@ typedef struct rf_host_share {
 } rf_host_share;
 rf_host_share rf_host_share_of(const rf_mesh *mesh);
 
-/* Ranks on this host, this one included. */
+/* Ranks on this machine, this one included: they share its memory. */
 int rf_host_ranks(const rf_mesh *mesh);
 
 /* host: [ranks of the world] number of each rank's host, from 0 in the order of their first ranks; *hosts: how many. */

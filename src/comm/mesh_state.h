@@ -3,6 +3,7 @@
 #define RF_COMM_MESH_STATE_H
 
 #include "base/phase.h"
+#include "base/process.h"
 #include "comm/mesh.h"
 #include "comm/progress.h"
 #include "kernel/cores.h"
@@ -24,7 +25,6 @@ enum {
   RF_WINDOW = 32,  /* messages of one operation under way at once, each way */
   RF_RING_DEPTH = 4,
   RF_NOTE_BYTES = 1024, /* small enough that any library sends it without waiting for the receiver */
-  RF_HOST_NAME = 64,
   RF_BOOT_NAME = 40
 };
 
@@ -97,7 +97,7 @@ typedef struct rf_vote {
 /* Where a rank runs. */
 typedef struct rf_place {
   char host[RF_HOST_NAME];
-  char boot[RF_BOOT_NAME]; /* of the system that runs there: tells hosts of one name apart; "": not known */
+  char boot[RF_BOOT_NAME]; /* of the system that runs there, in whatever container; "": not known */
   rf_cores cores;          /* that it may use */
   double quota;            /* of CPU time, in cores; infinity: none */
   uint64_t quota_group;    /* the same for those that share it */

@@ -100,9 +100,11 @@ const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char 
 static void warn_of_bytes(const rf_dataset *dataset) {
   const char *path = dataset->config.path;
   const rf_source *source = &dataset->source;
-  const rf_recognised *what = rf_recognise(source->map, (size_t)source->tokens);
+  unsigned char head[RF_HEAD_BYTES];
   int64_t zeros = 0, n = source->tokens < RF_HEAD_BYTES ? source->tokens : RF_HEAD_BYTES;
-  for (int64_t i = 0; i < n; i++) zeros += source->map[i] == 0;
+  if (rf_source_bytes(source, 0, n, head) != RF_OK) return; /* the first step will tell */
+  const rf_recognised *what = rf_recognise(head, (size_t)n);
+  for (int64_t i = 0; i < n; i++) zeros += head[i] == 0;
   if (what)
     rf_log_warn("%s: is %s, and its bytes are taken as they stand%s%s", path, what->name,
                 what->remedy ? "; if that was not meant, " : "", what->remedy ? what->remedy : "");

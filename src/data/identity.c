@@ -1,8 +1,6 @@
 #include "data/identity.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 /* Of a file of `bytes`: all of a small one, block by block; else the first block, the last one, and even steps between.
@@ -24,19 +22,10 @@ static int64_t end_of(int64_t bytes, int i) {
   return end < bytes ? end : bytes;
 }
 
-/* By reading: pages that a mapping touches count as this process's memory. buffer: [RF_SAMPLE_BYTES]. */
+/* buffer: [RF_SAMPLE_BYTES] */
 static rf_status hash_between(const rf_source *source, int64_t from, int64_t to, char *buffer, uint64_t *hash) {
-  int64_t done = 0;
-  while (done < to - from) {
-    const ssize_t n = pread(source->file, buffer + done, (size_t)(to - from - done), from + done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be read: %s", source->path, strerror(errno));
-    if (n == 0)
-      return rf_fail(RF_BAD_DATA, "%s: was cut short while in use, at byte %lld", source->path,
-                     (long long)(from + done));
-    done += n;
-  }
-  *hash = XXH64(buffer, (size_t)done, 0);
+  RF_TRY(rf_source_bytes(source, from, to - from, buffer));
+  *hash = XXH64(buffer, (size_t)(to - from), 0);
   return RF_OK;
 }
 

@@ -1,8 +1,6 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* madvise */
-#endif
 #include "data/source.h"
 
+#include "base/file_error.h"
 #include "base/recognise.h"
 
 #include <assert.h>
@@ -13,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +30,26 @@ static rf_status check_size(const char *path, int64_t bytes, int token_bytes) {
                  path, bytes, token_bytes);
 }
 
+static rf_status refuse_cut(const rf_source *source, int64_t end) {
+  struct stat info;
+  if (fstat(source->file, &info) == 0) end = info.st_size;
+  return rf_fail(RF_BAD_DATA, "%s: was cut short while in use: it had %" PRId64 " bytes when opened, now %" PRId64,
+                 source->path, source->tokens * source->token_bytes, end);
+}
+
+rf_status rf_source_bytes(const rf_source *source, int64_t from, int64_t count, void *bytes) {
+  for (int64_t done = 0; done < count;) {
+    const ssize_t n = pread(source->file, (char *)bytes + done, (size_t)(count - done), from + done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return rf_fail(RF_FAILED, "%s: cannot be read at byte %" PRId64 ": %s", source->path, from + done,
+                     strerror(errno));
+    if (n == 0) return refuse_cut(source, from + done);
+    done += n;
+  }
+  return RF_OK;
+}
+
 /* --- whether the content is what was meant ----------------------------------------------------------- */
 
 enum { SAMPLE = 4096 /* tokens */, LEAST_SAMPLE = 64, MOST_POINTER = 1024 /* bytes */ };
@@ -46,11 +63,10 @@ static uint32_t token_at(const unsigned char *at, int token_bytes) {
 
 /* Whether of the first tokens every `period`-th is some id, mostly, and all others are 0: the upper parts of ids that
  * are `period` times as wide. */
-static bool is_wider(const rf_source *source, int period) {
-  const int64_t n = source->tokens < SAMPLE ? source->tokens : SAMPLE;
+static bool is_wider(const unsigned char *head, int64_t n, int width, int period) {
   int64_t ids = 0, places = 0;
   for (int64_t t = 0; t < n; t++) {
-    const bool some = token_at(source->map + t * source->token_bytes, source->token_bytes) != 0;
+    const bool some = token_at(head + t * width, width) != 0;
     if (t % period != 0 && some) return false;
     places += t % period == 0;
     ids += some;
@@ -60,8 +76,11 @@ static bool is_wider(const rf_source *source, int period) {
 
 static rf_status check_width(const rf_source *source) {
   const int width = source->token_bytes;
+  const int64_t n = source->tokens < SAMPLE ? source->tokens : SAMPLE;
+  unsigned char head[SAMPLE * sizeof(uint32_t)];
+  RF_TRY(rf_source_bytes(source, 0, n * width, head));
   for (int period = width > 1 ? 8 / width : 1; period > 1; period /= 2) {
-    if (!is_wider(source, period)) continue;
+    if (!is_wider(head, n, width, period)) continue;
     char remedy[128] = "set data.token_bytes: 4";
     if (width * period == 8)
       (void)snprintf(remedy, sizeof remedy,
@@ -81,8 +100,8 @@ static const char tokens_wanted[] =
 /* Bytes may be of any kind, even those of an archive (rf_dataset_warn); but nobody trains on a pointer to a file. */
 static rf_status check_format(const rf_source *source, int64_t bytes) {
   unsigned char head[RF_HEAD_BYTES];
-  const ssize_t length = pread(source->file, head, sizeof head, 0);
-  if (length < 0) return rf_fail(RF_BAD_DATA, "%s: cannot be read: %s", source->path, strerror(errno));
+  const int64_t length = bytes < RF_HEAD_BYTES ? bytes : RF_HEAD_BYTES;
+  RF_TRY(rf_source_bytes(source, 0, length, head));
   const rf_recognised *what = rf_recognise(head, (size_t)length);
   if (what && what->content == RF_CONTENT_STAND_IN && bytes < MOST_POINTER)
     return rf_fail(RF_BAD_DATA, "%s: is %s; %s", source->path, what->name, what->remedy);
@@ -94,23 +113,20 @@ static rf_status check_format(const rf_source *source, int64_t bytes) {
                  tokens_wanted);
 }
 
-/* Opens, checks and maps; what is open on failure is closed by the caller. */
-static rf_status open_map(rf_source *source) {
+/* Opens and checks; what is open on failure is closed by the caller. */
+static rf_status open_file(rf_source *source) {
   struct stat info;
   const char *path = source->path;
   if (path[0] == '\0') return rf_fail(RF_BAD_DATA, "data.path is empty; it must name a file of tokens");
   /* Not blocking: a named pipe must end in a message, not in waiting for its writer. */
   source->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (source->file < 0) return rf_fail(RF_BAD_DATA, "%s: cannot open (data.path): %s", path, strerror(errno));
-  if (fstat(source->file, &info) != 0) return rf_fail(RF_BAD_DATA, "%s: cannot stat: %s", path, strerror(errno));
+  if (source->file < 0)
+    return rf_fail(rf_file_read_status(errno), "%s: cannot open (data.path): %s", path, strerror(errno));
+  if (fstat(source->file, &info) != 0) return rf_fail(RF_FAILED, "%s: cannot stat: %s", path, strerror(errno));
   RF_TRY(check_file(path, &info));
+  source->tokens = info.st_size / source->token_bytes;
   RF_TRY(check_format(source, info.st_size));
   RF_TRY(check_size(path, info.st_size, source->token_bytes));
-  void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, source->file, 0);
-  if (map == MAP_FAILED)
-    return rf_fail(RF_FAILED, "%s: cannot map %" PRId64 " bytes: %s", path, (int64_t)info.st_size, strerror(errno));
-  source->map = map;
-  source->tokens = info.st_size / source->token_bytes;
   return check_width(source);
 }
 
@@ -118,26 +134,15 @@ rf_status rf_source_open(const char *path, int token_bytes, int64_t vocab_size, 
   assert(token_bytes == 1 || token_bytes == 2 || token_bytes == 4);
   *source = (rf_source){.file = -1, .token_bytes = token_bytes, .vocab_size = vocab_size, .path = strdup(path)};
   if (!source->path) return rf_fail(RF_FAILED, "%s: out of memory", path);
-  rf_status status = open_map(source);
+  rf_status status = open_file(source);
   if (status != RF_OK) rf_source_close(source);
   return status;
 }
 
 void rf_source_close(rf_source *source) {
-  if (source->map) munmap((void *)(uintptr_t)source->map, (size_t)(source->tokens * source->token_bytes));
   if (source->file >= 0) close(source->file);
   free(source->path);
   *source = (rf_source){.file = -1};
-}
-
-/* The pages stay in the system's cache, but no longer count as this process's memory. */
-static void forget_pages(const rf_source *source, int64_t from, int64_t to) {
-  const int64_t around = 1 << 16; /* a fault maps its neighbours too */
-  from = from / around * around;
-  int64_t end = source->tokens * source->token_bytes;
-  to = (to + around - 1) / around * around;
-  if (to > end) to = end;
-  (void)madvise((void *)(uintptr_t)(source->map + from), (size_t)(to - from), MADV_DONTNEED);
 }
 
 /* Ids the wrong way round are mostly too large. */
@@ -153,21 +158,19 @@ static rf_status refuse_token(const rf_source *source, int64_t place, uint32_t t
                  source->path, token, place * source->token_bytes, source->vocab_size - 1, source->token_bytes, hint);
 }
 
+/* The file's bytes go to the end of the place for the tokens, each of which is as wide or wider, and are spread from
+ * its front: a token is written where no byte is that is still to be read.
+ *
+ *   tokens  |    .    .    .    |        two bytes each:  |         .aabbccdd|  ->  |a   .    .bbccdd|  ->  ... */
 rf_status rf_source_read(const rf_source *source, int64_t first, int64_t count, int32_t *tokens) {
   assert(first >= 0 && count >= 0 && first + count <= source->tokens);
-  if (count == 0) return RF_OK;
   const int width = source->token_bytes;
-  /* Touching a page beyond the end of a file that was cut short ends a process. */
-  struct stat info = {0};
-  if (fstat(source->file, &info) != 0 || info.st_size < (first + count) * width)
-    return rf_fail(RF_BAD_DATA, "%s: was cut short while in use: it had %" PRId64 " bytes when opened, now %" PRId64,
-                   source->path, source->tokens * width, (int64_t)info.st_size);
-  const unsigned char *from = source->map + first * width;
+  const unsigned char *from = (unsigned char *)tokens + count * ((int64_t)sizeof *tokens - width);
+  RF_TRY(rf_source_bytes(source, first * width, count * width, (void *)(uintptr_t)from));
   for (int64_t t = 0; t < count; t++) {
-    uint32_t token = token_at(from + t * width, width);
+    const uint32_t token = token_at(from + t * width, width);
     if (token >= source->vocab_size) return refuse_token(source, first + t, token);
     tokens[t] = (int32_t)token;
   }
-  forget_pages(source, first * width, (first + count) * width);
   return RF_OK;
 }

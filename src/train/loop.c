@@ -11,6 +11,7 @@
 #include "train/record.h"
 #include "train/run_folder.h"
 #include "train/sample.h"
+#include "train/sample_text.h"
 #include "train/stop.h"
 #include "train/watchdog.h"
 #include <math.h>
@@ -153,15 +154,27 @@ static rf_status say_splits(run *r) {
   return rf_evaluate_say(t->model, t->dataset, RF_SPLIT_TEST, &t->sequences, &r->stop, "test");
 }
 
+static rf_status sample_into(run *r, int32_t *ids) {
+  const rf_config *config = &r->trainer->config;
+  const rf_output_config *output = &config->output;
+  int64_t n;
+  RF_TRY(rf_sample_prompt(config, ids, &n));
+  RF_TRY(rf_sample(r->trainer->model, output->sample_tokens, output->sample_temperature, config->training.seed,
+                   &r->stop, ids, &n));
+  char *text = rf_sample_show(config, ids, n);
+  if (!text) return rf_fail(RF_FAILED, "out of memory: sample of %lld tokens", (long long)output->sample_tokens);
+  rf_log_info("sampled from the model (temperature %g):\n%s", output->sample_temperature, text);
+  free(text);
+  return RF_OK;
+}
+
 static rf_status say_sample(run *r) {
   const rf_output_config *output = &r->trainer->config.output;
   if (output->sample_tokens == 0) return RF_OK;
-  char *text = malloc(strlen(output->sample_prompt) + (size_t)output->sample_tokens + 2);
-  if (!text) return rf_fail(RF_FAILED, "out of memory: sample of %lld tokens", (long long)output->sample_tokens);
-  const rf_status status = rf_sample_text(r->trainer->model, output->sample_prompt, output->sample_tokens,
-                                          output->sample_temperature, r->trainer->config.training.seed, &r->stop, text);
-  if (status == RF_OK) rf_log_info("sampled from the model (temperature %g):\n%s", output->sample_temperature, text);
-  free(text);
+  int32_t *ids = malloc((strlen(output->sample_prompt) + 1 + (size_t)output->sample_tokens) * sizeof *ids);
+  if (!ids) return rf_fail(RF_FAILED, "out of memory: sample of %lld tokens", (long long)output->sample_tokens);
+  const rf_status status = sample_into(r, ids);
+  free(ids);
   return status;
 }
 

@@ -1,4 +1,5 @@
 #include "train/metrics.h"
+#include "base/append.h"
 #include "base/file_error.h"
 #include "base/log.h"
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 struct rf_metrics {
-  int file;
+  rf_append append;
   char *path;
   char *waiting; /* what is not in the file yet, [n_waiting]: a disk may be full for a while */
   size_t n_waiting;
@@ -26,9 +27,8 @@ rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
     free(opened);
     return rf_fail(RF_FAILED, "out of memory while opening %s", path);
   }
-  opened->file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (opened->file < 0) {
-    const rf_status status = rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, strerror(errno));
+  const rf_status status = rf_append_open(path, &opened->append);
+  if (status != RF_OK) {
     (void)rf_metrics_close(opened);
     return status;
   }
@@ -36,11 +36,18 @@ rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
   return RF_OK;
 }
 
+/* What was in a file that is gone is gone with it; a report draws what there is. */
+static void renew(rf_metrics *metrics) {
+  if (rf_append_renew(&metrics->append))
+    rf_log_warn("%s was removed or replaced while it was written to: steps from here on are in a new one",
+                metrics->path);
+}
+
 /* As much as the disk takes, from the byte on where it took no more. */
 static bool write_waiting(rf_metrics *metrics) {
   size_t done = 0;
   while (done < metrics->n_waiting) {
-    const ssize_t n = write(metrics->file, metrics->waiting + done, metrics->n_waiting - done);
+    const ssize_t n = write(metrics->append.file, metrics->waiting + done, metrics->n_waiting - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
     done += (size_t)n;
@@ -60,10 +67,10 @@ static void note(rf_metrics *metrics, bool fine) {
 rf_status rf_metrics_close(rf_metrics *metrics) {
   rf_status status = RF_OK;
   if (!metrics) return RF_OK;
-  if (metrics->file >= 0 && !write_waiting(metrics))
+  if (metrics->append.file >= 0 && !write_waiting(metrics))
     status = rf_fail(RF_FAILED, "cannot write %s: %s", metrics->path, rf_file_error(errno));
-  if (metrics->file >= 0 && close(metrics->file) != 0 && status == RF_OK)
-    status = rf_fail(RF_FAILED, "cannot write %s: %s", metrics->path, strerror(errno));
+  const rf_status closed = rf_append_close(&metrics->append);
+  if (status == RF_OK) status = closed;
   free(metrics->waiting);
   free(metrics->path);
   free(metrics);
@@ -142,12 +149,14 @@ rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record)
   char *line = object && put_record(object, record) ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (!line || !append(metrics, line)) return rf_fail(RF_FAILED, "out of memory while writing %s", metrics->path);
+  renew(metrics);
   note(metrics, write_waiting(metrics));
   return RF_OK;
 }
 
 void rf_metrics_sync(rf_metrics *metrics) {
-  const bool fine =
-      write_waiting(metrics) && (fdatasync(metrics->file) == 0 || errno == EINVAL); /* of a device, say /dev/null */
+  renew(metrics);
+  const bool fine = write_waiting(metrics) &&
+                    (fdatasync(metrics->append.file) == 0 || errno == EINVAL); /* of a device, say /dev/null */
   note(metrics, fine);
 }

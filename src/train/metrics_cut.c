@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "checkpoint/files.h"
 #include "checkpoint/output.h"
 #include "train/metrics.h"
@@ -13,11 +14,17 @@ typedef struct cut {
   int64_t kept, skipped_step; /* steps of lines: the newest, the newest that was skipped */
   int64_t skipped;            /* in a row, up to that one */
   int64_t dropped;            /* lines */
+  int64_t lines;              /* so far */
 } cut;
 
-/* Whether a line, with its end, stays. Steps only go up: what is out of order was appended by mistake. */
-static bool stays(cut *c, const char *line, size_t length) {
-  json_t *object = length > 0 && line[length - 1] == '\n' ? json_loadb(line, length, 0, NULL) : NULL;
+/* Whether a line, with its end, stays. Steps only go up: what is out of order was appended by mistake. What a kill left
+ * torn has no end; a whole line that is no record was damaged later. */
+static bool stays(cut *c, const char *path, const char *line, size_t length) {
+  const bool ended = length > 0 && line[length - 1] == '\n';
+  json_t *object = ended ? json_loadb(line, length, 0, NULL) : NULL;
+  c->lines++;
+  if (ended && !json_is_integer(json_object_get(object, "step")))
+    rf_log_warn("%s: line %lld is damaged, and is left out", path, (long long)c->lines);
   const json_t *number = json_object_get(object, "step");
   const int64_t step = json_integer_value(number);
   const bool fits = json_is_integer(number) && step > c->kept && step <= c->step;
@@ -44,7 +51,7 @@ static rf_status copy(FILE *from, const rf_output *to, cut *c) {
   rf_status status = RF_OK;
   errno = 0;
   for (ssize_t length; status == RF_OK && (length = getline(&line, &size, from)) >= 0;) {
-    if (!stays(c, line, (size_t)length)) {
+    if (!stays(c, to->path, line, (size_t)length)) {
       c->dropped++;
       continue;
     }

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "checkpoint/files.h"
 #include "reformer/config.h"
 #include "train/report.h"
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static rf_status add_point(rf_points *p, double x, double y) {
   if (!isfinite(y)) return RF_OK;
@@ -85,14 +87,26 @@ static rf_status read_line(const char *path, int number, const char *line, bool 
   return status;
 }
 
+/* A pipe would be waited for. */
+static rf_status open_plain(const char *path, FILE **file) {
+  int number;
+  int64_t size;
+  RF_TRY(rf_file_open(path, &number, &size));
+  *file = fdopen(number, "r");
+  if (*file) return RF_OK;
+  (void)close(number);
+  return rf_fail(RF_FAILED, "%s: out of memory", path);
+}
+
 static rf_status read_metrics(const char *folder, rf_reported_run *run) {
   char path[RF_MAX_PATH], *line = NULL;
   size_t room = 0;
   ssize_t length;
   rf_status status = RF_OK;
   snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
-  FILE *file = fopen(path, "re");
-  if (!file) return rf_fail(RF_BAD_DATA, "%s: cannot be opened: %s; give the folder of a run", path, strerror(errno));
+  FILE *file;
+  status = open_plain(path, &file);
+  if (status != RF_OK) return rf_fail(status, "%s; give the folder of a run", rf_error_message());
   for (int number = 1; status == RF_OK && (length = getline(&line, &room, file)) > 0; number++)
     status = read_line(path, number, line, line[length - 1] == '\n', run);
   free(line);
@@ -108,9 +122,9 @@ static rf_status read_config(const char *folder, rf_reported_run *run) {
   size_t room = 0;
   rf_status status = RF_OK;
   snprintf(path, sizeof path, "%s/config.yaml", folder);
-  FILE *file = fopen(path, "re");
-  if (!file) {
-    rf_log_warn("%s: cannot be opened: %s; the report goes without it", path, strerror(errno));
+  FILE *file;
+  if (open_plain(path, &file) != RF_OK) {
+    rf_log_warn("%s; the report goes without it", rf_error_message());
     return RF_OK;
   }
   while (status == RF_OK && getline(&line, &room, file) > 0) {

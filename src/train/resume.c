@@ -1,4 +1,5 @@
 #include "train/resume.h"
+#include "base/file_error.h"
 #include "base/log.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
@@ -48,12 +49,12 @@ static rf_status list(const char *folder, int64_t *n, int64_t **steps) {
   *steps = NULL;
   DIR *entries = opendir(folder);
   if (!entries && errno == ENOENT) return RF_OK;
-  if (!entries) return rf_fail(RF_BAD_DATA, "%s: cannot be listed: %s", folder, strerror(errno));
+  if (!entries) return rf_fail(rf_file_read_status(errno), "%s: cannot be listed: %s", folder, strerror(errno));
   rf_status status = RF_OK;
   errno = 0;
   for (const struct dirent *entry; status == RF_OK && (entry = readdir(entries)) != NULL;)
     if (step_of(entry->d_name) >= 0) status = add_step(step_of(entry->d_name), n, steps);
-  if (status == RF_OK && errno != 0) status = rf_fail(RF_BAD_DATA, "%s: cannot be listed: %s", folder, strerror(errno));
+  if (status == RF_OK && errno != 0) status = rf_fail(RF_FAILED, "%s: cannot be listed: %s", folder, strerror(errno));
   (void)closedir(entries);
   if (*n > 0) qsort(*steps, (size_t)*n, sizeof **steps, newest_first);
   return status;
@@ -80,11 +81,15 @@ rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t 
 
 /* --- one of them ------------------------------------------------------------------------------------ */
 
-/* What is no damage ends the run: memory that is short, for one, is no reason to pass over a checkpoint. */
+/* What is no damage ends the run: memory that is short, or a disk that does not answer, is no reason to pass over a
+ * checkpoint, whose place a later one would take. */
 static rf_status survey(rf_mesh *mesh, rf_status own, rf_finding *finding) {
   RF_TRY(rf_survey(mesh, own, finding));
   if (finding->status == RF_OK || finding->status == RF_BAD_DATA) return RF_OK;
-  return rf_fail(finding->status, "%s", finding->message);
+  return rf_fail(finding->status,
+                 "%s; this need be no damage, so nothing was passed over: start again when it can be read, or move the "
+                 "checkpoint away",
+                 finding->message);
 }
 
 /* Hosts may have other folders under the same name, each of them whole: rank 0's is the one that counts. own: how this

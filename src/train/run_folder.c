@@ -1,4 +1,5 @@
 #include "train/run_folder.h"
+#include "base/file_error.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include <errno.h>
@@ -10,8 +11,11 @@
 /* The longest path below a run's folder is shorter: a longer run would fail at its first checkpoint. */
 enum { MOST_RUNS = 1000000, BELOW = 160 };
 
+/* A disk that does not answer may do so at the next start: that is no fault of the command line. */
 static rf_status refuse(const char *folder, int error) {
-  return rf_fail(RF_BAD_CONFIG, "run folder %s: cannot be made or written to: %s; name another with --run DIR", folder,
+  const bool passes = error == EIO || error == ESTALE;
+  return rf_fail(passes ? RF_FAILED : RF_BAD_CONFIG,
+                 "run folder %s: cannot be made or written to: %s; name another with --run DIR", folder,
                  strerror(error));
 }
 
@@ -46,16 +50,32 @@ static rf_status write_config(const char *folder, const char *text) {
   return rf_fail(RF_BAD_CONFIG, "run folder %s: %s; name another with --run DIR", folder, rf_error_message());
 }
 
-static bool is_there(const char *folder, const char *name) {
+/* What cannot be looked at may be there: a run that is taken for none would be written over. */
+static rf_status look_for(const char *folder, const char *name, bool *there) {
   char path[RF_MAX_PATH];
   struct stat about;
-  return rf_run_folder_path(folder, name, path) == RF_OK && stat(path, &about) == 0;
+  RF_TRY(rf_run_folder_path(folder, name, path));
+  *there = stat(path, &about) == 0;
+  if (*there || rf_file_read_status(errno) == RF_BAD_DATA) return RF_OK;
+  if (errno == EACCES) return refuse(folder, errno);
+  return rf_fail(RF_FAILED, "run folder %s: %s cannot be looked at: %s", folder, name, strerror(errno));
 }
 
 static rf_status lock_and_look(rf_run_folder *folder) {
   RF_TRY(rf_lock_take(folder->path, RF_LOCK_BEST, &folder->lock));
-  folder->holds_run = is_there(folder->path, "config.yaml") || is_there(folder->path, "checkpoints");
-  return RF_OK;
+  RF_TRY(look_for(folder->path, "config.yaml", &folder->holds_run));
+  return folder->holds_run ? RF_OK : look_for(folder->path, "checkpoints", &folder->holds_run);
+}
+
+static rf_status refuse_link(const char *folder) {
+  char target[RF_MAX_PATH];
+  const ssize_t length = readlink(folder, target, sizeof target - 1);
+  target[length > 0 ? length : 0] = '\0';
+  return rf_fail(
+      RF_BAD_CONFIG,
+      "run folder %s: is a symbolic link to %s, which is not there; make that folder, remove the link, or name "
+      "another with --run DIR",
+      folder, target);
 }
 
 rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
@@ -67,9 +87,13 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
     return rf_fail(RF_BAD_CONFIG, "--run: found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - BELOW);
   memcpy(folder->path, wanted, length);
   struct stat about;
-  if (stat(folder->path, &about) != 0) return errno == ENOENT ? RF_OK : refuse(folder->path, errno);
+  const int error = stat(folder->path, &about) == 0 ? 0 : errno;
+  if (error == ENOENT) return lstat(folder->path, &about) != 0 ? RF_OK : refuse_link(folder->path);
+  if (error) return refuse(folder->path, error);
   if (!S_ISDIR(about.st_mode)) return refuse(folder->path, ENOTDIR);
-  if (is_there(folder->path, RF_COMMIT_NAME))
+  bool is_checkpoint;
+  RF_TRY(look_for(folder->path, RF_COMMIT_NAME, &is_checkpoint));
+  if (is_checkpoint)
     return rf_fail(RF_BAD_CONFIG,
                    "run folder %s: is a checkpoint; name its run's folder, or begin from it: --resume %s", folder->path,
                    folder->path);

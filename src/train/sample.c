@@ -3,7 +3,6 @@
 #include "reformer/arena.h"
 #include "reformer/rng.h"
 #include <math.h>
-#include <string.h>
 
 /* The context a model sees: the last tokens, padded; of them this rank's. */
 typedef struct context {
@@ -23,7 +22,7 @@ static rf_status take_context(const rf_config *config, rf_mesh *mesh, rf_arena *
   return rf_arena_take(arena, (size_t)config->model.vocab_size, sizeof *c->logits, &c->logits);
 }
 
-static void fill_context(const rf_config *config, const unsigned char *text, int64_t length, context *c) {
+static void fill_context(const rf_config *config, const int32_t *ids, int64_t length, context *c) {
   const int64_t first = length > c->most ? length - c->most : 0;
   c->length = length - first;
   c->padded = rf_padded_length(config, c->length);
@@ -31,7 +30,7 @@ static void fill_context(const rf_config *config, const unsigned char *text, int
   for (int64_t i = 0; i < c->here.count; i++) {
     const int64_t token = c->here.first + i;
     c->mask[i] = token < c->length;
-    c->ids[i] = token < c->length ? text[first + token] : 0;
+    c->ids[i] = token < c->length ? ids[first + token] : 0;
   }
 }
 
@@ -71,31 +70,26 @@ static int32_t draw_token(const real *logits, int64_t vocab, double temperature,
 }
 
 static rf_status sample(rf_model *model, int64_t tokens, double temperature, uint64_t seed, rf_arena *arena,
-                        rf_stop *stop, char *text) {
+                        rf_stop *stop, int32_t *ids, int64_t *length) {
   const rf_config *config = rf_model_config_of(model);
   const rf_draw draw = {.seed = seed, .purpose = RF_RNG_SAMPLE};
-  int64_t length = (int64_t)strlen(text);
   context c;
   RF_TRY(take_context(config, rf_store_mesh(rf_model_store(model)), arena, &c));
   for (int64_t i = 0; i < tokens; i++) {
     if (stop) RF_TRY(rf_stop_look(stop));
     if (stop && stop->reason != 0) break;
-    fill_context(config, (const unsigned char *)text, length, &c);
+    fill_context(config, ids, *length, &c);
     RF_TRY(find_logits(model, seed, &c));
-    const int32_t token =
-        draw_token(c.logits, config->model.vocab_size, temperature, rf_draw_uniform(&draw, (uint64_t)i));
-    text[length++] = (char)(token >= 1 && token <= 255 ? token : '?');
+    ids[(*length)++] = draw_token(c.logits, config->model.vocab_size, temperature, rf_draw_uniform(&draw, (uint64_t)i));
   }
-  text[length] = '\0';
   return RF_OK;
 }
 
-rf_status rf_sample_text(rf_model *model, const char *prompt, int64_t tokens, double temperature, uint64_t seed,
-                         rf_stop *stop, char *text) {
+rf_status rf_sample(rf_model *model, int64_t tokens, double temperature, uint64_t seed, rf_stop *stop, int32_t *ids,
+                    int64_t *length) {
   rf_arena *arena;
   RF_TRY(rf_arena_create("sample", 0, &arena));
-  strcpy(text, prompt[0] ? prompt : "\n");
-  const rf_status status = sample(model, tokens, temperature, seed, arena, stop, text);
+  const rf_status status = sample(model, tokens, temperature, seed, arena, stop, ids, length);
   rf_arena_destroy(arena);
   return status;
 }

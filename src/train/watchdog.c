@@ -1,5 +1,6 @@
 #include "train/watchdog.h"
 #include "base/clock.h"
+#include "base/process.h"
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,7 +21,7 @@ static const double look_every = 1;
 struct rf_watchdog {
   const rf_mesh *mesh; /* lent */
   double limit;
-  char host[64];
+  char host[RF_HOST_NAME];
   pthread_t thread;
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
@@ -105,7 +106,7 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
   w->mesh = mesh;
   w->given = limit;
   w->limit = rf_watchdog_limit(limit, 0);
-  if (gethostname(w->host, sizeof w->host - 1) != 0) strcpy(w->host, "?");
+  (void)rf_process_host(w->host);
   pthread_condattr_t clock;
   (void)pthread_condattr_init(&clock);
   (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

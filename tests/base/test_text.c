@@ -94,12 +94,38 @@ static void test_what_is_shown_can_be_told_apart(void **state) {
               {"\xc2\xa0x\xc3\xa9", "<U+00A0>x<U+00E9>"},
               {"\xe2\x80\x8b\xf0\x9f\x98\x80", "<U+200B><U+1F600>"},
               {"\xff\xc3", "<FF><C3>"},
-              {"\xe2\x80", "<E2><80>"}};
+              {"\xe2\x80", "<E2><80>"},
+              {"\xe0\x9b\x9b", "<E0><9B><9B>"},
+              {"\xed\xa0\x80", "<ED><A0><80>"},
+              {"\xf4\x90\x80\x80", "<F4><90><80><80>"}};
   char buffer[32], longer[32];
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
     assert_string_equal(rf_text_show(rows[i].text, buffer, sizeof buffer), rows[i].shown);
   assert_string_equal(rf_text_show("0123456789012345678901234567", longer, 32), "0123456789012345678901234567");
   assert_string_equal(rf_text_show("01234567890123456789012345678", longer, 32), "0123456789012345678901234567...");
+}
+
+static void test_bytes_in_plain_text_command_no_terminal(void **state) {
+  (void)state;
+  static const struct {
+    const char *bytes, *shown;
+  } rows[] = {{"two\n\tlines ~", "two\n\tlines ~"},
+              {"\x1b[31m\x07\r\x7f", "\\x1B[31m\\x07\\x0D\\x7F"},
+              {"\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80"},
+              {"\xc2\x9b"
+               "1m",
+               "\\xC2\\x9B1m"},                                      /* a command, to terminals that know UTF-8 */
+              {"\xc0\x9b\xe0\x80\x9b", "\\xC0\\x9B\\xE0\\x80\\x9B"}, /* the same, written too long */
+              {"\xed\xa0\x80\xff\xc3", "\\xED\\xA0\\x80\\xFF\\xC3"}};
+  char shown[80];
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    const size_t count = strlen(rows[i].bytes);
+    const char *end = rf_text_plain((const unsigned char *)rows[i].bytes, count, shown);
+    assert_string_equal(shown, rows[i].shown);
+    assert_ptr_equal(end, shown + strlen(shown));
+  }
+  (void)rf_text_plain((const unsigned char *)"a\0\xe2\x82", 4, shown);
+  assert_string_equal(shown, "a\\x00\\xE2\\x82");
 }
 
 int main(void) {
@@ -111,6 +137,7 @@ int main(void) {
       cmocka_unit_test(test_a_real_reads_back_as_itself_and_is_short),
       cmocka_unit_test(test_durations_read_like_a_clock),
       cmocka_unit_test(test_what_is_shown_can_be_told_apart),
+      cmocka_unit_test(test_bytes_in_plain_text_command_no_terminal),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,9 @@ check 2 "CONFIG is missing" -- bench step
 check 2 "found 'attend'; allowed: step" -- bench attend x.yaml
 check 2 "found 'b.yaml' where nothing more belongs" -- train a.yaml b.yaml
 check 2 "unknown option --rnu" "--run" -- train --rnu x a.yaml
+check 2 "--run: found a second argument, b, after a; allowed: one" -- train a.yaml --run a -r b
+check 2 "--json: found a second argument" -- bench step a.yaml --json x --json x
+check 2 "a.yaml: cannot be opened" -- train a.yaml -v --verbose -s a=1 -s a=2
 check 2 "unknown option -q" -- train -q a.yaml
 check 2 "unknown option -x" -- train -vx a.yaml
 check 2 "--run: its argument is missing" -- train a.yaml --run
@@ -40,6 +43,10 @@ for config in "$source_dir"/configs/*.yaml; do
   sed 's/^\(.*path: \)data\/[a-z0-9.]*/\1nothing.here/' "$config" >"$work/shipped.yaml"
   grep -q 'kind: duplicate' "$config" || check 3 "nothing.here" -- train "$work/shipped.yaml" --run "$work/run"
 done
+
+ln -s nowhere/dir dangling
+check 2 "run folder dangling: is a symbolic link to nowhere/dir, which is not there; make that folder" -- \
+  train "$source_dir/configs/small.yaml" --run dangling --set data.kind=duplicate --set data.length=64
 
 # Several ranks: one message, every rank ends with the same status, and no rank is killed by another's.
 if command -v mpirun >/dev/null; then

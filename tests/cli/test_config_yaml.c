@@ -303,6 +303,44 @@ static void test_tags_are_refused(void **state) {
   REFUSED(minimal, "lsh.chunk=!!int 5", "--set lsh.chunk: found the tag");
 }
 
+static void test_the_value_of_a_set_is_all_that_was_typed(void **state) {
+  (void)state;
+  static const char *const cut[] = {"data.path=corpus #2",     "data.path= corpus",     "data.path=corpus ",
+                                    "data.path=corpus\t",      "data.path=#2",          "data.path=\xc3\xbc\xc3\xbc #2",
+                                    "output.sample_prompt= ",  "data.path=\"a\" #2",    "model.attention=[lsh] # all",
+                                    "training=steps: 3 # few", "data={path: corpus} #2"};
+  for (size_t i = 0; i < sizeof cut / sizeof *cut; i++)
+    REFUSED(minimal, cut[i], "--set ", "drops a part", "'KEY=\"VALUE\"'");
+  REFUSED(minimal, "data.path=a\nb", "--set data.path: found a line's end within the value", "\\n");
+  REFUSED(minimal, "data.path=\"a\n  b\"", "a line's end within the value");
+  REFUSED(minimal, "output.sample_prompt=%s", "not valid YAML", "'KEY=\"VALUE\"'");
+  REFUSED(minimal, "output.sample_prompt=@a", "not valid YAML", "'KEY=\"VALUE\"'");
+
+  static const struct {
+    const char *set, *path;
+  } whole[] = {
+      {"data.path=corpus#2", "corpus#2"},
+      {"data.path=\"corpus #2\"", "corpus #2"},
+      {"data.path='corpus #2'", "corpus #2"},
+      {"data.path=\" corpus \"", " corpus "},
+      {"data.path=\"a\\nb\"", "a\nb"},
+      {"data.path=\xc3\xbc b", "\xc3\xbc b"},
+      {"data={path: \"a #2\"}", "a #2"},
+      {"data=path: a b", "a b"},
+      {"data.path=a\r\n", "a"},
+      {"data.path=\xef\xbb\xbf"
+       "a",
+       "a"},
+      {"data=\n  path: a\n  length: 256\n", "a"},
+      {"data.path=|-\n  a\n  b", "a\nb"},
+  };
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+    rf_config config;
+    accept("data: {kind: bytes, path: none, length: 256}", whole[i].set, &config);
+    assert_string_equal(config.data.path, whole[i].path);
+  }
+}
+
 /* --- text that is meant to take long ------------------------------------------------------------------- */
 
 /* `times` copies of `piece`, with texts around them. */
@@ -370,6 +408,7 @@ int main(void) {
       cmocka_unit_test(test_anchors_have_a_place_and_maps_merge_as_in_yaml),
       cmocka_unit_test(test_rings_of_aliases_end),
       cmocka_unit_test(test_tags_are_refused),
+      cmocka_unit_test(test_the_value_of_a_set_is_all_that_was_typed),
       cmocka_unit_test(test_towers_and_bombs_end_at_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

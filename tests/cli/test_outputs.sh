@@ -195,7 +195,31 @@ check 0 -- train tiny.yaml --run limited -s training.steps=14
 rm limited/metrics.jsonl && mkfifo limited/metrics.jsonl
 PROGRAM_WAS=$PROGRAM PROGRAM=timeout
 check 1 "metrics.jsonl cannot be cut back to the resumed step: it is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
-rm limited/metrics.jsonl limited/log.txt && mkfifo limited/log.txt
-check 2 "cannot write limited/log.txt: No such device or address" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run limited -s training.steps=15
+for file in log.txt lock; do
+  rm -rf piped && mkdir piped && mkfifo piped/$file
+  check 2 "piped/$file" "is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" train tiny.yaml --run piped
+done
+check 3 "limited/metrics.jsonl: is not a plain file" -- -s KILL 20 "$PROGRAM_WAS" report limited
 PROGRAM=$PROGRAM_WAS
+
+# --- a damaged line of metrics.jsonl is told, and the others stay ---
+sed -i 's/^{"step":5,/{"st/' disk/m && rm limited/metrics.jsonl && ln -s ../disk/m limited/metrics.jsonl
+check 0 "warning: limited/metrics.jsonl: line 5 is damaged, and is left out" -- train tiny.yaml --run limited -s training.steps=15
+ok "the others stay" [ "$(grep -o '^{"step":[0-9]*' disk/m | cut -d: -f2 | tr '\n' ' ')" = "1 2 3 4 6 7 8 9 10 11 12 13 15 " ]
+
+# --- files that are removed under a run that writes to them ---
+"$PROGRAM" train tiny.yaml --run gone -s training.steps=1000000 -s checkpoint.every=100000 >said 2>&1 &
+job=$!
+written() { for ((i = 0; i < 300; i++)); do [ -s gone/metrics.jsonl ] && [ -s gone/log.txt ] && return; sleep 0.1; done; return 1; }
+ok "a run writes" written
+rm gone/metrics.jsonl gone/log.txt
+ok "it goes on in new files" written
+kill $job
+wait $job
+ok "and ends as any other" [ $? = 75 ]
+for file in metrics.jsonl log.txt; do
+  ok "it says once that $file has gone" [ "$(grep -c "^warning: .*$file was removed or replaced" said)" = 1 ]
+done
+ok "the log goes on" grep -q "^stopped by SIGTERM" gone/log.txt
+ok "so do the steps" [ "$(tail -n 1 gone/metrics.jsonl | grep -o '"step":[0-9]*')" = "\"step\":$(sed -n 's/^stopped by SIGTERM after step \([0-9]*\) .*/\1/p' said)" ]
 finish

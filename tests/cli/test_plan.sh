@@ -53,6 +53,12 @@ echo '{"ranks": 1}' >short.json
 check 2 "short.json: threads: found no whole number" -- plan tiny.yaml --cluster short.json
 check 2 "--ranks: found '0'" -- plan tiny.yaml --ranks 0
 
+# --- so many ranks that only a sample of them can be looked at ---
+PROGRAM_WAS=$PROGRAM PROGRAM=timeout
+check 0 "plan of 1048576 ranks (1048576 share a sequence" -- 60 "$PROGRAM_WAS" plan tiny.yaml --ranks 1048576 --set mesh.sequence=1048576 \
+  --set mesh.data=1 --set data.length=67108864 --set training.batch=65536
+PROGRAM=$PROGRAM_WAS
+
 # --- train makes the same check before any work ---
 check 2 "data.length: found 67108864" "the longest that fits on these ranks has" -- \
   train tiny.yaml --run never --set data.length=67108864 --set training.batch=1024

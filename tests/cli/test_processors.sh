@@ -46,6 +46,14 @@ checks=$((checks + 1))
 OMP_PROC_BIND=true taskset -c 1 "$PROGRAM" train tiny.yaml --run run $steps 2>&1 | grep -q "rank 0, 1 thread each, cores 1$" ||
   fail "a run bound by taskset and by OpenMP"
 
+# --- stacks that a product's panels do not fit in, which would end in SIGSEGV ---
+OMP_NUM_THREADS=2 OMP_STACKSIZE=200k check 2 "the stack of a thread of OpenMP has 200 KiB; allowed: at least" "OMP_STACKSIZE" -- \
+  train tiny.yaml --run never $steps
+(ulimit -s 300 && check 2 "the stack of the main thread has " " KiB; allowed: at least" "ulimit -s" -- train tiny.yaml --run never $steps; exit "$failures") ||
+  failures=$((failures + 1))
+rm -rf run
+threads 2 OMP_NUM_THREADS=2 OMP_STACKSIZE=1M -- # enough in double, too
+
 # --- ranks that were not bound get cores of their own ---
 if command -v mpirun >/dev/null && [ "$cores" = 2 ]; then
   for set in OMP_PROC_BIND=true OMP_PLACES=threads "OMP_NUM_THREADS=1 OMP_PROC_BIND=close"; do
@@ -56,6 +64,16 @@ if command -v mpirun >/dev/null && [ "$cores" = 2 ]; then
   done
   rm -rf run
   OMP_PLACES={1} many 2 0 "OMP_PROC_BIND or OMP_PLACES puts 2 ranks on 1 core" -- train tiny.yaml --run run $steps
+fi
+
+# --- one machine under several names, as containers have them, of 64 letters, too: its cores are shared ---
+if command -v mpirun >/dev/null && [ "$cores" = 2 ] && unshare --uts true 2>/dev/null; then
+  # shellcheck disable=SC2016 # the inner shell's
+  printf '#!/bin/sh\nexec unshare --uts sh -c '\''hostname "$(printf "%%064d" "$OMPI_COMM_WORLD_RANK")"; exec "$@"'\'' sh "$@"\n' >contained
+  chmod +x contained
+  rm -rf run
+  launch 0 "host $(printf %064d 0): rank 0, 1 thread each, cores 0-1" "host $(printf %064d 1): rank 1, 1 thread each" -- \
+    -n 2 ./contained "$PROGRAM" train tiny.yaml --run run $steps
 fi
 
 # --- a CPU quota, as docker --cpus sets it: here in a folder that takes the place of the system's ---

@@ -18,6 +18,7 @@ for optimizer in "-s optimizer.kind=adam" "$adafactor -s optimizer.scale_paramet
   same_run "7 + 13 steps, $optimizer" whole part
 done
 check 0 "the 20 steps of training.steps are done" -- train tiny.yaml --run part $optimizer
+check 0 "the run is at step 20, beyond the 7 of training.steps; give more than that" -- train tiny.yaml --run part $optimizer -s training.steps=7
 expect "lines of a run that is done" 20 "$(wc -l <part/metrics.jsonl)"
 expect "evaluations of a run that is done" 3 "$(grep -c eval_loss part/metrics.jsonl)"
 expect "seconds that saving took, in the records" 2 "$(grep -c '"checkpoint_step":.*"checkpoint_stall_seconds":.*"checkpoint_write_seconds":' whole/metrics.jsonl)"

@@ -51,7 +51,7 @@ named() { # named FOLDER ARGUMENT...: the run goes there, and nowhere else
 named runs/tiny-1 -s training.seed=2 -v tiny.yaml
 named runs/tiny-1 --set training.seed=2 -- tiny.yaml
 named x -vr x tiny.yaml
-named x --run=y --ru x tiny.yaml
+named x --ru x tiny.yaml
 named x tiny.yaml --set=training.seed=3 -rx
 expect "a seed by --set=" "  seed: 3" "$(grep '^  seed:' x/config.yaml)"
 named x --resume never --run x/ tiny.yaml
@@ -82,6 +82,8 @@ nothing 2 "CONFIG is missing" -- --set training.seed=2
 nothing 2 "nothing more belongs" -- tiny.yaml tiny.yaml
 nothing 2 "--resume" -- tiny.yaml --resume ''
 nothing 2 "--run" -- tiny.yaml --run ''
+nothing 2 "--run: found a second argument, x" -- tiny.yaml --run=y --ru x
+nothing 2 "--resume: found a second argument" -- tiny.yaml --resume auto -R never
 nothing 0 "Usage: reformer train" -- tiny.yaml --help
 nothing 2 "given.yaml: found nothing" -- /dev/stdin
 rm -rf runs && : >runs

@@ -76,7 +76,7 @@ static void test_ranks_know_each_others_hosts(void **state) {
   (void)state;
   rf_mesh *mesh;
   int host[64], hosts;
-  char own[64] = "";
+  char own[RF_HOST_NAME] = "";
   assert_ok(rf_mesh_open(RF_OK, &mesh));
   assert_int_equal(gethostname(own, sizeof own - 1), 0);
   assert_string_equal(rf_host_name(mesh, rf_mpi_rank()), own);
@@ -85,9 +85,21 @@ static void test_ranks_know_each_others_hosts(void **state) {
   rf_host_of_ranks(mesh, host, &hosts);
   assert_int_equal(hosts, 1);
   for (int r = 0; r < rf_mpi_size(); r++) assert_int_equal(host[r], 0);
-  strcpy(mesh->places[rf_mpi_size() - 1].boot, "another system");
+  const int last = rf_mpi_size() - 1, sharers = rf_host_share_of(mesh).sharers;
+  const bool is_last = rf_mpi_rank() == last;
+  strcpy(mesh->places[last].host, "a container");
   rf_host_of_ranks(mesh, host, &hosts);
-  assert_int_equal(hosts, rf_mpi_size() > 1 ? 2 : 1); /* of one name, but not one host */
+  assert_int_equal(hosts, last > 0 ? 2 : 1); /* links between them, */
+  assert_int_equal(rf_host_ranks(mesh), rf_mpi_size());
+  assert_int_equal(rf_host_share_of(mesh).sharers, sharers); /* and yet the same memory and cores */
+  strcpy(mesh->places[last].host, mesh->places[0].host);
+  strcpy(mesh->places[last].boot, "another system");
+  rf_host_of_ranks(mesh, host, &hosts);
+  assert_int_equal(hosts, last > 0 ? 2 : 1); /* of one name, but not one host */
+  assert_int_equal(rf_host_ranks(mesh), is_last ? 1 : last);
+  if (is_last) assert_int_equal(rf_host_share_of(mesh).sharers, 1);
+  for (int r = 0; r <= last; r++) mesh->places[r].boot[0] = '\0';
+  assert_int_equal(rf_host_ranks(mesh), rf_mpi_size()); /* where systems have no number the name has to do */
   rf_mesh_destroy(mesh);
   assert_int_equal(rf_host_ranks(NULL), 1);
   assert_int_equal(rf_host_share_of(NULL).sharers, 1);
