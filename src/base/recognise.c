@@ -1,10 +1,9 @@
 #include "base/recognise.h"
+#include "base/plain_file.h"
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct row {
@@ -161,9 +160,9 @@ bool rf_is_text(const void *bytes, size_t length) {
 
 static size_t read_head(const char *path, unsigned char bytes[RF_HEAD_BYTES]) {
   struct stat about;
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int file = rf_plain_open(path, &about);
   if (file < 0) return 0;
-  const ssize_t length = fstat(file, &about) == 0 && S_ISREG(about.st_mode) ? read(file, bytes, RF_HEAD_BYTES) : 0;
+  const ssize_t length = read(file, bytes, RF_HEAD_BYTES);
   (void)close(file);
   return length > 0 ? (size_t)length : 0;
 }

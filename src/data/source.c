@@ -1,11 +1,10 @@
 #include "data/source.h"
+#include "base/plain_file.h"
 
-#include "base/file_error.h"
 #include "base/recognise.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,13 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static rf_status check_file(const char *path, const struct stat *info) {
-  if (S_ISDIR(info->st_mode)) return rf_fail(RF_BAD_DATA, "%s: is a directory; data.path must name a file", path);
-  if (!S_ISREG(info->st_mode)) return rf_fail(RF_BAD_DATA, "%s: is not a plain file; data.path must name one", path);
-  if (info->st_size == 0) return rf_fail(RF_BAD_DATA, "%s: is empty; data.path must name a file with tokens", path);
-  return RF_OK;
-}
 
 static rf_status check_size(const char *path, int64_t bytes, int token_bytes) {
   if (bytes % token_bytes == 0) return RF_OK;
@@ -115,18 +107,15 @@ static rf_status check_format(const rf_source *source, int64_t bytes) {
 
 /* Opens and checks; what is open on failure is closed by the caller. */
 static rf_status open_file(rf_source *source) {
-  struct stat info;
+  int64_t bytes;
   const char *path = source->path;
   if (path[0] == '\0') return rf_fail(RF_BAD_DATA, "data.path is empty; it must name a file of tokens");
-  /* Not blocking: a named pipe must end in a message, not in waiting for its writer. */
-  source->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (source->file < 0)
-    return rf_fail(rf_file_read_status(errno), "%s: cannot open (data.path): %s", path, strerror(errno));
-  if (fstat(source->file, &info) != 0) return rf_fail(RF_FAILED, "%s: cannot stat: %s", path, strerror(errno));
-  RF_TRY(check_file(path, &info));
-  source->tokens = info.st_size / source->token_bytes;
-  RF_TRY(check_format(source, info.st_size));
-  RF_TRY(check_size(path, info.st_size, source->token_bytes));
+  const rf_status status = rf_file_open(path, &source->file, &bytes);
+  if (status != RF_OK) return rf_fail(status, "%s (data.path)", rf_error_message());
+  if (bytes == 0) return rf_fail(RF_BAD_DATA, "%s: is empty; data.path must name a file with tokens", path);
+  source->tokens = bytes / source->token_bytes;
+  RF_TRY(check_format(source, bytes));
+  RF_TRY(check_size(path, bytes, source->token_bytes));
   return check_width(source);
 }
 
