@@ -35,6 +35,14 @@ check 0 "warning: text.gz: is a gzip archive, and its bytes are taken as they st
   -- train good.yaml --run packed -s data.path=text.gz
 check 0 "warning: array" "which no text has" "data.kind: tokens" -- train good.yaml --run ids -s data.path=array.bin
 quiet warning -- train good.yaml --run plain
+seq 1 20000 | iconv -f UTF-8 -t UTF-16LE >wide.txt
+check 0 "warning: wide.txt: is text in UTF-16" "iconv" -- train good.yaml --run wide -s data.path=wide.txt
+check 0 "warning: wide.txt: its first tokens are the numbers of letters" "data.kind: bytes" \
+  -- train good.yaml --run letters -s data.kind=tokens -s data.path=wide.txt
+tokens="-s data.kind=tokens -s data.path=wide.txt -s model.vocab_size=65537"
+check 2 "data.token_bytes (not given): found 2, whose ids end at 65535, for model.vocab_size = 65537; allowed: 4" -- plan good.yaml $tokens
+check 0 -- plan good.yaml $tokens -s data.token_bytes=4
+check 0 -- plan good.yaml $tokens -s model.vocab_size=65536
 check 3 "model.gguf: is a GGUF model" ".safetensors" -- import model.gguf good.yaml -o never
 check 2 "model.gguf: is a GGUF model" "a configuration in YAML or JSON" -- train model.gguf
 printf '{"architectures": ["ReformerModelWithLMHead"], "model_type": "reformer"}' >config.json
