@@ -68,7 +68,7 @@ check 2 "$work: is a folder; give the path of a configuration" -- train "$work"
 # One checkpoint under the name of another is nobody's newest, neither to go on from nor to count by, and is left alone.
 cp -r run named && cp -r run/checkpoints/step-00000001 named/checkpoints/step-00000009
 "$PROGRAM" train good.yaml --run named -s checkpoint.every=1 -s training.steps=12 -s checkpoint.keep=1 >named.log 2>&1
-for text in "checkpoint named/checkpoints/step-00000009 cannot be used and is passed over: it holds the state after step 1, not 9" \
+for text in "checkpoint named/checkpoints/step-00000009 cannot be used and is passed over: named/checkpoints/step-00000009 holds the state after step 1, not 9" \
   "the state after step 2 is loaded" "counts for none, and stays"; do
   checks=$((checks + 1))
   grep -qF "$text" named.log || { failures=$((failures + 1)); echo "FAILED: no '$text' in:"; cat named.log; }
@@ -78,8 +78,10 @@ rm -r named/checkpoints && mkdir named/checkpoints && cp -r run/checkpoints/step
 check 3 "named is no checkpoint" "a run that has no checkpoint" -- eval named
 cp -r $newest named/checkpoints/
 check 3 "whose newest checkpoint is named/checkpoints/step-00000002" -- eval named
-check 0 "warning: --resume named/checkpoints/step-00000009/: the name is that of step 9, but it holds the state after step 1" \
-  "the state after step 1 is loaded" -- train good.yaml --run named -s checkpoint.every=1 --resume named/checkpoints/step-00000009/
+copy=named/checkpoints/step-00000009/
+check 3 "--resume: $copy holds the state after step 1, not 9" "rename it to step-00000001" -- train good.yaml --run named --resume $copy
+check 0 "warning: --resume $copy: the name is that of step 9, but it holds the state after step 1" \
+  "the state after step 1 is loaded" -- train good.yaml --run another --resume $copy
 mv $newest run/checkpoints/step-9x # another name is no checkpoint's, and an unfinished one is not the newest
 mkdir run/checkpoints/step-00000003
 check 3 "whose newest checkpoint is run/checkpoints/step-00000001" -- eval run
