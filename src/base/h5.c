@@ -1,11 +1,8 @@
 #include "base/h5.h"
-#include "base/file_error.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "base/plain_file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* H5Pset_file_locking came to both lines of releases. */
@@ -69,12 +66,11 @@ hid_t rf_h5_in_place(rf_h5 *h) {
 
 /* HDF5 would wait for ever for a pipe's other end. */
 static rf_status check_plain(const char *path) {
-  struct stat about;
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return rf_fail(rf_file_read_status(errno), "%s: cannot be opened: %s", path, strerror(errno));
-  const bool plain = fstat(file, &about) == 0 && S_ISREG(about.st_mode);
+  int file;
+  int64_t size;
+  RF_TRY(rf_file_open(path, &file, &size));
   (void)close(file);
-  return plain ? RF_OK : rf_fail(RF_BAD_DATA, "%s: is not a plain file", path);
+  return RF_OK;
 }
 
 rf_status rf_h5_open(const char *path, rf_h5 *h, hid_t *file) {

@@ -1,10 +1,9 @@
 #include "base/recognise.h"
+#include "base/plain_file.h"
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct row {
@@ -23,6 +22,10 @@ typedef struct row {
 static const row rows[] = {
     MAGIC(0, "version https://git-lfs", RF_CONTENT_STAND_IN, "a Git LFS pointer, not the file that it stands for",
           "fetch that with git lfs pull"),
+    MAGIC(0, "version https://hawser", RF_CONTENT_STAND_IN, "an old Git LFS pointer, not the file that it stands for",
+          "fetch that with git lfs pull"),
+    MAGIC(0, "/annex/objects/", RF_CONTENT_STAND_IN, "a git-annex pointer, not the file that it stands for",
+          "fetch that with git annex get"),
     MAGIC(0, "\x1f\x8b\x08", RF_CONTENT_PACKED, "a gzip archive", "unpack it with gunzip"),
     MAGIC(4, "1AY&SY", RF_CONTENT_PACKED, "a bzip2 archive", "unpack it with bunzip2"),
     MAGIC(0,
@@ -34,6 +37,18 @@ static const row rows[] = {
     MAGIC(0, "7z\xbc\xaf\x27\x1c", RF_CONTENT_PACKED, "a 7z archive", "unpack it with 7z x"),
     MAGIC(0, "Rar!\x1a\x07", RF_CONTENT_PACKED, "a rar archive", "unpack it with unrar"),
     MAGIC(257, "ustar", RF_CONTENT_PACKED, "a tar archive", "unpack it with tar -xf"),
+    MAGIC(0,
+          "\x7f"
+          "ELF",
+          RF_CONTENT_PACKED, "a program or library (ELF)", NULL),
+    MAGIC(0, "\x89PNG\r\n\x1a\n", RF_CONTENT_PACKED, "a PNG image", NULL),
+    MAGIC(0, "\xff\xd8\xff\xe0", RF_CONTENT_PACKED, "a JPEG image", NULL),
+    MAGIC(0, "\xff\xd8\xff\xe1", RF_CONTENT_PACKED, "a JPEG image", NULL),
+    MAGIC(0, "fLaC\0", RF_CONTENT_PACKED, "FLAC audio", NULL),
+    MAGIC(0, "OggS\0", RF_CONTENT_PACKED, "Ogg audio", NULL),
+    MAGIC(8, "WAVEfmt ", RF_CONTENT_PACKED, "WAV audio, which begins with a header", NULL),
+    MAGIC(0, "MATLAB 5.0 MAT-file", RF_CONTENT_NUMBERS, "a file of MATLAB (.mat)", NULL),
+    MAGIC(0, "MATLAB 7.3 MAT-file", RF_CONTENT_NUMBERS, "a file of MATLAB (.mat)", NULL),
     MAGIC(0, "%PDF-", RF_CONTENT_PACKED, "a PDF", "take its text out with pdftotext"),
     MAGIC(0, "\x93NUMPY", RF_CONTENT_NUMBERS, "a NumPy array (.npy), which begins with a header", NULL),
     MAGIC(0, "\x89HDF\r\n\x1a\n", RF_CONTENT_NUMBERS, "an HDF5 file", NULL),
@@ -59,6 +74,9 @@ static const rf_recognised pickle = {RF_CONTENT_NUMBERS, "a Python pickle", NULL
 static const rf_recognised arrow_stream = {RF_CONTENT_NUMBERS, "an Arrow stream (a table of HuggingFace datasets)",
                                            NULL};
 static const rf_recognised safetensors = {RF_CONTENT_WEIGHTS, "a safetensors file (weights)", NULL};
+static const rf_recognised orc = {RF_CONTENT_NUMBERS, "an ORC table", NULL};
+static const rf_recognised dvc = {RF_CONTENT_STAND_IN, "a DVC pointer (.dvc), not the file that it stands for",
+                                  "fetch that with dvc pull"};
 static const rf_recognised html = {
     RF_CONTENT_TEXT, "an HTML page",
     "download the file itself, in whose place a login or error page may have been saved"};
@@ -121,6 +139,13 @@ static bool is_arrow_stream(const head *h) {
          little_endian(h, 4, 4) < 1 << 20 && little_endian(h, 8, 4) == 16;
 }
 
+/* A word may begin so, too; but it goes on without control characters. */
+static bool is_orc(const head *h) {
+  bool control = false;
+  for (size_t i = 0; i < h->length; i++) control = control || h->bytes[i] < '\t';
+  return control && has(h, 0, "ORC", 3);
+}
+
 static bool begins(const head *h, size_t at, const char *word) {
   const size_t length = strlen(word);
   return h->length >= at + length && strncasecmp((const char *)h->bytes + at, word, length) == 0;
@@ -131,6 +156,9 @@ static const rf_recognised *recognise_text(const head *h) {
   while (at < h->length && isspace(h->bytes[at])) at++;
   if (begins(h, at, "<!doctype html") || begins(h, at, "<html") || (begins(h, at, "<?xml") && contains(h, "<Error>")))
     return &html;
+  if ((begins(h, at, "outs:\n") || begins(h, at, "outs:\r\n")) && contains(h, "path:") &&
+      (contains(h, "md5:") || contains(h, "etag:") || contains(h, "hash:")))
+    return &dvc;
   if (!begins(h, at, "{")) return NULL;
   if (contains(h, "\"weight_map\"")) return &model_index;
   return contains(h, "\"architectures\"") || contains(h, "\"model_type\"") ? &model_config : NULL;
@@ -143,6 +171,7 @@ const rf_recognised *rf_recognise(const void *bytes, size_t length) {
   const rf_recognised *archive = recognise_zip(&h);
   if (archive) return archive;
   if (is_pickle(&h)) return &pickle;
+  if (is_orc(&h)) return &orc;
   if (is_safetensors(&h)) return &safetensors;
   if (is_arrow_stream(&h)) return &arrow_stream;
   return recognise_text(&h);
@@ -157,13 +186,44 @@ bool rf_is_text(const void *bytes, size_t length) {
   return true;
 }
 
+static unsigned unit_at(const unsigned char *at, bool turned) {
+  return turned ? (unsigned)at[0] << 8 | at[1] : (unsigned)at[1] << 8 | at[0];
+}
+
+static bool is_control(unsigned unit) {
+  return unit < '\t' || (unit > '\r' && unit < ' ') || (unit >= 127 && unit < 160) || unit >= 0xfffe;
+}
+
+/* All units, of which some at least are plain ones: also Chinese has line ends. */
+static bool are_letters(const unsigned char *at, size_t units, bool turned, unsigned most) {
+  size_t plain = 0;
+  for (size_t i = 0; i < units; i++) {
+    const unsigned unit = unit_at(at + 2 * i, turned);
+    if (unit > most || is_control(unit)) return false;
+    plain += unit < 127 || (unit >= 0x3000 && unit < 0x3100); /* kana, and the marks of Chinese */
+  }
+  return 64 * plain >= units;
+}
+
+rf_wide_text rf_is_wide_text(const void *bytes, size_t length) {
+  const unsigned last_latin = 0x24f;
+  const unsigned char *at = bytes;
+  if (length > RF_HEAD_BYTES) length = RF_HEAD_BYTES;
+  if (length < RF_LEAST_TEXT) return RF_WIDE_NONE;
+  for (int turned = 0; turned <= 1; turned++)
+    if (unit_at(at, turned) == 0xfeff)
+      return are_letters(at + 2, length / 2 - 1, turned, 0xffff) ? RF_WIDE_TEXT : RF_WIDE_NONE;
+  if (are_letters(at, length / 2, true, last_latin)) return RF_WIDE_TEXT_TURNED;
+  return are_letters(at, length / 2, false, last_latin) ? RF_WIDE_LETTERS : RF_WIDE_NONE;
+}
+
 /* --- files --------------------------------------------------------------------------------------------- */
 
 static size_t read_head(const char *path, unsigned char bytes[RF_HEAD_BYTES]) {
   struct stat about;
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int file = rf_plain_open(path, &about);
   if (file < 0) return 0;
-  const ssize_t length = fstat(file, &about) == 0 && S_ISREG(about.st_mode) ? read(file, bytes, RF_HEAD_BYTES) : 0;
+  const ssize_t length = read(file, bytes, RF_HEAD_BYTES);
   (void)close(file);
   return length > 0 ? (size_t)length : 0;
 }

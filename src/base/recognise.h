@@ -33,4 +33,14 @@ const rf_recognised *rf_recognise_file(const char *path);
 /* At least RF_LEAST_TEXT bytes, all of them letters, blanks or line ends of ASCII, or above it (UTF-8 and others). */
 bool rf_is_text(const void *head, size_t length);
 
+typedef enum rf_wide_text {
+  RF_WIDE_NONE,
+  RF_WIDE_TEXT,        /* begins with the mark of UTF-16 */
+  RF_WIDE_TEXT_TURNED, /* without the mark, big endian */
+  RF_WIDE_LETTERS      /* without the mark, little endian: text, or ids that are the numbers of letters */
+} rf_wide_text;
+
+/* Text in units of 16 bits, at least RF_LEAST_TEXT bytes of it; without the mark only Latin letters are known. */
+rf_wide_text rf_is_wide_text(const void *head, size_t length);
+
 #endif

@@ -1,4 +1,5 @@
 #include "checkpoint/commit.h"
+#include "base/hash.h"
 #include "reformer/checkpoint.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "checkpoint/files.h"
 #include "base/fault_io.h"
 #include "base/file_error.h"
+#include "base/plain_file.h"
 #include "reformer/config.h"
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A write or read of more than 2 GiB is cut by the system. */
+/* A write of more than 2 GiB is cut by the system. */
 enum { MOST_AT_ONCE = 1 << 30 };
 
 rf_status rf_path_join(const char *folder, const char *name, char *path) {
@@ -24,22 +25,6 @@ rf_status rf_file_create(const char *path, int *file) {
   *file = rf_io_fails() ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (*file < 0) return rf_fail(RF_FAILED, "%s: cannot be made: %s", path, strerror(errno));
   return RF_OK;
-}
-
-rf_status rf_file_open(const char *path, int *file, int64_t *size) {
-  struct stat about;
-  do *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  while (*file < 0 && errno == EINTR);
-  if (*file < 0) return rf_fail(rf_file_read_status(errno), "%s: cannot be opened: %s", path, strerror(errno));
-  const int failed = fstat(*file, &about) == 0 ? 0 : errno;
-  if (!failed && S_ISREG(about.st_mode)) {
-    *size = about.st_size;
-    return RF_OK;
-  }
-  (void)close(*file);
-  *file = -1;
-  if (failed) return rf_fail(RF_FAILED, "%s: cannot be looked at: %s", path, strerror(failed));
-  return rf_fail(RF_BAD_DATA, "%s: is not a plain file", path);
 }
 
 bool rf_file_is_named(int file, const char *path) {
@@ -65,20 +50,6 @@ rf_status rf_file_write(int file, const char *path, int64_t offset, const void *
 
 void rf_file_write_back(int file, int64_t offset, int64_t bytes) {
   (void)sync_file_range(file, offset, bytes, SYNC_FILE_RANGE_WRITE);
-}
-
-rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes) {
-  for (char *to = data; bytes > 0;) {
-    const ssize_t done = pread(file, to, (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE), offset);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0)
-      return rf_fail(RF_FAILED, "%s: cannot be read at byte %lld: %s", path, (long long)offset, strerror(errno));
-    if (done == 0) return rf_fail(RF_BAD_DATA, "%s: ends at byte %lld", path, (long long)offset);
-    to += done;
-    offset += done;
-    bytes -= done;
-  }
-  return RF_OK;
 }
 
 /* 0, or errno. A signal may interrupt it on file systems that ask another host. */

@@ -12,14 +12,10 @@ rf_status rf_path_join(const char *folder, const char *name, char *path);
 
 /* Makes a new file for reading and writing. RF_FAILED where it cannot be. */
 rf_status rf_file_create(const char *path, int *file);
-/* Opens a plain file for reading. RF_BAD_DATA where it is missing or is something else (a pipe would wait for ever);
- * RF_FAILED where it cannot be opened for another reason, which may pass (rf_file_read_status). */
-rf_status rf_file_open(const char *path, int *file, int64_t *size);
 /* Whether an open file still has that name. */
 bool rf_file_is_named(int file, const char *path);
-/* All the bytes at an offset, or an error: RF_BAD_DATA in reading a file that is too short, else RF_FAILED. */
+/* All the bytes at an offset, or RF_FAILED. */
 rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes);
-rf_status rf_file_read(int file, const char *path, int64_t offset, void *data, int64_t bytes);
 /* Starts to bring written bytes to the disk, while the next are written: 1 GiB in 0.67 s instead of 0.84 s, hashes
  * included. Promises nothing: rf_file_finish does. */
 void rf_file_write_back(int file, int64_t offset, int64_t bytes);

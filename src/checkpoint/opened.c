@@ -1,4 +1,6 @@
 #include "checkpoint/opened.h"
+#include "base/hash.h"
+#include "base/plain_file.h"
 #include "base/text.h"
 #include "checkpoint/astray.h"
 #include "checkpoint/files.h"

@@ -1,4 +1,5 @@
 #include "checkpoint/output.h"
+#include "base/plain_file.h"
 #include "base/fault_io.h"
 #include "base/file_error.h"
 #include "checkpoint/commit.h"
@@ -99,7 +100,8 @@ static rf_status check_folder(const rf_output *o) {
 static bool is_own(const char *target, const char *own) {
   char found[MOST_OWN];
   const size_t length = strlen(own);
-  const int file = open(target, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat about;
+  const int file = rf_plain_open(target, &about);
   const ssize_t n = file >= 0 ? pread(file, found, length, 0) : -1;
   if (file >= 0) (void)close(file);
   return n == 0 || (n == (ssize_t)length && memcmp(found, own, length) == 0);

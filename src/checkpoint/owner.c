@@ -1,3 +1,4 @@
+#include "base/plain_file.h"
 #include "base/process.h"
 #include "checkpoint/lease.h"
 #include <errno.h>
@@ -38,11 +39,9 @@ rf_status rf_owner_read_open(int file, const char *path, char text[RF_MAX_OWNER]
 
 /* 0, or the error's number. */
 static int look_once(const char *path, char text[RF_MAX_OWNER], struct stat *about) {
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int file = rf_plain_open(path, about);
   if (file < 0) return errno;
-  int code = fstat(file, about) == 0 ? 0 : errno;
-  if (code == 0 && !S_ISREG(about->st_mode)) code = EISDIR;
-  if (code == 0 && rf_owner_read_open(file, path, text) != RF_OK) code = errno;
+  const int code = rf_owner_read_open(file, path, text) == RF_OK ? 0 : errno;
   (void)close(file);
   return code;
 }

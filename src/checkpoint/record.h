@@ -33,10 +33,6 @@ static inline int64_t rf_record_block_size(const rf_record *record, int64_t bloc
   return rest < block_bytes ? rest : block_bytes;
 }
 
-uint64_t rf_hash(const void *data, int64_t bytes);
-/* The same of a whole file, in a little memory. */
-rf_status rf_file_hash(const char *path, uint64_t *hash, int64_t *size);
-
 /* Bytes [offset, offset + bytes) of a file, from memory. */
 typedef struct rf_extent {
   int64_t offset, bytes;

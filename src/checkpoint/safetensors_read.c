@@ -1,3 +1,4 @@
+#include "base/plain_file.h"
 #include "base/recognise.h"
 #include "checkpoint/files.h"
 #include "checkpoint/safetensors.h"

@@ -29,6 +29,15 @@ static const char *read_step(const char *name, int64_t *step) {
   return at > name + 5 ? at : NULL;
 }
 
+/* One that cannot be opened is believed. */
+static bool is_of_another_step(const char *path, int64_t step) {
+  rf_checkpoint *checkpoint;
+  if (rf_checkpoint_open(path, &checkpoint) != RF_OK) return false;
+  const bool another = rf_checkpoint_info_of(checkpoint)->header.step != step;
+  rf_checkpoint_close(checkpoint);
+  return another;
+}
+
 bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   char one[RF_MAX_PATH], commit[RF_MAX_PATH];
   int64_t step, newest = -1;
@@ -37,6 +46,7 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
     const char *rest = read_step(entry->d_name, &step);
     if (!rest || *rest != '\0' || step <= newest || rf_path_join(folder, entry->d_name, one) != RF_OK) continue;
     if (rf_path_join(one, RF_COMMIT_NAME, commit) != RF_OK || access(commit, F_OK) != 0) continue;
+    if (is_of_another_step(one, step)) continue;
     newest = step;
     strcpy(path, one);
   }
@@ -74,6 +84,14 @@ static void remove_stale(const rf_shelf *shelf, const char *name) {
   rf_log_info("removed %s, which an earlier attempt left unfinished", path);
 }
 
+/* Another step's, under this name: it counts for no step, and stays. */
+static rf_status pass_over(const rf_shelf *shelf, const char *path, int64_t step) {
+  if (shelf->lock)
+    rf_log_warn("checkpoint %s holds the state after step %lld, whatever its name says: it counts for none, and stays",
+                path, (long long)step);
+  return RF_OK;
+}
+
 /* What is damaged has no loss, and counts only once it has been checked. What cannot be read now may be the best. */
 static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
   rf_kept one = {.eval_loss = NAN};
@@ -85,8 +103,10 @@ static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
   one.resumed = one.verified = one.step == resumed_step;
   const rf_status status = rf_checkpoint_open(path, &checkpoint);
   if (status == RF_OK) {
-    one.eval_loss = rf_checkpoint_info_of(checkpoint)->header.eval_loss;
+    const rf_checkpoint_header header = rf_checkpoint_info_of(checkpoint)->header;
     rf_checkpoint_close(checkpoint);
+    if (header.step != one.step) return pass_over(shelf, path, header.step);
+    one.eval_loss = header.eval_loss;
   } else if (status != RF_BAD_DATA) {
     one.stuck = true;
     if (shelf->lock) rf_log_warn("checkpoint %s cannot be read now, and stays: %s", path, rf_error_message());

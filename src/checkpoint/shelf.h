@@ -20,7 +20,8 @@ typedef struct rf_shelf {
 /* "FOLDER/step-NNNNNNNN". RF_FAILED where it does not fit. */
 rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]);
 
-/* The newest checkpoint of a folder that has its COMMIT: its path; false: there is none. */
+/* The newest checkpoint of a folder that has its COMMIT, and is of the step that its name says: its path; false: there
+ * is none. Changes the thread's message. */
 bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]);
 
 /* Finds what is in the folder, if it exists. shelf: folder, lock and config are set; resumed_step: -1: none. Where

@@ -1,3 +1,4 @@
+#include "base/hash.h"
 #include "checkpoint/opened.h"
 #include "checkpoint/files.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "checkpoint/record.h"
+#include "base/hash.h"
 #include "cli/commands.h"
 #include "comm/mesh.h"
 #include "reformer/checkpoint.h"

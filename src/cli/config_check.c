@@ -231,6 +231,13 @@ static rf_status check_data(const rf_check *check) {
                   (long long)config->model.vocab_size, (long long)least_vocab,
                   data->kind == RF_DATA_BYTES ? "bytes" : "duplicate (symbols 0 to 127)");
   }
+  if (data->kind == RF_DATA_TOKENS && data->token_bytes == 2 && config->model.vocab_size > 65536) {
+    return refuse(
+        check, "data.token_bytes",
+        "found 2, whose ids end at 65535, for model.vocab_size = %lld; allowed: 4, with ids of 4 bytes in the "
+        "file, or a vocabulary of at most 65536",
+        (long long)config->model.vocab_size);
+  }
   if (data->kind == RF_DATA_DUPLICATE) {
     if (data->length < 4 || data->length % 2 != 0) {
       return refuse(check, "data.length",

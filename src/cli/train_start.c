@@ -75,12 +75,33 @@ static rf_status load(const rf_train_request *request, const char *path, rf_chec
   return status;
 }
 
-static rf_status try_checkpoint(const rf_train_request *request, const char *path, rf_train_start *start,
+/* A checkpoint under another one's name, say a copy: as the newest of its run, which it is not, it would throw the run
+ * back at every start, and whoever looks for the run's checkpoints later passes over it. Another run's, asked for by
+ * its path, only begins this one. The same on every rank, by the manifest. */
+static void check_name(const char *path, bool own, const rf_checkpoint *checkpoint, rf_finding *finding) {
+  const long long step = (long long)rf_checkpoint_info_of(checkpoint)->header.step;
+  const long long named = (long long)rf_resume_named_step(path);
+  if (named < 0 || named == step) return;
+  if (!own) {
+    rf_log_warn("--resume %s: the name is that of step %lld, but it holds the state after step %lld, from which the "
+                "run goes on",
+                path, named, step);
+    return;
+  }
+  finding->status = RF_BAD_DATA;
+  (void)snprintf(finding->message, sizeof finding->message,
+                 "%s holds the state after step %lld, not %lld; if it is no copy, rename it to step-%08lld", path, step,
+                 named, step);
+}
+
+static rf_status try_checkpoint(const rf_train_request *request, const char *path, bool own, rf_train_start *start,
                                 rf_finding *finding) {
+  rf_status status = RF_OK;
   rf_checkpoint *checkpoint;
   RF_TRY(rf_resume_open(request->mesh, path, &checkpoint, finding));
   if (finding->status != RF_OK) return RF_OK;
-  const rf_status status = load(request, path, checkpoint, start, finding);
+  check_name(path, own, checkpoint, finding);
+  if (finding->status == RF_OK) status = load(request, path, checkpoint, start, finding);
   rf_checkpoint_close(checkpoint);
   return status;
 }
@@ -93,7 +114,7 @@ static rf_status try_newest(const rf_train_request *request, const char *folder,
   rf_finding finding = {0};
   for (int64_t i = 0; i < n; i++) {
     RF_TRY(rf_resume_path(folder, steps[i], path));
-    RF_TRY(try_checkpoint(request, path, start, &finding));
+    RF_TRY(try_checkpoint(request, path, true, start, &finding));
     start->from_here = true;
     if (finding.status == RF_OK) return RF_OK;
     rf_log_warn("checkpoint %s cannot be used and is passed over: %s", path, finding.message);
@@ -160,7 +181,7 @@ static rf_status go_on_from(const rf_train_request *request, rf_train_start *sta
     rf_log_info("run folder %s has checkpoints of its own, from which it goes on", request->folder);
     return go_on(request, start);
   }
-  RF_TRY(try_checkpoint(request, request->resume, start, &finding));
+  RF_TRY(try_checkpoint(request, request->resume, own, start, &finding));
   start->from_here = own;
   return finding.status == RF_OK ? RF_OK : rf_fail(finding.status, "--resume: %s", finding.message);
 }

@@ -108,10 +108,25 @@ static void warn_of_bytes(const rf_dataset *dataset) {
   if (what)
     rf_log_warn("%s: is %s, and its bytes are taken as they stand%s%s", path, what->name,
                 what->remedy ? "; if that was not meant, " : "", what->remedy ? what->remedy : "");
+  else if (rf_is_wide_text(head, (size_t)n) != RF_WIDE_NONE)
+    rf_log_warn("%s: is text in UTF-16, every second byte of which says little: iconv -f UTF-16 -t UTF-8 halves it",
+                path);
   else if (8 * zeros > n)
     rf_log_warn("%s: %" PRId64 " of its first %" PRId64 " bytes are 0, which no text has: if these are ids of tokens, "
                 "set data.kind: tokens",
                 path, zeros, n);
+}
+
+static void warn_of_tokens(const rf_dataset *dataset) {
+  const rf_source *source = &dataset->source;
+  unsigned char head[RF_HEAD_BYTES];
+  const int64_t all = source->tokens * source->token_bytes, n = all < RF_HEAD_BYTES ? all : RF_HEAD_BYTES;
+  if (source->token_bytes != 2 || rf_source_bytes(source, 0, n, head) != RF_OK) return; /* the first step will tell */
+  if (rf_is_wide_text(head, (size_t)n) == RF_WIDE_LETTERS)
+    rf_log_warn(
+        "%s: its first tokens are the numbers of letters, as in text in UTF-16; if it is such, make bytes of it "
+        "with iconv -f UTF-16LE -t UTF-8, and set data.kind: bytes",
+        dataset->config.path);
 }
 
 static void warn_of_splits(const rf_dataset *dataset, int64_t batch) {
@@ -136,6 +151,7 @@ static void warn_of_splits(const rf_dataset *dataset, int64_t batch) {
 void rf_dataset_warn(const rf_dataset *dataset, int64_t batch) {
   if (dataset->config.kind == RF_DATA_DUPLICATE) return;
   if (dataset->config.kind == RF_DATA_BYTES) warn_of_bytes(dataset);
+  if (dataset->config.kind == RF_DATA_TOKENS) warn_of_tokens(dataset);
   if (batch > 0) warn_of_splits(dataset, batch);
 }
 

@@ -1,7 +1,7 @@
 #include "data/identity.h"
+#include "base/hash.h"
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 /* Of a file of `bytes`: all of a small one, block by block; else the first block, the last one, and even steps between.
  *
@@ -25,7 +25,7 @@ static int64_t end_of(int64_t bytes, int i) {
 /* buffer: [RF_SAMPLE_BYTES] */
 static rf_status hash_between(const rf_source *source, int64_t from, int64_t to, char *buffer, uint64_t *hash) {
   RF_TRY(rf_source_bytes(source, from, to - from, buffer));
-  *hash = XXH64(buffer, (size_t)(to - from), 0);
+  *hash = rf_hash(buffer, to - from);
   return RF_OK;
 }
 

@@ -1,11 +1,10 @@
 #include "data/source.h"
+#include "base/plain_file.h"
 
-#include "base/file_error.h"
 #include "base/recognise.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,13 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static rf_status check_file(const char *path, const struct stat *info) {
-  if (S_ISDIR(info->st_mode)) return rf_fail(RF_BAD_DATA, "%s: is a directory; data.path must name a file", path);
-  if (!S_ISREG(info->st_mode)) return rf_fail(RF_BAD_DATA, "%s: is not a plain file; data.path must name one", path);
-  if (info->st_size == 0) return rf_fail(RF_BAD_DATA, "%s: is empty; data.path must name a file with tokens", path);
-  return RF_OK;
-}
 
 static rf_status check_size(const char *path, int64_t bytes, int token_bytes) {
   if (bytes % token_bytes == 0) return RF_OK;
@@ -52,7 +44,13 @@ rf_status rf_source_bytes(const rf_source *source, int64_t from, int64_t count, 
 
 /* --- whether the content is what was meant ----------------------------------------------------------- */
 
-enum { SAMPLE = 4096 /* tokens */, LEAST_SAMPLE = 64, MOST_POINTER = 1024 /* bytes */ };
+enum {
+  WINDOWS = 32, /* spread over the file: its head may be padding */
+  WINDOW = 256, /* tokens of each */
+  LEAST_SAMPLE = 64,
+  MOST_UPPER = 15,    /* of an id's upper half: vocabularies end at 2^20 */
+  MOST_POINTER = 1024 /* bytes */
+};
 
 static uint32_t token_at(const unsigned char *at, int token_bytes) {
   uint32_t token = at[0];
@@ -61,34 +59,67 @@ static uint32_t token_at(const unsigned char *at, int token_bytes) {
   return token;
 }
 
-/* Whether of the first tokens every `period`-th is some id, mostly, and all others are 0: the upper parts of ids that
- * are `period` times as wide. */
-static bool is_wider(const unsigned char *head, int64_t n, int width, int period) {
-  int64_t ids = 0, places = 0;
-  for (int64_t t = 0; t < n; t++) {
-    const bool some = token_at(head + t * width, width) != 0;
-    if (t % period != 0 && some) return false;
-    places += t % period == 0;
-    ids += some;
+/* What was seen in the windows that are full of ids, if those are `period` times as wide as a token. */
+typedef struct width_guess {
+  int width, period;
+  int64_t ids, large; /* ids; of them those with upper parts, but negative ones: -100 marks what has no label */
+  bool refuted;
+} width_guess;
+
+/* No upper part of an id, which is 0, of a negative one all ones, or small. A part above 32 bits is never small. */
+static bool is_no_upper(const width_guess *g, uint32_t part, int place) {
+  if (part == 0 || part == (g->width == 2 ? UINT16_MAX : UINT32_MAX)) return false;
+  return place * g->width >= 4 || part > MOST_UPPER;
+}
+
+static void look_at_window(const unsigned char *window, int64_t n, width_guess *g) {
+  int64_t ids = 0, large = 0, groups = n / g->period;
+  for (int64_t i = 0; i < groups && !g->refuted; i++) {
+    const unsigned char *at = window + i * g->period * g->width;
+    ids += token_at(at, g->width) != 0;
+    for (int place = 1; place < g->period; place++) {
+      const uint32_t part = token_at(at + place * g->width, g->width);
+      g->refuted = g->refuted || is_no_upper(g, part, place);
+      large += part > 0 && part <= MOST_UPPER;
+    }
   }
-  return n >= LEAST_SAMPLE && 4 * ids >= 3 * places;
+  if (4 * ids < 3 * groups) return; /* padding, or tokens that are seldom not 0, which tell nothing */
+  g->ids += groups;
+  g->large += large;
+}
+
+/* The windows begin at a multiple of 8 bytes, so that all see the same part of an id first. */
+static rf_status look_at_windows(const rf_source *source, width_guess *g) {
+  unsigned char window[WINDOW * sizeof(uint32_t)];
+  const int64_t last = source->tokens > WINDOW ? (source->tokens - WINDOW) / 4 : 0;
+  const int64_t all = source->tokens / WINDOW + 1, windows = all < WINDOWS ? all : WINDOWS;
+  for (int64_t i = 0; i < windows && !g->refuted; i++) {
+    const int64_t at = windows > 1 ? last / (windows - 1) * i + last % (windows - 1) * i / (windows - 1) : 0;
+    const int64_t rest = source->tokens - 4 * at, n = rest < WINDOW ? rest : WINDOW;
+    RF_TRY(rf_source_bytes(source, 4 * at * g->width, n * g->width, window));
+    look_at_window(window, n, g);
+  }
+  return RF_OK;
+}
+
+static rf_status refuse_width(const rf_source *source, const width_guess *g) {
+  char remedy[160] = "set data.token_bytes: 4; if they are of 2 indeed, write them as '<u4'";
+  const int bytes = g->width * g->period;
+  if (bytes == 8)
+    (void)snprintf(remedy, sizeof remedy,
+                   "write narrower ones: numpy.fromfile(FILE, '<i8').astype('<u%d').tofile(TOKENS)", g->width);
+  return rf_fail(RF_BAD_DATA,
+                 "%s: of its tokens, in samples of it, all but each %s are 0, or nearly all, as where ids of %d bytes "
+                 "are read as ids of %d (data.token_bytes); %s",
+                 source->path, g->period == 4 ? "fourth" : "second", bytes, g->width, remedy);
 }
 
 static rf_status check_width(const rf_source *source) {
   const int width = source->token_bytes;
-  const int64_t n = source->tokens < SAMPLE ? source->tokens : SAMPLE;
-  unsigned char head[SAMPLE * sizeof(uint32_t)];
-  RF_TRY(rf_source_bytes(source, 0, n * width, head));
   for (int period = width > 1 ? 8 / width : 1; period > 1; period /= 2) {
-    if (!is_wider(head, n, width, period)) continue;
-    char remedy[128] = "set data.token_bytes: 4";
-    if (width * period == 8)
-      (void)snprintf(remedy, sizeof remedy,
-                     "write narrower ones: numpy.fromfile(FILE, '<i8').astype('<u%d').tofile(TOKENS)", width);
-    return rf_fail(RF_BAD_DATA,
-                   "%s: of its first tokens all but each %s are 0, as where ids of %d bytes are read as ids of %d "
-                   "(data.token_bytes); %s",
-                   source->path, period == 4 ? "fourth" : "second", width * period, width, remedy);
+    width_guess g = {.width = width, .period = period};
+    RF_TRY(look_at_windows(source, &g));
+    if (!g.refuted && g.ids * period >= LEAST_SAMPLE && 2 * g.large <= g.ids) return refuse_width(source, &g);
   }
   return RF_OK;
 }
@@ -108,6 +139,13 @@ static rf_status check_format(const rf_source *source, int64_t bytes) {
   if (source->token_bytes == 1) return RF_OK;
   if (what)
     return rf_fail(RF_BAD_DATA, "%s: is %s; %s", source->path, what->name, what->remedy ? what->remedy : tokens_wanted);
+  const rf_wide_text wide = rf_is_wide_text(head, (size_t)length);
+  if (wide == RF_WIDE_TEXT || wide == RF_WIDE_TEXT_TURNED)
+    return rf_fail(
+        RF_BAD_DATA,
+        "%s: holds text in UTF-16; make bytes of it with iconv -f UTF-16%s -t UTF-8 and set data.kind: bytes, "
+        "or turn it into tokens first; %s",
+        source->path, wide == RF_WIDE_TEXT ? "" : "BE", tokens_wanted);
   if (!rf_is_text(head, (size_t)length)) return RF_OK;
   return rf_fail(RF_BAD_DATA, "%s: holds text; set data.kind: bytes, or turn it into tokens first; %s", source->path,
                  tokens_wanted);
@@ -115,18 +153,15 @@ static rf_status check_format(const rf_source *source, int64_t bytes) {
 
 /* Opens and checks; what is open on failure is closed by the caller. */
 static rf_status open_file(rf_source *source) {
-  struct stat info;
+  int64_t bytes;
   const char *path = source->path;
   if (path[0] == '\0') return rf_fail(RF_BAD_DATA, "data.path is empty; it must name a file of tokens");
-  /* Not blocking: a named pipe must end in a message, not in waiting for its writer. */
-  source->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (source->file < 0)
-    return rf_fail(rf_file_read_status(errno), "%s: cannot open (data.path): %s", path, strerror(errno));
-  if (fstat(source->file, &info) != 0) return rf_fail(RF_FAILED, "%s: cannot stat: %s", path, strerror(errno));
-  RF_TRY(check_file(path, &info));
-  source->tokens = info.st_size / source->token_bytes;
-  RF_TRY(check_format(source, info.st_size));
-  RF_TRY(check_size(path, info.st_size, source->token_bytes));
+  const rf_status status = rf_file_open(path, &source->file, &bytes);
+  if (status != RF_OK) return rf_fail(status, "%s (data.path)", rf_error_message());
+  if (bytes == 0) return rf_fail(RF_BAD_DATA, "%s: is empty; data.path must name a file with tokens", path);
+  source->tokens = bytes / source->token_bytes;
+  RF_TRY(check_format(source, bytes));
+  RF_TRY(check_size(path, bytes, source->token_bytes));
   return check_width(source);
 }
 

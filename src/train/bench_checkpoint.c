@@ -1,4 +1,5 @@
 #include "train/bench_checkpoint.h"
+#include "base/plain_file.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/median.h"

@@ -1,7 +1,9 @@
 #include "train/cluster.h"
+#include "base/plain_file.h"
 #include "train/json_file.h"
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Every number of the file. */
 static const struct {
@@ -84,8 +86,13 @@ static rf_status read_precision(const json_t *object, const char *path, rf_clust
 
 rf_status rf_cluster_read(const char *path, rf_cluster *cluster) {
   json_error_t error;
+  int file;
+  int64_t size;
   *cluster = (rf_cluster){0};
-  json_t *object = json_load_file(path, 0, &error);
+  if (rf_file_open(path, &file, &size) != RF_OK)
+    return rf_fail(RF_BAD_CONFIG, "%s; allowed: a file that reformer bench cluster wrote", rf_error_message());
+  json_t *object = json_loadfd(file, 0, &error);
+  (void)close(file);
   if (!object)
     return rf_fail(RF_BAD_CONFIG, "%s: line %d: %s; allowed: a file that reformer bench cluster wrote", path,
                    error.line, error.text);

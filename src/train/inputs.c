@@ -1,6 +1,6 @@
 #include "train/inputs.h"
+#include "base/hash.h"
 #include "base/log.h"
-#include "checkpoint/record.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include <string.h>

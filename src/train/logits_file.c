@@ -1,4 +1,5 @@
 #include "train/logits_file.h"
+#include "base/plain_file.h"
 #include "base/h5.h"
 #include "checkpoint/files.h"
 #include "checkpoint/memory_file.h"

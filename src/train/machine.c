@@ -1,5 +1,5 @@
 #include "train/machine.h"
-#include "checkpoint/record.h"
+#include "base/hash.h"
 #include "comm/collective.h"
 #include "reformer/real.h"
 #include <cblas.h>

@@ -1,5 +1,5 @@
+#include "base/plain_file.h"
 #include "base/log.h"
-#include "checkpoint/files.h"
 #include "reformer/config.h"
 #include "train/report.h"
 #include <errno.h>
@@ -51,33 +51,65 @@ static rf_status take_positions(const json_t *object, rf_points *p) {
   return RF_OK;
 }
 
-static rf_status take_line(const json_t *object, rf_reported_run *run) {
-  static const struct {
-    rf_curve curve;
-    const char *key;
-    double factor;
-  } keys[] = {{RF_CURVE_LOSS, "loss", 1},
+static const struct {
+  rf_curve curve;
+  const char *key;
+  double factor;
+} curves[] = {{RF_CURVE_LOSS, "loss", 1},
               {RF_CURVE_EVAL_LOSS, "eval_loss", 1},
               {RF_CURVE_SPEED, "tokens_per_second", 1},
               {RF_CURVE_MEMORY, "peak_rss_bytes", 1.0 / 1048576},
               {RF_CURVE_GRAD_NORM, "grad_norm", 1},
               {RF_CURVE_LEARNING_RATE, "learning_rate", 1}};
+
+static rf_status take_line(const json_t *object, rf_reported_run *run) {
   const double step = number_of(object, "step"), since = step - (double)run->last_step;
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-    RF_TRY(add_point(&run->curve[keys[i].curve], step, keys[i].factor * number_of(object, keys[i].key)));
+  for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
+    RF_TRY(add_point(&run->curve[curves[i].curve], step, curves[i].factor * number_of(object, curves[i].key)));
   if (since > 0) RF_TRY(add_point(&run->curve[RF_CURVE_BYTES], step, bytes_of(object) / since / 1048576));
   run->last_step = (int64_t)step;
   run->steps++;
   return take_positions(object, &run->curve[RF_CURVE_POSITION]);
 }
 
+static bool is_figure(const json_t *value) { return !value || json_is_number(value) || json_is_null(value); }
+
+/* Of figures under names, as "bytes" has; a run without such has no object. */
+static bool are_figures(json_t *figures) {
+  const char *key;
+  json_t *value;
+  if (!figures || json_is_null(figures)) return true;
+  if (!json_is_object(figures)) return false;
+  json_object_foreach(figures, key, value) {
+    if (!is_figure(value)) return false;
+  }
+  return true;
+}
+
+/* What a run may have written: whoever adds a line by hand, or a disk that turns bits, is not to bend a curve. */
+static bool is_sound(const json_t *object) {
+  const json_t *step = json_object_get(object, "step");
+  bool sound = json_is_integer(step) && json_integer_value(step) >= 0;
+  for (size_t i = 0; sound && i < sizeof curves / sizeof *curves; i++)
+    sound = is_figure(json_object_get(object, curves[i].key));
+  return sound && are_figures(json_object_get(object, "bytes")) &&
+         are_figures(json_object_get(object, "eval_loss_by_position"));
+}
+
+typedef struct unsound {
+  int lines, first; /* how many there are, and where */
+} unsound;
+
 /* A line that ends in no newline may be torn. */
-static rf_status read_line(const char *path, int number, const char *line, bool ended, rf_reported_run *run) {
+static rf_status read_line(const char *path, int number, const char *line, bool ended, unsound *odd,
+                           rf_reported_run *run) {
   json_error_t error;
   json_t *object = json_loads(line, 0, &error);
   rf_status status = RF_OK;
-  if (object && json_is_number(json_object_get(object, "step")))
+  if (object && json_is_number(json_object_get(object, "step")) && is_sound(object))
     status = take_line(object, run);
+  else if (object && json_is_number(json_object_get(object, "step")))
+    odd->first = odd->lines++ == 0 ? number : odd->first;
   else if (!ended)
     rf_log_warn("%s: line %d is torn and passed over", path, number);
   else
@@ -101,6 +133,7 @@ static rf_status open_plain(const char *path, FILE **file) {
 static rf_status read_metrics(const char *folder, rf_reported_run *run) {
   char path[RF_MAX_PATH], *line = NULL;
   size_t room = 0;
+  unsound odd = {0};
   ssize_t length;
   rf_status status = RF_OK;
   snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
@@ -108,9 +141,14 @@ static rf_status read_metrics(const char *folder, rf_reported_run *run) {
   status = open_plain(path, &file);
   if (status != RF_OK) return rf_fail(status, "%s; give the folder of a run", rf_error_message());
   for (int number = 1; status == RF_OK && (length = getline(&line, &room, file)) > 0; number++)
-    status = read_line(path, number, line, line[length - 1] == '\n', run);
+    status = read_line(path, number, line, line[length - 1] == '\n', &odd, run);
   free(line);
   (void)fclose(file);
+  if (odd.lines > 0)
+    rf_log_warn(
+        "%s: %d lines are passed over, the first of them line %d: a step is a whole number from 0, and a figure "
+        "a number or null",
+        path, odd.lines, odd.first);
   if (status == RF_OK && run->steps == 0)
     status = rf_fail(RF_BAD_DATA, "%s: found no line; the run has logged no step yet", path);
   return status;

@@ -32,6 +32,18 @@ static int64_t step_of(const char *name) {
   return step >= 0 && strcmp(name, again) == 0 ? step : -1;
 }
 
+int64_t rf_resume_named_step(const char *path) {
+  char name[64];
+  size_t end = strlen(path);
+  while (end > 0 && path[end - 1] == '/') end--;
+  size_t begin = end;
+  while (begin > 0 && path[begin - 1] != '/') begin--;
+  if (end - begin >= sizeof name) return -1;
+  memcpy(name, path + begin, end - begin);
+  name[end - begin] = '\0';
+  return step_of(name);
+}
+
 static int newest_first(const void *a, const void *b) {
   const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
   return x < y ? 1 : x > y ? -1 : 0;

@@ -16,6 +16,9 @@
 /* "FOLDER/step-NNNNNNNN" into path, RF_MAX_PATH bytes. */
 rf_status rf_resume_path(const char *folder, int64_t step, char *path);
 
+/* The step that a checkpoint's path says: of ".../step-NNNNNNNN"; -1: another name. */
+int64_t rf_resume_named_step(const char *path);
+
 /* Called by all ranks: rank 0 looks for checkpoints in `folder`, and all get their steps, newest first. Free *steps.
  * A folder that is not there has none. */
 rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t **steps);

@@ -60,6 +60,20 @@ static void test_known_beginnings_are_named(void **state) {
       ROW("<HTML><head>", "HTML"),
       ROW("<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied", "HTML"),
       ROW("%PDF-1.7\n", "PDF"),
+      ROW("version https://hawser.github.com/spec/v1\noid", "old Git LFS"),
+      ROW("/annex/objects/MD5E-s3--f.bin\n", "git-annex"),
+      ROW("outs:\n- md5: 4d7a\n  size: 7\n  path: tokens.bin\n", "DVC"),
+      ROW("RIFF\x24\x08\0\0WAVEfmt \x10", "WAV"),
+      ROW("\x89PNG\r\n\x1a\n\0", "PNG"),
+      ROW("\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
+      ROW("\x7f"
+          "ELF\2\1\1",
+          "ELF"),
+      ROW("MATLAB 5.0 MAT-file, Platform: GLNXA64", "MATLAB"),
+      ROW("ORC\x0a\x06\x12\4\x08", "ORC"),
+      ROW("ORCHARDS and fields", NULL),
+      ROW("ORC\nblood", NULL),
+      ROW("outs: none", NULL),
       ROW("", NULL),
       ROW("{\"model\": {\"d_model\": 64}}", NULL),
       ROW("version: 1\n", NULL),
@@ -91,6 +105,8 @@ static void test_tokens_are_taken_for_nothing_else(void **state) {
     assert_is(four, sizeof four, NULL);
     assert_false(rf_is_text(two, sizeof two));
     assert_false(rf_is_text(four, sizeof four));
+    assert_int_equal(rf_is_wide_text(two, sizeof two), RF_WIDE_NONE);
+    assert_int_equal(rf_is_wide_text(four, sizeof four), RF_WIDE_NONE);
   }
 }
 

@@ -1,4 +1,5 @@
 /* COMMIT is believed only where every line of it is right. */
+#include "base/hash.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
 

@@ -49,6 +49,8 @@ awk -v a="$(seconds plan.json)" -v b="$(seconds slow-plan.json)" 'BEGIN { exit !
 check 2 "mesh.sequence: found 3, which does not divide the 4 ranks" -- plan tiny.yaml --ranks 4 --set mesh.sequence=3
 check 2 "training.batch: found 4" "a multiple of 8" -- plan tiny.yaml --ranks 8
 check 2 "missing.json" "reformer bench cluster" -- plan tiny.yaml --cluster missing.json
+mkfifo pipe.json
+PROGRAM=timeout check 2 "pipe.json: is not a plain file" "reformer bench cluster" -- -s KILL 20 "$PROGRAM" plan tiny.yaml --cluster pipe.json
 echo '{"ranks": 1}' >short.json
 check 2 "short.json: threads: found no whole number" -- plan tiny.yaml --cluster short.json
 check 2 "--ranks: found '0'" -- plan tiny.yaml --ranks 0

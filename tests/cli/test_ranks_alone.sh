@@ -100,7 +100,7 @@ aside with longer 3 "$told" "text.txt has 18898 bytes here, but 18893 at rank 0 
 aside with other 3 "$told" "text.txt has as many bytes (18893) as at rank 0 on host $host, but others" -- $train
 aside with other 3 "$told" "but others" -- bench step tiny.yaml -n 1
 aside with short 3 "$told" "text.txt: training: 18 tokens" -- $train
-aside with missing 3 "$told" "text.txt: cannot open (data.path)" -- $train
+aside with missing 3 "$told" "text.txt: cannot be opened: No such file or directory (data.path)" -- $train
 aside with folder 3 "$told" "text.txt: is a directory" -- $train
 aside with pipe 3 "$told" "text.txt: is not a plain file" -- $train
 cp "$source_dir/tests/golden/lsh_causal_r2.h5" here/rotations.h5

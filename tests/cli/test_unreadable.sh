@@ -57,7 +57,7 @@ expect "the damaged one" 1 "$(ls -d run/checkpoints/step-00000024.damaged-* | wc
 seq 1 20000 >text.txt
 bytes=(-s data.kind=bytes -s data.path=text.txt -s model.vocab_size=256)
 for error in $EIO $ESTALE $EMFILE; do
-  failing open $error text.txt 1 0 1 "text.txt: cannot open (data.path): " -- train tiny.yaml --run never "${bytes[@]}"
+  failing open $error text.txt 1 0 1 "text.txt: cannot be opened: " "(data.path)" -- train tiny.yaml --run never "${bytes[@]}"
 done
 failing pread $EIO text.txt 1 0 1 "text.txt: cannot be read at byte 0: Input/output error" -- train tiny.yaml --run never "${bytes[@]}"
 failing pread $EINTR text.txt 9 0 0 "checkpoint text/checkpoints/step-00000020" -- train tiny.yaml --run text "${bytes[@]}"

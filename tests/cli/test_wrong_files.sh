@@ -35,6 +35,14 @@ check 0 "warning: text.gz: is a gzip archive, and its bytes are taken as they st
   -- train good.yaml --run packed -s data.path=text.gz
 check 0 "warning: array" "which no text has" "data.kind: tokens" -- train good.yaml --run ids -s data.path=array.bin
 quiet warning -- train good.yaml --run plain
+seq 1 20000 | iconv -f UTF-8 -t UTF-16LE >wide.txt
+check 0 "warning: wide.txt: is text in UTF-16" "iconv" -- train good.yaml --run wide -s data.path=wide.txt
+check 0 "warning: wide.txt: its first tokens are the numbers of letters" "data.kind: bytes" \
+  -- train good.yaml --run letters -s data.kind=tokens -s data.path=wide.txt
+tokens="-s data.kind=tokens -s data.path=wide.txt -s model.vocab_size=65537"
+check 2 "data.token_bytes (not given): found 2, whose ids end at 65535, for model.vocab_size = 65537; allowed: 4" -- plan good.yaml $tokens
+check 0 -- plan good.yaml $tokens -s data.token_bytes=4
+check 0 -- plan good.yaml $tokens -s model.vocab_size=65536
 check 3 "model.gguf: is a GGUF model" ".safetensors" -- import model.gguf good.yaml -o never
 check 2 "model.gguf: is a GGUF model" "a configuration in YAML or JSON" -- train model.gguf
 printf '{"architectures": ["ReformerModelWithLMHead"], "model_type": "reformer"}' >config.json
@@ -57,6 +65,23 @@ check 3 "hub is no checkpoint" "reformer import hub/model.safetensors" -- eval h
 check 2 "run: is a folder; its configuration is run/config.yaml" -- plan run
 check 2 "$newest: is a folder; it is a checkpoint, which train takes as --resume $newest" -- train $newest
 check 2 "$work: is a folder; give the path of a configuration" -- train "$work"
+# One checkpoint under the name of another is nobody's newest, neither to go on from nor to count by, and is left alone.
+cp -r run named && cp -r run/checkpoints/step-00000001 named/checkpoints/step-00000009
+"$PROGRAM" train good.yaml --run named -s checkpoint.every=1 -s training.steps=12 -s checkpoint.keep=1 >named.log 2>&1
+for text in "checkpoint named/checkpoints/step-00000009 cannot be used and is passed over: named/checkpoints/step-00000009 holds the state after step 1, not 9" \
+  "the state after step 2 is loaded" "counts for none, and stays"; do
+  checks=$((checks + 1))
+  grep -qF "$text" named.log || { failures=$((failures + 1)); echo "FAILED: no '$text' in:"; cat named.log; }
+done
+check 0 "the state after step 12 is loaded" -- train good.yaml --run named -s training.steps=13
+rm -r named/checkpoints && mkdir named/checkpoints && cp -r run/checkpoints/step-00000001 named/checkpoints/step-00000009
+check 3 "named is no checkpoint" "a run that has no checkpoint" -- eval named
+cp -r $newest named/checkpoints/
+check 3 "whose newest checkpoint is named/checkpoints/step-00000002" -- eval named
+copy=named/checkpoints/step-00000009/
+check 3 "--resume: $copy holds the state after step 1, not 9" "rename it to step-00000001" -- train good.yaml --run named --resume $copy
+check 0 "warning: --resume $copy: the name is that of step 9, but it holds the state after step 1" \
+  "the state after step 1 is loaded" -- train good.yaml --run another --resume $copy
 mv $newest run/checkpoints/step-9x # another name is no checkpoint's, and an unfinished one is not the newest
 mkdir run/checkpoints/step-00000003
 check 3 "whose newest checkpoint is run/checkpoints/step-00000001" -- eval run

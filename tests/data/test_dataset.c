@@ -216,11 +216,14 @@ static void test_ids_of_another_width_or_order_are_refused_with_theirs(void **st
   const struct {
     int written, read;
     const char *first, *second; /* NULL: taken */
-  } rows[] = {{2, 2, NULL, NULL},
-              {4, 4, NULL, NULL},
-              {4, 2, "all but each second are 0, as where ids of 4 bytes are read as ids of 2", "data.token_bytes: 4"},
-              {8, 2, "all but each fourth are 0, as where ids of 8 bytes are read as ids of 2", "astype('<u2')"},
-              {8, 4, "all but each second are 0, as where ids of 8 bytes are read as ids of 4", "astype('<u4')"}};
+  } rows[] = {
+      {2, 2, NULL, NULL},
+      {4, 4, NULL, NULL},
+      {4, 2, "all but each second are 0, or nearly all, as where ids of 4 bytes are read as ids of 2",
+       "data.token_bytes: 4"},
+      {8, 2, "all but each fourth are 0, or nearly all, as where ids of 8 bytes are read as ids of 2", "astype('<u2')"},
+      {8, 4, "all but each second are 0, or nearly all, as where ids of 8 bytes are read as ids of 4",
+       "astype('<u4')"}};
   rf_data_config config = config_of(RF_DATA_TOKENS, "wide", 10);
   rf_dataset *dataset;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -245,6 +248,65 @@ static void test_ids_of_another_width_or_order_are_refused_with_theirs(void **st
   unlink(config.path);
 }
 
+/* Ids of four and eight bytes as there are: above 65535, negative where there is no label, behind or before padding. */
+static void test_ids_of_another_width_are_known_wherever_they_are_not_0(void **state) {
+  (void)state;
+  enum { IDS = 40000 };
+  static int32_t four[IDS];
+  static int64_t eight[IDS];
+  const struct {
+    int padded, every; /* ids of 0 at the front; each `every`-th is `rare` */
+    int32_t rare;
+  } rows[] = {{0, 20, 100257}, {0, 3, -100}, {36000, 50, 70000}, {9000, 1000, -1}, {0, 2, 151643}};
+  rf_data_config config = config_of(RF_DATA_TOKENS, "wide", 10);
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+    for (int turn = 0; turn < 2; turn++) { /* padding before the ids, or behind them */
+      for (int i = 0; i < IDS; i++) {
+        const int at = turn ? IDS - 1 - i : i;
+        four[at] = i < rows[r].padded ? 0 : i % rows[r].every == 0 ? rows[r].rare : i * 7919 % 50257;
+        eight[at] = four[at];
+      }
+      config.token_bytes = 2;
+      write_file(config.path, four, sizeof four);
+      assert_refused(&config, 50257, RF_BAD_DATA, TEXTS("wide", "ids of 4 bytes are read as ids of 2"));
+      write_file(config.path, eight, sizeof eight);
+      assert_refused(&config, 50257, RF_BAD_DATA, TEXTS("wide", "ids of 8 bytes are read as ids of 2"));
+      config.token_bytes = 4;
+      assert_refused(&config, 50257, RF_BAD_DATA, TEXTS("wide", "ids of 8 bytes are read as ids of 4"));
+      write_file(config.path, four, sizeof four);
+      rf_dataset *dataset;
+      assert_int_equal(rf_dataset_open(&config, 50257, 1, &dataset), RF_OK);
+      rf_dataset_destroy(dataset);
+    }
+  }
+  unlink(config.path);
+}
+
+static void test_text_of_16_bits_is_no_tokens(void **state) {
+  (void)state;
+  rf_data_config config = config_of(RF_DATA_TOKENS, "utf16", 10);
+  unsigned char bytes[802];
+  rf_dataset *dataset;
+  for (int turned = 0; turned < 2; turned++) {
+    for (int marked = 0; marked < 2; marked++) {
+      for (int i = 0; i < 401; i++) {
+        const unsigned unit = i == 0 && marked ? 0xfeff : (unsigned char)"Eine Zeile\n"[i % 11];
+        bytes[2 * i + turned] = (unsigned char)(unit & 0xff);
+        bytes[2 * i + 1 - turned] = (unsigned char)(unit >> 8);
+      }
+      write_file(config.path, bytes, sizeof bytes);
+      if (marked || turned) {
+        assert_refused(&config, 65536, RF_BAD_DATA,
+                       TEXTS("utf16", "holds text in UTF-16", "iconv", "data.kind: bytes"));
+        continue;
+      }
+      assert_int_equal(rf_dataset_open(&config, 65536, 1, &dataset), RF_OK); /* or letters' numbers: cli/wrong_files */
+      rf_dataset_destroy(dataset);
+    }
+  }
+  unlink(config.path);
+}
+
 static void test_sparse_tokens_are_no_wider_ones(void **state) {
   (void)state;
   uint16_t ids[4000] = {0}; /* more zeros than a text has, but not in the upper halves alone */
@@ -257,7 +319,7 @@ static void test_sparse_tokens_are_no_wider_ones(void **state) {
     for (int i = 0; i < 4000; i += 8) ids[i] = 7;
     if (rounds == 1)
       for (int i = 0; i < 4000; i++) ids[i] = i % 2 ? 0 : 7;
-    if (rounds == 1) ids[101] = 1;
+    if (rounds == 1) ids[3901] = 300; /* no id of four bytes has such an upper half */
   }
   unlink(config.path);
 }
@@ -421,6 +483,8 @@ int main(void) {
       cmocka_unit_test(test_a_token_beyond_the_vocabulary_is_named_with_its_place),
       cmocka_unit_test(test_bad_files_are_refused_with_what_to_do),
       cmocka_unit_test(test_ids_of_another_width_or_order_are_refused_with_theirs),
+      cmocka_unit_test(test_ids_of_another_width_are_known_wherever_they_are_not_0),
+      cmocka_unit_test(test_text_of_16_bits_is_no_tokens),
       cmocka_unit_test(test_sparse_tokens_are_no_wider_ones),
       cmocka_unit_test(test_another_formats_file_is_told_and_how_to_make_tokens_of_it),
       cmocka_unit_test(test_a_split_says_why_it_has_no_sequence),
