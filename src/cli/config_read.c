@@ -41,7 +41,9 @@ static rf_status read_file(const char *file, char **text, size_t *length) {
     status = rf_fail(RF_BAD_CONFIG, "%s: longer than 1 MiB, so hardly a configuration file", file);
   }
   (void)fclose(stream);
-  if (status != RF_OK) free(*text);
+  if (status == RF_OK) return RF_OK;
+  free(*text);
+  *text = NULL;
   return status;
 }
 
@@ -60,7 +62,7 @@ rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *set
   char *text = NULL;
   size_t length = 0;
   RF_TRY(rf_agree(mesh, rf_mesh_rank(mesh) == 0 ? read_file(file, &text, &length) : RF_OK));
-  RF_TRY(share_text(mesh, &text, &length));
+  RF_TRY(share_text(mesh, &text, &length)); /* NOLINT(clang-analyzer-unix.Malloc) */
   const rf_status status = rf_config_read_text(file, text, length, sets, n_sets, config, origin);
   free(text);
   return rf_agree(mesh, status);

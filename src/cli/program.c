@@ -91,8 +91,8 @@ static rf_status run(call *c) {
 }
 
 /* Before any copy ends with a failure all have heard of it: the launcher ends the others at the first that does. Copies
- * that cannot meet end each by itself, and so do those whose command ended well without MPI: in a script under mpirun the
- * next command may be one that needs it, which can be started once. */
+ * that cannot meet end each by itself, and so do those whose command ended well without MPI: in a script under mpirun
+ * the next command may be one that needs it, which can be started once. */
 static rf_status tell_copies(call *c, rf_status status) {
   if (status == RF_OK || c->launch.ranks <= 1 || c->joined || rf_launch_is_bare(&c->launch)) return status;
   char *message = strdup(rf_error_message());

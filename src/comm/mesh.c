@@ -209,6 +209,7 @@ rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh_out) {
   rf_mesh *mesh = NULL;
   *mesh_out = NULL;
   rf_status status = meet(so_far == RF_OK ? take_memory(&mesh) : so_far);
+  assert(status != RF_OK || mesh);
   if (status == RF_OK) status = join_world(mesh);
   if (status != RF_OK) {
     rf_mesh_destroy(mesh);
