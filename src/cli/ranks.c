@@ -48,7 +48,7 @@ static rf_status compare_command_lines(rf_mesh *mesh, int argc, char **argv) {
   char *words = malloc((size_t)bytes + 1);
   rf_status status = rf_agree(mesh, words ? RF_OK : rf_fail(RF_FAILED, "out of memory: the command line"));
   char *to = words;
-  for (int i = 1; status == RF_OK && rf_mesh_rank(mesh) == 0 && i < argc; i++) to = stpcpy(to, argv[i]) + 1;
+  for (int i = 1; to && status == RF_OK && rf_mesh_rank(mesh) == 0 && i < argc; i++) to = stpcpy(to, argv[i]) + 1;
   if (status == RF_OK) RF_TRY(rf_share(mesh, words, bytes)); /* NOLINT: else it stays, messages may be under way */
   if (status == RF_OK) status = compare_words(mesh, argc, argv, words, bytes);
   free(words);
