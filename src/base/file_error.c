@@ -16,4 +16,6 @@ const char *rf_file_error(int error) {
   return text;
 }
 
-rf_status rf_file_read_status(int error) { return error == ENOENT || error == ENOTDIR ? RF_BAD_DATA : RF_FAILED; }
+rf_status rf_file_read_status(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP ? RF_BAD_DATA : RF_FAILED;
+}
