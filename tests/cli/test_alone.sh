@@ -80,8 +80,9 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     exec setpriv --reuid 54321 --regid 54321 --clear-groups env -u HOME ../program "$@"' sh
 fi
 if unshare -m true 2>/dev/null; then
-  # the program and its work may lie below those folders
+  # the program, its work and the sanitizers' files may lie below those folders
   bare "temporary folders that cannot be written, as in a container that is read-only" unshare -m sh -c '
+    unset LSAN_OPTIONS && export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0
     program=$1 && shift && exec 9<"$program" && mkdir ro || exit
     for folder in /tmp /var/tmp; do mount --bind ro $folder && mount -o remount,ro,bind $folder; done
     exec /proc/self/fd/9 "$@"' sh
