@@ -42,13 +42,13 @@ check 3 "nowhere/metrics.jsonl: cannot be opened" "give the folder of a run" -- 
 mkfifo 'two & more/config.yaml'
 PROGRAM=timeout check 0 "config.yaml: is not a plain file; the report goes without it" -- -s KILL 20 "$PROGRAM" report 'two & more'
 mkdir odd && head -n 1 one/metrics.jsonl >odd/metrics.jsonl
-for line in '"step":-1' '"step":2.5' '"step":1e300' '"step":2,"loss":"x"' '"step":3,"bytes":7' '"step":4,"bytes":{"a":"b"}' \
+for line in '"step":-271828' '"step":2.71828' '"step":1e300' '"step":2,"loss":"x"' '"step":3,"bytes":7' '"step":4,"bytes":{"a":"b"}' \
   '"step":5,"eval_loss_by_position":[1]' '"step":6,"loss":null'; do
   echo "{$line}" >>odd/metrics.jsonl
 done
 check 0 "odd/metrics.jsonl: 7 lines are passed over, the first of them line 2: a step is a whole number from 0" -- report odd -o odd.html
 checks=$((checks + 1))
-if grep -qE '"-[0-9]|>-1<|2\.5' odd.html; then failures=$((failures + 1)) && echo "FAILED: odd.html shows a line that is none"; fi
+if grep -qE -e '-271828|2\.71828' odd.html; then failures=$((failures + 1)) && echo "FAILED: odd.html shows a line that is none"; fi
 mkdir only && printf '{"step":-1}\n' >only/metrics.jsonl
 check 3 "1 lines are passed over" "only/metrics.jsonl: found no line" -- report only
 printf '\nnothing\n' >>one/metrics.jsonl
