@@ -9,6 +9,10 @@
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"), const, nothrow)) extern float expf(float x);
 __attribute__((simd("notinbranch"), const, nothrow)) extern double exp(double x);
+#if __GLIBC_PREREQ(2, 35) /* older ones have no erf of vectors; scalar, gelu takes half of a step */
+__attribute__((simd("notinbranch"), const, nothrow)) extern float erff(float x);
+__attribute__((simd("notinbranch"), const, nothrow)) extern double erf(double x);
+#endif
 #endif
 
 #endif
