@@ -1,27 +1,20 @@
 #!/usr/bin/env bash
 # Installs what building needs and the machine lacks; with --tests what testing needs too, with --quickstart the text
-# that launch/quickstart.sh trains on, with --cluster what the virtual cluster (cluster/README.md) needs.
-#   launch/setup.sh [--tests] [--quickstart] [--cluster]
-# What is already there by other means (modules, Spack, another distribution) counts: each line below
-# asks for the thing, not for the Debian package. Exit status: 0 all there; 1 something is missing.
+# that launch/quickstart.sh trains on, with --cluster what the virtual cluster (cluster/README.md) needs, with --install
+# what the tests on fresh machines (tests/install/) need.
+#   launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]
+# What is already there by other means (modules, Spack, another distribution) counts: what the program is built on is
+# asked of launch/packages.cmake, as the build asks it, and each line below asks for the thing, not for the Debian
+# package. Exit status: 0 all there; 1 something is missing.
 set -u
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# The one list of packages. package | how to tell that it is there
+# package | how to tell that it is there. What asking takes:
 needed='
-gcc                    | command -v gcc
+gcc                    | command -v cc
 libc6-dev              | echo "#include <stdio.h>" | cc -E -o /dev/null -
-make                   | command -v make
+make                   | command -v make || command -v ninja
 cmake                  | command -v cmake
-pkg-config             | command -v pkg-config
-libopenmpi-dev         | command -v mpicc
-openmpi-bin            | command -v mpirun
-libopenblas-openmp-dev | pkg-config --exists openblas || echo "int openblas_get_num_threads(void); int main(void) { return !openblas_get_num_threads(); }" | cc -x c -o /dev/null - -lopenblas
-libxsmm-dev            | pkg-config --exists libxsmm || [ "$(uname -m)" != x86_64 ]
-libhdf5-openmpi-dev    | command -v h5pcc
-libyaml-dev            | pkg-config --exists yaml-0.1
-libjansson-dev         | pkg-config --exists jansson
-libxxhash-dev          | pkg-config --exists libxxhash
-libcmocka-dev          | pkg-config --exists cmocka
 '
 for_tests='
 python3                | command -v python3
@@ -42,16 +35,19 @@ util-linux             | command -v nsenter && command -v unshare
 munge                  | PATH=$PATH:/usr/sbin command -v munged
 slurm-wlm              | PATH=$PATH:/usr/sbin command -v slurmctld && PATH=$PATH:/usr/sbin command -v slurmd && command -v srun
 '
-# libopenblas-openmp-dev: the threads of this OpenBLAS are OpenMP's, so it starts none of its own when loaded;
-# the variant that libopenblas-dev brings starts one a core. Either works.
+
+for_install='
+debootstrap            | PATH=$PATH:/usr/sbin command -v debootstrap
+'
 
 for option; do
   case "$option" in
   --tests) needed+=$for_tests ;;
   --quickstart) needed+=$for_quickstart ;;
   --cluster) needed+=$for_cluster ;;
+  --install) needed+=$for_install ;;
   *)
-    echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster]" >&2
+    echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" >&2
     exit 2
     ;;
   esac
@@ -63,36 +59,62 @@ list_missing() {
   done <<<"$needed"
 }
 
-missing=$(list_missing)
-[ -n "$missing" ] || exit 0
-echo "setup: missing: $missing" >&2
+# What the build would miss, by configuring it in a folder that goes again.
+list_missing_of_build() {
+  local folder
+  folder=$(mktemp -d) || return 1
+  if ! cmake -S "$source_dir" -B "$folder" -DRF_LIST_MISSING=ON >"$folder/log" 2>&1 || ! tr '\n' ' ' <"$folder/missing-packages"; then
+    cat "$folder/log" >&2
+    rm -rf "$folder"
+    return 1
+  fi
+  rm -rf "$folder"
+}
 
 as_root=
-if [ "$(id -u)" != 0 ]; then
-  # Without a terminal nobody can type a password: sudo counts only where it asks for none.
-  if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+may_install() {
+  if [ "$(id -u)" != 0 ]; then
+    # Without a terminal nobody can type a password: sudo counts only where it asks for none.
+    command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; } || return 1
     as_root=sudo
-  else
-    as_root=none
   fi
-fi
-if ! command -v apt-get >/dev/null || [ "$as_root" = none ]; then
-  echo "setup: cannot install here (that takes Debian or Ubuntu, and root or sudo)." >&2
-  echo "setup: ask an administrator for the Debian packages above, or load the modules that bring them." >&2
-  exit 1
-fi
+  command -v apt-get >/dev/null
+}
 
 apt() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2
 }
-apt update || echo "setup: the package lists could not be refreshed; trying with what is there" >&2
-# shellcheck disable=SC2086 # a list of words
-apt install --no-install-recommends $missing || {
-  echo "setup: apt-get could not install: $missing(its messages are above)" >&2
-  exit 1
+
+refreshed=0
+install() { # install PACKAGE...
+  echo "setup: missing: $*" >&2
+  if ! may_install; then
+    echo "setup: cannot install here (that takes Debian or Ubuntu, and root or sudo)." >&2
+    echo "setup: ask an administrator for the Debian packages above, or load the modules that bring them." >&2
+    exit 1
+  fi
+  if [ $refreshed = 0 ]; then
+    apt update || echo "setup: the package lists could not be refreshed; trying with what is there" >&2
+    refreshed=1
+  fi
+  apt install --no-install-recommends "$@" || {
+    echo "setup: apt-get could not install: $* (its messages are above)" >&2
+    exit 1
+  }
 }
-missing=$(list_missing)
-[ -z "$missing" ] || {
-  echo "setup: installed, yet not found on PATH or by pkg-config: $missing" >&2
-  exit 1
+
+# Asks twice: before, and after what was missing is installed.
+provide() { # provide ASK: a function that prints packages
+  local missing
+  missing=$($1) || exit 1
+  # shellcheck disable=SC2086 # a list of words
+  [ -z "${missing// /}" ] || install $missing
+  missing=$($1) || exit 1
+  [ -z "${missing// /}" ] || {
+    echo "setup: installed, yet not found: $missing" >&2
+    exit 1
+  }
 }
+
+provide list_missing
+provide list_missing_of_build
