@@ -1,5 +1,5 @@
-# Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own. For
-# root only. To source it; then
+# Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own.
+# For root only. To be sourced; then
 #   root_ready [SUITE]                whether roots can be made here; else a line that says why not, and status 77
 #   root_make SUITE FOLDER            a minimal Debian SUITE (bookworm, trixie) in FOLDER, which must not be there yet
 #   root_install FOLDER PACKAGE...    apt-get update and install inside
