@@ -1,6 +1,6 @@
 /* What a run is made of: one struct a section of the configuration file, plain values only.
  *
- * The schema (src/cli/schema.c) gives every key its range, default and help; whoever reads these
+ * The schema (src/config/schema.c) gives every key its range, default and help; whoever reads these
  * structs may rely on them being in range and consistent. Everything is fixed size, so a
  * configuration can be copied by assignment. */
 #ifndef REFORMER_CONFIG_H

@@ -1,6 +1,6 @@
 #include "cli/commands.h"
-#include "cli/config_check.h"
-#include "cli/config_file.h"
+#include "config/check.h"
+#include "config/file.h"
 #include "comm/agree.h"
 #include "train/bench.h"
 #include "train/bench_attention.h"

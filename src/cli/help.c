@@ -1,5 +1,5 @@
 #include "cli/help.h"
-#include "cli/schema.h"
+#include "config/schema.h"
 #include <string.h>
 
 /* "train CONFIG" */

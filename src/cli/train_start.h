@@ -2,7 +2,7 @@
 #ifndef RF_CLI_TRAIN_START_H
 #define RF_CLI_TRAIN_START_H
 
-#include "cli/config_file.h"
+#include "config/file.h"
 #include "train/step.h"
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* What YAML and JSON let people write, and programs: each does what was meant, or is refused by its place. */
 #include "base/log.h"
-#include "cli/config_case.h"
+#include "config/case.h"
 
 #include <ctype.h>
 #include <stdlib.h>

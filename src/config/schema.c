@@ -1,4 +1,4 @@
-#include "cli/schema.h"
+#include "config/schema.h"
 #include "base/text.h"
 #include "reformer/rng.h"
 #include <assert.h>

@@ -1,9 +1,9 @@
-#include "cli/config_file.h"
+#include "config/file.h"
 #include "base/recognise.h"
 #include "base/text.h"
-#include "cli/config_check.h"
-#include "cli/value.h"
-#include "cli/yaml_document.h"
+#include "config/check.h"
+#include "config/value.h"
+#include "config/yaml_document.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* A configuration in, and out again: YAML checked against the schema, and the resolved values as YAML. */
-#ifndef RF_CLI_CONFIG_FILE_H
-#define RF_CLI_CONFIG_FILE_H
+#ifndef RF_CONFIG_FILE_H
+#define RF_CONFIG_FILE_H
 
-#include "cli/schema.h"
+#include "config/schema.h"
 #include "comm/mesh.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
@@ -19,7 +19,7 @@ enum { RF_LINE_SET = -1, RF_MAX_PLACE = RF_MAX_PATH + 128 };
 const char *rf_origin_place(const rf_origin *origin, const char *path, char *place);
 
 /* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML). What is `auto` stays so, and
- * nothing is checked that spans several keys: rf_config_settle (cli/config_check.h) does. RF_BAD_CONFIG: the message
+ * nothing is checked that spans several keys: rf_config_settle (config/check.h) does. RF_BAD_CONFIG: the message
  * names file, line, key, what was found and what is allowed. By all ranks of a mesh, with the same `sets`: rank 0 reads
  * the file, all parse its bytes, and they agree. mesh NULL: this process alone. */
 rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config,

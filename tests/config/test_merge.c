@@ -1,5 +1,5 @@
 /* Anchors, and what maps merge: whose keys count, and which are refused. */
-#include "cli/config_case.h"
+#include "config/case.h"
 
 static void test_anchors_have_a_place_and_maps_merge_as_in_yaml(void **state) {
   (void)state;

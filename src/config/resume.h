@@ -2,10 +2,10 @@
  *
  *   model, lsh, local, full     the checkpoint's: they say what the parameters mean
  *   all others                  as given; what changes the numbers that the run computes is warned about */
-#ifndef RF_CLI_CONFIG_RESUME_H
-#define RF_CLI_CONFIG_RESUME_H
+#ifndef RF_CONFIG_RESUME_H
+#define RF_CONFIG_RESUME_H
 
-#include "cli/config_file.h"
+#include "config/file.h"
 #include "reformer/checkpoint.h"
 
 /* given, origin: of rf_config_read. *config: settled. checkpoint: the path, for messages; info: of it. RF_BAD_DATA

@@ -1,4 +1,4 @@
-#include "cli/config_file.h"
+#include "config/file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-#include "cli/config_resume.h"
+#include "config/resume.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cli/config_check.h"
+#include "config/check.h"
 #include <stdio.h>
 #include <string.h>
 

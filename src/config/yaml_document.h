@@ -1,6 +1,6 @@
 /* One YAML document out of a text, and its maps with what they merge. JSON is YAML, so it reads too. */
-#ifndef RF_CLI_YAML_DOCUMENT_H
-#define RF_CLI_YAML_DOCUMENT_H
+#ifndef RF_CONFIG_YAML_DOCUMENT_H
+#define RF_CONFIG_YAML_DOCUMENT_H
 
 #include "reformer/error.h"
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  *
  * Reading, checking, writing and documenting the configuration all go through this table, so a new
  * key is one row here and one field in reformer/config.h. */
-#ifndef RF_CLI_SCHEMA_H
-#define RF_CLI_SCHEMA_H
+#ifndef RF_CONFIG_SCHEMA_H
+#define RF_CONFIG_SCHEMA_H
 
 #include "reformer/config.h"
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "cli/value.h"
+#include "config/value.h"
 #include "base/text.h"
 #include <ctype.h>
 #include <limits.h>

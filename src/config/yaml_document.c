@@ -1,4 +1,4 @@
-#include "cli/yaml_document.h"
+#include "config/yaml_document.h"
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>

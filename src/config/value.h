@@ -1,8 +1,8 @@
 /* One value of the configuration, from a node of a YAML document into its field. */
-#ifndef RF_CLI_VALUE_H
-#define RF_CLI_VALUE_H
+#ifndef RF_CONFIG_VALUE_H
+#define RF_CONFIG_VALUE_H
 
-#include "cli/schema.h"
+#include "config/schema.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 #include <yaml.h>

@@ -1,7 +1,7 @@
 /* Rank 0 reads the file, whatever it is: a pipe gives its bytes once, and hosts may see different files. */
 #include "checkpoint/astray.h"
-#include "cli/config_check.h"
-#include "cli/config_file.h"
+#include "config/check.h"
+#include "config/file.h"
 #include "comm/agree.h"
 #include "comm/collective.h"
 #include <errno.h>

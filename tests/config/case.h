@@ -1,8 +1,8 @@
 /* A configuration as text, for the tests that read or refuse one. */
-#ifndef RF_TESTS_CLI_CONFIG_CASE_H
-#define RF_TESTS_CLI_CONFIG_CASE_H
+#ifndef RF_TESTS_CONFIG_CASE_H
+#define RF_TESTS_CONFIG_CASE_H
 
-#include "cli/config_file.h"
+#include "config/file.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "cli/config_case.h"
+#include "config/case.h"
 
 #include <math.h>
 #include <stdlib.h>

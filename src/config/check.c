@@ -1,4 +1,4 @@
-#include "cli/config_check.h"
+#include "config/check.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "reformer/rng.h"
