@@ -107,7 +107,9 @@ read_table() {
       [ -n "$in_table" ] || continue
       # shellcheck disable=SC2034 # name, what
       IFS='|' read -r name what debian spack <<<"$line"
-      build_missing+=" ${debian// /}" build_spack+=" ${spack// /}"
+      debian=${debian// /} spack=${spack// /}
+      [[ " $no_tools $build_missing " == *" $debian "* ]] || build_missing+=" $debian"
+      [[ " $build_spack " == *" $spack "* ]] || build_spack+=" $spack"
       ;;
     esac
   done <"$source_dir/launch/packages.cmake"
@@ -128,7 +130,7 @@ refuse() { # refuse MISSING [PERHAPS]
   [ -z "${2-}" ] || echo "setup: needed too, unless they are there (cmake and a compiler would tell):$2" >&2
   echo "setup: cannot install here (that takes Debian or Ubuntu, and root or sudo)." >&2
   echo "setup: ask an administrator for the Debian packages above, or load the modules that bring them." >&2
-  [ -z "$build_spack" ] || echo "setup: with Spack (cluster/spack.yaml has all of them): $build_spack" >&2
+  [ -z "$build_spack" ] || echo "setup: with Spack (cluster/spack.yaml has all of them): ${build_spack# }" >&2
   exit 1
 }
 
@@ -154,7 +156,6 @@ need() { # need PACKAGE...
 
 # shellcheck disable=SC2086 # lists of words, all
 provide() {
-  local no_tools others
   no_tools=$(list_missing "$tools") others=$(list_missing "$extras")
   if [ -n "$no_tools" ]; then
     read_table
