@@ -19,7 +19,7 @@ compiles() {
   local compiler=${CC-}
   [ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang) || return 1
   # shellcheck disable=SC2086 # CC may hold options
-  echo '#include <stdio.h>' | $compiler -x c -c -o /dev/null -
+  echo "#include <stdio.h>" | $compiler -x c -fsyntax-only -
 }
 export -f compiles
 

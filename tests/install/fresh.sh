@@ -128,7 +128,10 @@ variant_hdf5-both() { there libhdf5-dev libhdf5-openmpi-dev && quickstart; }
 variant_clang() { # Debian's Open MPI asks for gcc
   there clang libopenmpi-dev && quickstart env CC=clang && says "C compiler identification is Clang"
 }
-variant_ninja() { there gcc libc6-dev ninja-build cmake && quickstart; }
+variant_ninja() {
+  there gcc libc6-dev ninja-build cmake && quickstart &&
+    { [ -e "$root/root/reformer/build/release/build.ninja" ] || fail "not built by ninja"; }
+}
 variant_by-hand() {
   local wanted
   there gcc libc6-dev make cmake && refused 1 inside cmake -S . -B /tmp/build || return 1
