@@ -136,7 +136,7 @@ refuse() { # refuse MISSING [PERHAPS]
 
 apt() ( # whatever this shell's umask: others read what is installed
   umask 022
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" >&2
 )
 
 refreshed=0
