@@ -19,7 +19,7 @@ compiles() {
   local compiler=${CC-}
   [ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang) || return 1
   # shellcheck disable=SC2086 # CC may hold options
-  echo '#include <stdio.h>' | $compiler -x c -c -o /dev/null -
+  echo "#include <stdio.h>" | $compiler -x c -fsyntax-only -
 }
 export -f compiles
 
@@ -107,7 +107,9 @@ read_table() {
       [ -n "$in_table" ] || continue
       # shellcheck disable=SC2034 # name, what
       IFS='|' read -r name what debian spack <<<"$line"
-      build_missing+=" ${debian// /}" build_spack+=" ${spack// /}"
+      debian=${debian// /} spack=${spack// /}
+      [[ " $no_tools $build_missing " == *" $debian "* ]] || build_missing+=" $debian"
+      [[ " $build_spack " == *" $spack "* ]] || build_spack+=" $spack"
       ;;
     esac
   done <"$source_dir/launch/packages.cmake"
@@ -128,13 +130,13 @@ refuse() { # refuse MISSING [PERHAPS]
   [ -z "${2-}" ] || echo "setup: needed too, unless they are there (cmake and a compiler would tell):$2" >&2
   echo "setup: cannot install here (that takes Debian or Ubuntu, and root or sudo)." >&2
   echo "setup: ask an administrator for the Debian packages above, or load the modules that bring them." >&2
-  [ -z "$build_spack" ] || echo "setup: with Spack (cluster/spack.yaml has all of them): $build_spack" >&2
+  [ -z "$build_spack" ] || echo "setup: with Spack (cluster/spack.yaml has all of them): ${build_spack# }" >&2
   exit 1
 }
 
 apt() ( # whatever this shell's umask: others read what is installed
   umask 022
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" >&2
 )
 
 refreshed=0
@@ -154,7 +156,6 @@ need() { # need PACKAGE...
 
 # shellcheck disable=SC2086 # lists of words, all
 provide() {
-  local no_tools others
   no_tools=$(list_missing "$tools") others=$(list_missing "$extras")
   if [ -n "$no_tools" ]; then
     read_table

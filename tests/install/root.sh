@@ -71,6 +71,7 @@ root_furnish() { # root_furnish FOLDER
   echo fresh >"$1/etc/hostname"
   printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d" && chmod +x "$1/usr/sbin/policy-rc.d"
   echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/unsafe-io" # it need not outlive a power cut
+  echo 'Acquire::Retries "3";' >"$1/etc/apt/apt.conf.d/retries"
   proxy=$(apt-config shell proxy Acquire::http::Proxy) && eval "$proxy"
   [ -z "${proxy-}" ] || echo "Acquire::http::Proxy \"$proxy\";" >"$1/etc/apt/apt.conf.d/proxy"
 }
