@@ -1,7 +1,7 @@
 #include "cli/commands.h"
 #include "config/check.h"
 #include "config/file.h"
-#include "comm/agree.h"
+#include "reformer/agree.h"
 #include "train/bench.h"
 #include "train/bench_attention.h"
 #include "train/bench_checkpoint.h"
