@@ -5,7 +5,7 @@
 #include "cli/help.h"
 #include "cli/ranks.h"
 #include "reformer/agree.h"
-#include "cli/version.h"
+#include "reformer/version.h"
 #include "comm/launch.h"
 #include "kernel/stack.h"
 #include "reformer/real.h"

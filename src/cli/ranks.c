@@ -1,5 +1,5 @@
 #include "cli/ranks.h"
-#include "cli/version.h"
+#include "reformer/version.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "reformer/agree.h"
