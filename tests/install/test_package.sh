@@ -84,12 +84,13 @@ for ranks in 1 2; do
   holds "reformer train on $ranks" "${launcher[@]}" "$PROGRAM" train "$config" "${sets[@]}" \
     --set "${mesh[0]}" --set "${mesh[1]}" --run "run-$ranks"
   told "run-$ranks" >wanted
+  [ "$(wc -l <wanted)" = 5 ] || wrong "not 4 losses and one of an evaluation: $(cat wanted)"
   for way in by_cmake/train ./by_pkgconfig; do
     checks=$((checks + 1))
     "${launcher[@]}" "$way" "$config" 4 "saved-$ranks" "${settings[@]}" "${mesh[@]}" >printed 2>said ||
       wrong "$way on $ranks: $(cat said)"
-    losses printed | cmp -s - wanted && [ "$(wc -l <wanted)" = 5 ] ||
-      wrong "$way on $ranks: other losses than reformer train: $(cat printed), wanted $(cat wanted)"
+    losses printed >found
+    cmp -s found wanted || wrong "$way on $ranks: other losses than reformer train: $(cat printed), wanted $(cat wanted)"
   done
   holds "reformer verify" "$PROGRAM" verify "saved-$ranks"
 done
@@ -122,6 +123,7 @@ checks=$((checks + 1))
 [ "$(grep -c '^\.B [a-z_]*\.' "$prefix/share/man/man5/reformer-config.5")" = "$("$PROGRAM" help config --markdown | grep -c '^| `')" ] ||
   wrong "reformer-config.5 has not every key"
 
+# shellcheck source=/dev/null
 . "$prefix/share/bash-completion/completions/reformer" || wrong "bash does not read the completion"
 complete_line() { # complete_line LINE WANTED: what is proposed at its end, with blanks between
   COMP_LINE=$1 COMP_POINT=${#1}
