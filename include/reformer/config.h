@@ -6,10 +6,11 @@
 #ifndef REFORMER_CONFIG_H
 #define REFORMER_CONFIG_H
 
+#include "reformer/linkage.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-#pragma GCC visibility push(default)
+RF_API_BEGIN
 
 enum {
   RF_MAX_PATTERN = 64, /* entries of model.attention before it repeats */
@@ -179,6 +180,6 @@ int64_t rf_padded_length(const rf_config *config, int64_t length);
  * two <= 2 * length / chunk, at least 2; above 128 as two factors. No-op when already given. */
 void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length);
 
-#pragma GCC visibility pop
+RF_API_END
 
 #endif

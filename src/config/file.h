@@ -1,11 +1,9 @@
-/* A configuration in, and out again: YAML checked against the schema, and the resolved values as YAML. */
+/* How a configuration is read (reformer/config_file.h), in steps: a run that goes on must know what was given. */
 #ifndef RF_CONFIG_FILE_H
 #define RF_CONFIG_FILE_H
 
 #include "config/schema.h"
-#include "comm/mesh.h"
-#include "reformer/config.h"
-#include "reformer/error.h"
+#include "reformer/config_file.h"
 
 /* Where each value came from, so that a message found later can still name the place. */
 typedef struct rf_origin {
@@ -29,17 +27,7 @@ rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *set
 rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
                               rf_config *config, rf_origin *origin);
 
-/* rf_config_read, then rf_config_settle. What looks odd but works is warned about. */
-rf_status rf_config_load(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config);
-
-/* The same from memory. */
-rf_status rf_config_parse(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
-                          rf_config *config);
-
 /* The default of every key; keys without one are 0. */
 rf_status rf_config_defaults(rf_config *config);
-
-/* Every key with its value, as YAML that rf_config_parse reads back to the same configuration. Free *text. */
-rf_status rf_config_emit(const rf_config *config, char **text);
 
 #endif

@@ -2,8 +2,8 @@
 #include "checkpoint/astray.h"
 #include "config/check.h"
 #include "config/file.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
+#include "reformer/agree.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -104,3 +104,20 @@ rf_status rf_config_resume(const rf_config *given, const rf_origin *origin, cons
   if (info->header.step > 0) warn_of_changes(config, origin, &saved, info->header.step);
   return RF_OK;
 }
+
+rf_status rf_config_check_checkpoint(const rf_config *config, const rf_checkpoint_info *info) {
+  rf_config saved;
+  RF_TRY(read_saved("checkpoint", info->header.config, &saved));
+  for (int i = 0; i < rf_key_count(); i++) {
+    const rf_key *key = rf_key_at(i);
+    char found[MAX_VALUE], kept[MAX_VALUE];
+    const bool optimizer = info->header.step > 0 && strcmp(key->path, "optimizer.kind") == 0;
+    if (!optimizer && !is_of_the_checkpoint(key->path)) continue;
+    (void)write_value(key, config, found);
+    (void)write_value(key, &saved, kept);
+    if (strcmp(found, kept) != 0)
+      return rf_fail(RF_BAD_DATA, "it has %s %s, and the configuration %s; allowed: the checkpoint's", key->path, kept,
+                     found);
+  }
+  return RF_OK;
+}

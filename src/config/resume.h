@@ -14,4 +14,7 @@
 rf_status rf_config_resume(const rf_config *given, const rf_origin *origin, const char *checkpoint,
                            const rf_checkpoint_info *info, rf_config *config);
 
+/* The same question for a settled configuration, none of whose values gives way. RF_BAD_DATA likewise. */
+rf_status rf_config_check_checkpoint(const rf_config *config, const rf_checkpoint_info *info);
+
 #endif

@@ -10,7 +10,7 @@ launch() {
   shift
   while [ "$1" != -- ]; do wanted+=("$1"); shift; done
   shift
-  # After a failure on several ranks what was lent to messages is never freed, on purpose (comm/agree.h).
+  # After a failure on several ranks what was lent to messages is never freed, on purpose (reformer/agree.h).
   [ "$status" = 0 ] || [ "$status" = 75 ] || leaks=0
   output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout "$most_seconds" mpirun --oversubscribe --bind-to none "$@" 2>&1 <"${input:-/dev/null}")
   found=$?

@@ -1,4 +1,4 @@
-#include "cli/threads.h"
+#include "session/threads.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"

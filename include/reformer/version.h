@@ -1,5 +1,5 @@
-#ifndef RF_CLI_VERSION_H
-#define RF_CLI_VERSION_H
+#ifndef REFORMER_VERSION_H
+#define REFORMER_VERSION_H
 
 #define RF_VERSION "0.1.0" /* as in CMakeLists.txt; a test compares them */
 

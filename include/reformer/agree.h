@@ -5,10 +5,14 @@
  *   rank 2   ... compute ------------ rf_flight_wait (same) --> rf_agree
  *
  * So nobody waits for a rank that will not come, and all end with one message. */
-#ifndef RF_COMM_AGREE_H
-#define RF_COMM_AGREE_H
+#ifndef REFORMER_AGREE_H
+#define REFORMER_AGREE_H
 
-#include "comm/mesh.h"
+#include "reformer/error.h"
+#include "reformer/linkage.h"
+#include "reformer/mesh.h"
+
+RF_API_BEGIN
 
 /* Called by all ranks of the world, at the same points. RF_OK where every rank brings RF_OK. Else every rank returns
  * the gravest status that a rank brought (RF_BAD_CONFIG, then RF_BAD_DATA, RF_FAILED, RF_STOPPED) with the message of
@@ -17,5 +21,7 @@
  * sends nothing, so agreements may be nested), and what was lent to operations must stay until MPI is finished. mesh
  * NULL: returns `status`. */
 rf_status rf_agree(rf_mesh *mesh, rf_status status);
+
+RF_API_END
 
 #endif

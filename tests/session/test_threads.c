@@ -1,5 +1,5 @@
 /* How many threads fit, and how cores are parted; cli/processors starts the program itself. */
-#include "cli/threads.h"
+#include "session/threads.h"
 #include "kernel/cores.h"
 #include "support/numbers.h"
 #include <math.h>
