@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(default)
+
 typedef struct rf_arena rf_arena;
 typedef size_t rf_mark;
 
@@ -39,5 +41,7 @@ void rf_arena_release(rf_arena *arena, rf_mark mark);
 
 size_t rf_arena_memory_used(const rf_arena *arena); /* high-water mark, bytes */
 size_t rf_arena_growths(const rf_arena *arena);     /* times the high-water mark rose past a page step */
+
+#pragma GCC visibility pop
 
 #endif

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 enum { RF_CHECKPOINT_VERSION = 1, RF_MAX_MACHINE = 256 };
 
 /* The arrays that make up a state: parameters, and the optimizer's moments where there is one. Their values are
@@ -89,5 +91,7 @@ rf_status rf_checkpoint_load_parameters(rf_checkpoint *checkpoint, rf_store *sto
  * bytes (may be NULL): how many were checked. */
 typedef void (*rf_damage_say)(void *context, const char *line);
 rf_status rf_checkpoint_verify(const char *folder, rf_damage_say say, void *context, int64_t *bytes);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 enum {
   RF_MAX_PATTERN = 64, /* entries of model.attention before it repeats */
   RF_MAX_AXES = 4,     /* axes of the axial position embedding */
@@ -176,5 +178,7 @@ int64_t rf_padded_length(const rf_config *config, int64_t length);
 /* Resolves lsh.n_buckets: auto from the padded training length (DESIGN 2.1): the largest power of
  * two <= 2 * length / chunk, at least 2; above 128 as two factors. No-op when already given. */
 void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 #include "reformer/config.h"
 #include "reformer/error.h"
 
+#pragma GCC visibility push(default)
+
 enum { RF_IGNORE = -100 }; /* a label that is not counted */
 enum { RF_MAX_SHORTAGE = 256 };
 
@@ -65,5 +67,7 @@ void rf_dataset_warn(const rf_dataset *dataset, int64_t batch);
  * RF_BAD_DATA at a token id >= vocab_size (file, byte offset, value, what is allowed). */
 rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
                           int32_t *tokens, int32_t *labels);
+
+#pragma GCC visibility pop
 
 #endif

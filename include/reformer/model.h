@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 /* Sequences of one (micro-)batch on this rank, padded. All arrays are lent. */
 typedef struct rf_batch {
   int64_t sequences, tokens; /* tokens: of each sequence, on this rank */
@@ -98,5 +100,7 @@ rf_status rf_model_score(rf_model *model, const rf_batch *batch, double *token_l
  * step. */
 size_t rf_model_scratch_used(const rf_model *model);
 size_t rf_model_scratch_growths(const rf_model *model);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,8 @@
 #include "reformer/store.h"
 #include <stdbool.h>
 
+#pragma GCC visibility push(default)
+
 typedef struct rf_optimizer rf_optimizer;
 
 /* config and store are lent and outlive the optimizer. */
@@ -51,5 +53,7 @@ double rf_schedule_rate(const rf_optimizer_config *config, int64_t step, int64_t
 rf_status rf_gradient_norm(const rf_store *store, double *norm);
 /* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0 or norm NaN. */
 double rf_clip_scale(double norm, double clip_norm);
+
+#pragma GCC visibility pop
 
 #endif

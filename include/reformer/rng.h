@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 typedef enum rf_purpose {
   RF_RNG_INIT = 0,           /* layer = block, head = tensor of the block, position = element / 4 */
   RF_RNG_ROTATION = 1,       /* position = element / 4 of the head's rotations */
@@ -55,5 +57,7 @@ double rf_draw_uniform(const rf_draw *draw, uint64_t index);
 double rf_draw_normal(const rf_draw *draw, uint64_t index);
 /* Elements 4 * position .. 4 * position + 3 of the stream of normals, at the price of one. */
 void rf_draw_normal4(const rf_draw *draw, uint64_t position, double out[4]);
+
+#pragma GCC visibility pop
 
 #endif

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(default)
+
 struct rf_lock;
 struct rf_mesh;
 typedef struct rf_saver rf_saver;
@@ -52,5 +54,7 @@ typedef struct rf_saver_report {
   int64_t bytes;          /* of all its files */
 } rf_saver_report;
 rf_saver_report rf_saver_report_of(const rf_saver *saver);
+
+#pragma GCC visibility pop
 
 #endif

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 enum { RF_MAX_NAME = 96, RF_MAX_DIMS = 3 };
 
 typedef enum rf_init { RF_INIT_ZERO, RF_INIT_ONE, RF_INIT_NORMAL } rf_init;
@@ -82,5 +84,7 @@ typedef struct rf_shard {
 rf_shard rf_store_shard(const rf_store *store, int block);
 int64_t rf_store_parameters(const rf_store *store); /* of the model, padding not counted */
 size_t rf_store_memory_used(const rf_store *store);
+
+#pragma GCC visibility pop
 
 #endif
