@@ -4,6 +4,9 @@
 # `aside COMMAND...` runs such a check beside the script, with up to three others, and `asides_end` waits for them: most of
 # the time of a run that fails mpirun spends asleep.
 most_seconds=60
+# Ranks outnumber cores: Open MPI wants to be told. Other launchers take no such flags.
+mpirun_flags=()
+! mpirun --version 2>/dev/null | grep -Eq "Open MPI|OpenRTE|PRRTE" || mpirun_flags=(--oversubscribe --bind-to none)
 
 launch() {
   local status=$1 wanted=() output found text missing= errors leaks=1
@@ -12,7 +15,7 @@ launch() {
   shift
   # After a failure on several ranks what was lent to messages is never freed, on purpose (reformer/agree.h).
   [ "$status" = 0 ] || [ "$status" = 75 ] || leaks=0
-  output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout "$most_seconds" mpirun --oversubscribe --bind-to none "$@" 2>&1 <"${input:-/dev/null}")
+  output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout "$most_seconds" mpirun ${mpirun_flags[@]+"${mpirun_flags[@]}"} "$@" 2>&1 <"${input:-/dev/null}")
   found=$?
   checks=$((checks + 1))
   for text in ${wanted[@]+"${wanted[@]}"}; do
