@@ -172,7 +172,11 @@ if(NOT HDF5_FOUND AND NOT HDF5_ROOT AND NOT DEFINED ENV{HDF5_ROOT}) # the first 
   endforeach()
 endif()
 if(HDF5_FOUND)
-  rf_try(RF_HDF5_WORKS hdf5::hdf5 hdf5.h H5open MPI::MPI_C)
+  if(MPI_FOUND)
+    rf_try(RF_HDF5_WORKS hdf5::hdf5 hdf5.h H5open MPI::MPI_C)
+  else() # a parallel one cannot be tried without
+    set(RF_HDF5_WORKS TRUE)
+  endif()
   rf_names_in(rf_its_mpi "NEEDED" ${HDF5_C_LIBRARIES})
   rf_names_in(rf_our_mpi "SONAME" ${MPI_C_LIBRARIES})
   if(NOT RF_HDF5_WORKS)
@@ -202,7 +206,7 @@ endif()
 # libxsmm makes code for small products in float, faster than OpenBLAS's by a sixth of a training step, and for those in
 # bfloat16 (model.precision). A static library, which takes what it needs of a BLAS from OpenBLAS. Version 2 has other
 # calls.
-if(RF_XSMM AND NOT RF_DOUBLE AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(RF_XSMM AND NOT RF_DOUBLE AND rf_has_blas AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   rf_find_pkg(XSMM "libxsmm<2" libxsmm.h libxsmm_smmdispatch ${blas_target} m)
   set(XSMM_FOUND ${RF_XSMM_WORKS})
   rf_note(rf_wanted xsmm XSMM_FOUND)

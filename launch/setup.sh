@@ -169,7 +169,7 @@ provide() {
     others=$(list_missing "$extras")
     ask_build || return 1
     if [ -n "$others$build_missing" ]; then
-      echo "setup: installed, yet not found: $others$build_missing" >&2
+      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$source_dir' -B FOLDER may tell why)" >&2
       return 1
     fi
   fi
