@@ -2,6 +2,22 @@
 #include "base/streams.h"
 #include "cli/program.h"
 #include "comm/mesh.h"
+#include <signal.h>
+#include <stdbool.h>
+
+/* UCX, which an MPI library may bring along, takes SIGHUP for its log before main begins: nohup would be in vain, and
+ * the end of a terminal would end nothing. What the process was started with is known only to what runs before the
+ * libraries do, and that is the program's, never a library's. */
+static struct sigaction hangup;
+static bool hangup_is_known;
+
+static void note_hangup(void) { hangup_is_known = sigaction(SIGHUP, NULL, &hangup) == 0; }
+
+__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(void) = note_hangup;
+
+static void restore_hangup(void) {
+  if (hangup_is_known) (void)sigaction(SIGHUP, &hangup, NULL);
+}
 
 static void say_failure(rf_status status) {
   if (status == RF_OK || status == RF_STOPPED) return;
@@ -18,6 +34,7 @@ static rf_status then(rf_status status, rf_status closed) {
 
 int main(int argc, char **argv) {
   rf_mesh *mesh = NULL;
+  restore_hangup();
   rf_status status = rf_streams_hold();
   if (status == RF_OK) status = rf_program_run(argc, argv, &mesh);
   rf_log_status("");
