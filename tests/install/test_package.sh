@@ -40,7 +40,7 @@ for header in "$prefix"/include/reformer/*.h; do
   printf '#include "reformer/%s"\nint alone;\n' "$(basename "$header")" >alone.c
   holds "$(basename "$header") in C11" cc -std=c11 -Wall -Wextra -Werror -pedantic -I"$prefix/include" -c alone.c -o alone.o
   # shellcheck disable=SC2094
-  cc -std=c11 -E -P -I"$prefix/include" alone.c | grep -oE '\brf_[a-z0-9_]+ ?\(' | tr -d ' (' >>declared.all
+  cc -std=c11 -E -P -I"$prefix/include" alone.c | grep -oE '\brf_[a-z0-9_]+\(' | tr -d '(' >>declared.all
   command -v c++ >/dev/null || continue
   holds "$(basename "$header") in C++" c++ -Wall -Wextra -Werror -I"$prefix/include" -x c++ -c alone.c -o alone.o
 done
@@ -64,7 +64,7 @@ by_pkgconfig() { eval "cc -Wall -Wextra -Werror example/train.c -o by_pkgconfig 
 holds "the example by pkg-config" by_pkgconfig
 
 config=$prefix/share/reformer/configs/duplicate.yaml
-settings=(training.steps=4 training.seed=7 training.eval_every=0 training.eval_batches=2 output.log_every=1
+settings=(training.steps=4 optimizer.warmup=2 training.seed=7 training.eval_every=0 training.eval_batches=2 output.log_every=1
   training.memory_limit=0 model.d_model=32 model.d_head=8 model.d_ff=32)
 sets=()
 for setting in "${settings[@]}"; do sets+=(--set "$setting"); done
@@ -73,8 +73,8 @@ export LD_LIBRARY_PATH=$lib # the linker's own folders and the loader's know not
 # losses FILE: of what the example printed; told RUN: of what the program wrote. In full, one a line.
 losses() { awk '/^step/ { printf "%.17g\n", $4 } /^validation/ { printf "%.17g\n", $3 }' "$1"; }
 told() {
-  sed -n 's/.*"loss": \([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
-  sed -n 's/.*"eval_loss": \([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
+  sed -n 's/.*"loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
+  sed -n 's/.*"eval_loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
 }
 
 for ranks in 1 2; do
@@ -109,10 +109,10 @@ for page in "$prefix"/share/man/man1/reformer-*.1; do
   while read -r option; do
     checks=$((checks + 1))
     grep -qF -- "\\-\\-$option\\fR" "$page" || wrong "$page: no option --$option"
-  done < <("$PROGRAM" "${name#reformer-}" --help | sed -n 's/^  .*--\([a-z]*\).*/\1/p')
+  done < <("$PROGRAM" "${name#reformer-}" --help | sed -nE 's/^  ( {4}|-[a-zA-Z], )--([a-z]+).*/\2/p')
   command -v man >/dev/null || continue
   checks=$((checks + 1))
-  said=$(man --warnings=w -l -Tutf8 "$page" 2>&1 >shown)
+  said=$(man --warnings=w -l "$page" 2>&1 >shown)
   [ -z "$said" ] || wrong "$page: $said"
   grep -q "OPTIONS" shown || wrong "$page: man shows no options"
 done
