@@ -16,8 +16,8 @@ void rf_dropout(const rf_draw *draw, double rate, int64_t first_token, int64_t r
   }
 }
 
-/* One Philox call a pair: keys stand in no order, so neighbours share no call. The loop is branch-free and vectorises, but
- * not with #pragma omp simd, by which gcc gives every lane an `out` of its own in memory: four times the time. */
+/* One Philox call a pair: keys stand in no order, so neighbours share no call. The loop is branch-free and vectorises,
+ * but not with #pragma omp simd, by which gcc gives every lane an `out` of its own in memory: four times the time. */
 void rf_dropout_factors(const rf_draw *draw, double rate, int32_t query, const int32_t *key, int64_t n, real *factor) {
   const uint32_t threshold = rf_dropout_threshold(rate);
   const real keep = (real)(1 / (1 - rate));
