@@ -1,4 +1,5 @@
 #include "kernel/activation.h"
+#include "kernel/simd.h"
 #include "kernel/vector_math.h"
 
 #define SQRT_HALF R_(0.70710678118654752440)

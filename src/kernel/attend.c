@@ -2,7 +2,7 @@
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
 #include "kernel/exponential.h"
-#include "kernel/vector_math.h"
+#include "kernel/simd.h"
 #include <string.h>
 
 void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {

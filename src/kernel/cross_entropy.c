@@ -1,6 +1,6 @@
 #include "kernel/cross_entropy.h"
 #include "kernel/exponential.h"
-#include "kernel/vector_math.h"
+#include "kernel/simd.h"
 
 double rf_cross_entropy(int64_t n, int32_t label, real scale, real *restrict logits, bool *correct) {
   real largest = logits[0];

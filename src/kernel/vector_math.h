@@ -6,15 +6,6 @@
 
 #include "reformer/real.h"
 
-/* #pragma omp simd of loops that clang leaves scalar, and says so each time: those that look for the largest of numbers
- * that may be NaN, and those that call erf. */
-#ifdef __clang__
-#define RF_SIMD_OF_GCC(...)
-#else
-#define RF_PRAGMA(text) _Pragma(#text)
-#define RF_SIMD_OF_GCC(...) RF_PRAGMA(omp simd __VA_ARGS__)
-#endif
-
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"), const, nothrow)) extern float expf(float x);
 __attribute__((simd("notinbranch"), const, nothrow)) extern double exp(double x);

@@ -1,6 +1,6 @@
 #include "lsh/hash.h"
 #include "kernel/gemm.h"
-#include "kernel/vector_math.h"
+#include "kernel/simd.h"
 
 rf_hash_shape rf_hash_shape_of(const rf_lsh_config *lsh, int64_t d_head) {
   rf_hash_shape shape = {.rounds = lsh->n_hashes, .d_head = d_head, .n_factors = lsh->n_factors, .buckets = 1};
