@@ -4,16 +4,17 @@
 #define RF_BASE_PROCESSOR_H
 
 #include "base/features.h"
+#include "reformer/linkage.h"
 #include <stddef.h>
 
 enum { RF_MAX_PROCESSOR = 96, RF_MAX_FEATURES = 640, RF_MAX_LEVEL = 32 };
 
-#pragma GCC visibility push(default)
+RF_API_BEGIN
 
 /* Whether this processor has all that the program was compiled for; else what it lacks is said on standard error. */
 bool rf_processor_suffices(void);
 
-#pragma GCC visibility pop
+RF_API_END
 
 /* "AMD EPYC 9R14 96-Core Processor"; where it has no name, the kind of machine. Returns name. */
 const char *rf_processor_name(char name[RF_MAX_PROCESSOR]);

@@ -2,10 +2,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/processor.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "kernel/gemm.h"
+#include "reformer/agree.h"
 #include "reformer/real.h"
 #include <cblas.h>
 #include <inttypes.h>
