@@ -56,6 +56,22 @@ check_tidy() {
   record $status "clang-tidy (all of it: build/clang-tidy.log)"
 }
 
+# A machine that has nothing, and one with the reference BLAS: from a clone to a trained model.
+check_fresh_machines() {
+  local variant status
+  echo "=== fresh machines"
+  if [ "$(id -u)" = 0 ] && ! launch/setup.sh --install; then
+    echo "skipped: launch/setup.sh --install failed"
+    return
+  fi
+  for variant in bookworm libblas; do
+    tests/install/fresh.sh "$variant"
+    status=$?
+    [ $status != 77 ] || return # it says why
+    record $status "fresh machine $variant (tests/install/fresh.sh $variant; build/install/$variant.log)"
+  done
+}
+
 launch/setup.sh --tests || exit 1
 # For the virtual cluster's tests, which skip without: only root may run them.
 [ "$(id -u)" != 0 ] || launch/setup.sh --cluster
@@ -64,6 +80,7 @@ for preset in release debug double; do
 done
 check_format
 check_tidy
+check_fresh_machines
 
 for failure in ${failures[@]+"${failures[@]}"}; do
   echo "FAILED $failure"
