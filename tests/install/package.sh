@@ -52,7 +52,7 @@ describe() {
 }
 
 losses_agree() { # those that the example printed, with those of the run
-  typed "sed -n 's/.*\"loss\": *\([^,}]*\).*/\1/p' trained/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }' >"$out/told"
+  typed "sed -n 's/^{\"step\": *[0-9]*, *\"loss\": *\([^,}]*\).*/\1/p' trained/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }' >"$out/told"
   [ "$(wc -l <"$out/told")" = 20 ] && awk '/^step/ { printf "%.17g\n", $4 }' "$out/printed" | cmp -s - "$out/told"
 }
 

@@ -73,7 +73,7 @@ export LD_LIBRARY_PATH=$lib # the linker's own folders and the loader's know not
 # losses FILE: of what the example printed; told RUN: of what the program wrote. In full, one a line.
 losses() { awk '/^step/ { printf "%.17g\n", $4 } /^validation/ { printf "%.17g\n", $3 }' "$1"; }
 told() {
-  sed -n 's/.*"loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
+  sed -n 's/^{"step": *[0-9]*, *"loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
   sed -n 's/.*"eval_loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
 }
 
