@@ -2,6 +2,7 @@
 # Sets up, builds, and trains a small byte-level Reformer for about two minutes.
 #   launch/quickstart.sh            on the King James Bible (public domain, 4.3 MB of text)
 #   launch/quickstart.sh TEXT       on a text of your own, a megabyte or more
+#   launch/quickstart.sh [TEXT] --set KEY=VALUE...    with other settings than configs/quickstart.yaml's, as of train
 # The run goes to runs/quickstart-N. Ends with the validation loss in bits a byte and lines sampled from the model, and
 # with the status of what ended it: the program's (0 trained, see README.md), or 1 where set-up or build failed.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
@@ -10,22 +11,36 @@
 
 say() { echo "quickstart: $*" >&2; }
 
-case "${1-}" in
--h | --help)
-  sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/quickstart.sh"
-  exit 0
-  ;;
--*)
-  say "unknown option $1; usage: launch/quickstart.sh [TEXT]"
-  exit 2
-  ;;
-esac
-if [ $# -gt 1 ]; then
-  say "found $# arguments; usage: launch/quickstart.sh [TEXT]"
+usage="usage: launch/quickstart.sh [TEXT] [--set KEY=VALUE]..."
+texts=() settings=()
+while [ $# != 0 ]; do
+  case "$1" in
+  -h | --help)
+    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/quickstart.sh"
+    exit 0
+    ;;
+  --set)
+    if [[ ${2-} != ?*=* ]]; then
+      say "--set: found '${2-}', wanted KEY=VALUE; $usage"
+      exit 2
+    fi
+    settings+=(--set "$2")
+    shift
+    ;;
+  -*)
+    say "unknown option $1; $usage"
+    exit 2
+    ;;
+  *) texts+=("$1") ;;
+  esac
+  shift
+done
+if [ ${#texts[@]} -gt 1 ]; then
+  say "found ${#texts[@]} texts; $usage"
   exit 2
 fi
 
-text=${1-}
+text=${texts[0]-}
 if [ -n "$text" ]; then
   if [ ! -f "$text" ] || [ ! -r "$text" ]; then
     say "$text: no file that can be read; give a text of your own, or nothing"
@@ -35,11 +50,27 @@ if [ -n "$text" ]; then
 fi
 cd "$home" || exit 1
 
+for folder in build data runs; do # what is written here
+  if [ -e $folder ] && [ ! -w $folder ] || [ ! -e $folder ] && [ ! -w . ]; then
+    say "$home/$folder cannot be written; copy the project to a folder of your own and start it there, or build" \
+      "elsewhere: cmake -S '$home' -B FOLDER && cmake --build FOLDER -j2"
+    exit 1
+  fi
+done
 mkdir -p build || exit 1
 only_one build/quickstart.lock "another quickstart builds here; start this one when that one trains" || exit 1
 needs=()
 [ -n "$text" ] || [ -s data/quickstart.txt ] || needs=(--quickstart)
 bash launch/setup.sh ${needs[@]+"${needs[@]}"} || exit 1
+
+# A folder that was built elsewhere and brought along, or whose project has moved, is begun anew.
+built_for=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' build/release/CMakeCache.txt 2>/dev/null)
+if [ -n "$built_for" ] && [ ! "$built_for" -ef . ]; then
+  say "build/release was made for $built_for; making it anew"
+  rm -rf build/release
+fi
+# Makefiles where there is make, whatever the environment asks for: the program is looked for in one place.
+if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
 
 say "building build/release/reformer"
 log=build/quickstart.log
@@ -64,7 +95,6 @@ if [ -z "$text" ] && [ ! -s data/quickstart.txt ]; then
 fi
 
 # The value of --set is YAML, where a quote within quotes is doubled.
-set_path=()
-[ -z "$text" ] || set_path=(--set "data.path='${text//\'/\'\'}'")
+[ -z "$text" ] || settings=(--set "data.path='${text//\'/\'\'}'" ${settings[@]+"${settings[@]}"})
 say "training configs/quickstart.yaml"
-exec build/release/reformer train configs/quickstart.yaml ${set_path[@]+"${set_path[@]}"} 9>&-
+exec build/release/reformer train configs/quickstart.yaml ${settings[@]+"${settings[@]}"} 9>&-

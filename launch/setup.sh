@@ -5,14 +5,28 @@
 #   launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]
 # What is already there by other means (modules, Spack, another distribution) counts: what the program is built on is
 # asked of launch/packages.cmake, as the build asks it, and each line below asks for the thing, not for the Debian
-# package. Exit status: 0 all there; 1 something is missing.
+# package. Where nothing can be installed it names all that is missing.
+# Exit status: 0 all there; 1 something is missing; 2 wrong usage.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
-source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+IFS=$' \t\n'
+folder=${BASH_SOURCE[0]%/*} # no dirname: a machine may lack everything
+[ "$folder" != "${BASH_SOURCE[0]}" ] || folder=.
+source_dir=$(cd -- "$folder/.." >/dev/null && pwd -P) || exit 1
 
-# package | how to tell that it is there. What asking takes:
-needed='
-gcc                    | command -v cc
-libc6-dev              | echo "#include <stdio.h>" | cc -E -o /dev/null -
+# The compiler that CMake would take.
+compiles() {
+  local compiler=${CC-}
+  [ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang) || return 1
+  # shellcheck disable=SC2086 # CC may hold options
+  echo "#include <stdio.h>" | $compiler -x c -fsyntax-only -
+}
+export -f compiles
+
+# package | how to tell that it is there
+tools='
+gcc                    | compiles || command -v cc || command -v gcc || command -v clang
+libc6-dev              | compiles
 make                   | command -v make || command -v ninja
 cmake                  | command -v cmake
 '
@@ -35,86 +49,132 @@ util-linux             | command -v nsenter && command -v unshare
 munge                  | PATH=$PATH:/usr/sbin command -v munged
 slurm-wlm              | PATH=$PATH:/usr/sbin command -v slurmctld && PATH=$PATH:/usr/sbin command -v slurmd && command -v srun
 '
-
 for_install='
 debootstrap            | PATH=$PATH:/usr/sbin command -v debootstrap
+debian-archive-keyring | test -s /usr/share/keyrings/debian-archive-keyring.gpg
 '
 
+extras=
 for option; do
   case "$option" in
-  --tests) needed+=$for_tests ;;
-  --quickstart) needed+=$for_quickstart ;;
-  --cluster) needed+=$for_cluster ;;
-  --install) needed+=$for_install ;;
+  --tests) extras+=$for_tests ;;
+  --quickstart) extras+=$for_quickstart ;;
+  --cluster) extras+=$for_cluster ;;
+  --install) extras+=$for_install ;;
   *)
     echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" >&2
     exit 2
     ;;
   esac
 done
+if [ -n "${CC-}" ] && ! compiles >/dev/null 2>&1; then
+  echo "setup: CC=$CC compiles nothing; name another compiler, or none" >&2
+  exit 1
+fi
 
-list_missing() {
+list_missing() { # list_missing LINES
   while IFS='|' read -r package check; do
-    [ -z "$package" ] || bash -c "$check" >/dev/null 2>&1 </dev/null || printf '%s ' $package
-  done <<<"$needed"
+    [ -z "$package" ] || bash -c "$check" >/dev/null 2>&1 </dev/null || printf '%s ' "${package// /}"
+  done <<<"$1"
 }
 
-# What the build would miss, by configuring it in a folder that goes again.
-list_missing_of_build() {
-  local folder
-  folder=$(mktemp -d) || return 1
-  if ! cmake -S "$source_dir" -B "$folder" -DRF_LIST_MISSING=ON >"$folder/log" 2>&1 || ! tr '\n' ' ' <"$folder/missing-packages"; then
-    cat "$folder/log" >&2
-    rm -rf "$folder"
-    return 1
+# What the build lacks into build_missing, its names for Spack into build_spack, and what would make it faster into
+# build_wanted: by configuring it in a folder that goes again.
+ask_build() {
+  local scratch status=0
+  scratch=$(mktemp -d) || return 1
+  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
+  if cmake -S "$source_dir" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
+    { read -r build_missing && read -r build_spack && read -r build_wanted; } <"$scratch/missing-packages" || status=1
+  else
+    status=1
   fi
-  rm -rf "$folder"
+  [ $status = 0 ] || cat "$scratch/log" >&2
+  rm -rf "$scratch"
+  return $status
+}
+
+# The same where there is nothing to ask with: all that the build would ask for.
+read_table() {
+  local line name what debian spack in_table=
+  build_missing='' build_spack='' build_wanted=''
+  while IFS= read -r line; do
+    case "$line" in
+    'set(rf_packages'*) in_table=1 ;;
+    ']]'*) break ;;
+    name* | *+*\|* | xsmm*) ;;
+    *\|*)
+      [ -n "$in_table" ] || continue
+      # shellcheck disable=SC2034 # name, what
+      IFS='|' read -r name what debian spack <<<"$line"
+      debian=${debian// /} spack=${spack// /}
+      [[ " $no_tools $build_missing " == *" $debian "* ]] || build_missing+=" $debian"
+      [[ " $build_spack " == *" $spack "* ]] || build_spack+=" $spack"
+      ;;
+    esac
+  done <"$source_dir/launch/packages.cmake"
 }
 
 as_root=
 may_install() {
-  if [ "$(id -u)" != 0 ]; then
-    # Without a terminal nobody can type a password: sudo counts only where it asks for none.
-    command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; } || return 1
-    as_root=sudo
-  fi
-  command -v apt-get >/dev/null
+  command -v apt-get >/dev/null || return 1
+  [ "$EUID" != 0 ] || return 0
+  command -v sudo >/dev/null || return 1
+  as_root=sudo
+  # Without a terminal nobody can type a password.
+  sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }
 }
 
-apt() {
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2
+refuse() { # refuse MISSING [PERHAPS]
+  echo "setup: missing: $1" >&2
+  [ -z "${2-}" ] || echo "setup: needed too, unless they are there (cmake and a compiler would tell):$2" >&2
+  echo "setup: cannot install here (that takes Debian or Ubuntu, and root or sudo)." >&2
+  echo "setup: ask an administrator for the Debian packages above, or load the modules that bring them." >&2
+  [ -z "$build_spack" ] || echo "setup: with Spack (cluster/spack.yaml has all of them): ${build_spack# }" >&2
+  exit 1
 }
+
+apt() ( # whatever this shell's umask: others read what is installed
+  umask 022
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" >&2
+)
 
 refreshed=0
 install() { # install PACKAGE...
+  [ $refreshed = 1 ] || apt update || echo "setup: no fresh package lists; trying with what is there" >&2
+  refreshed=1
+  apt install --no-install-recommends "$@"
+}
+
+need() { # need PACKAGE...
+  [ $# != 0 ] || return 0
   echo "setup: missing: $*" >&2
-  if ! may_install; then
-    echo "setup: cannot install here (that takes Debian or Ubuntu, and root or sudo)." >&2
-    echo "setup: ask an administrator for the Debian packages above, or load the modules that bring them." >&2
-    exit 1
-  fi
-  if [ $refreshed = 0 ]; then
-    apt update || echo "setup: the package lists could not be refreshed; trying with what is there" >&2
-    refreshed=1
-  fi
-  apt install --no-install-recommends "$@" || {
-    echo "setup: apt-get could not install: $* (its messages are above)" >&2
-    exit 1
-  }
+  install "$@" && return
+  echo "setup: apt-get could not install: $* (its messages are above)" >&2
+  exit 1
 }
 
-# Asks twice: before, and after what was missing is installed.
-provide() { # provide ASK: a function that prints packages
-  local missing
-  missing=$($1) || exit 1
-  # shellcheck disable=SC2086 # a list of words
-  [ -z "${missing// /}" ] || install $missing
-  missing=$($1) || exit 1
-  [ -z "${missing// /}" ] || {
-    echo "setup: installed, yet not found: $missing" >&2
-    exit 1
-  }
+# shellcheck disable=SC2086 # lists of words, all
+provide() {
+  no_tools=$(list_missing "$tools") others=$(list_missing "$extras")
+  if [ -n "$no_tools" ]; then
+    read_table
+    may_install || refuse "$no_tools$others" "$build_missing"
+    need $no_tools
+  fi
+  ask_build || return 1
+  if [ -n "$others$build_missing" ]; then
+    may_install || refuse "$others$build_missing"
+    need $others $build_missing
+    others=$(list_missing "$extras")
+    ask_build || return 1
+    if [ -n "$others$build_missing" ]; then
+      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$source_dir' -B FOLDER may tell why)" >&2
+      return 1
+    fi
+  fi
+  if [ -n "$build_wanted" ] && ! { may_install && install $build_wanted; }; then
+    echo "setup: done without, though it would be faster with: $build_wanted" >&2
+  fi
 }
-
-provide list_missing
-provide list_missing_of_build
+provide

@@ -4,8 +4,8 @@
 #   tests/run.sh --quick   a verdict within four minutes on two cores, from a fresh clone: the release build, most of its
 #                          tests, and formatting. Left out, for their time: the double build (gradients, and other
 #                          implementations' results to 1e-9), the debug build (assertions, sanitizers), static analysis,
-#                          the installed program, and tests with the labels slow, fault, cluster and install: long runs,
-#                          more than four ranks, processes that are killed, hosts, fresh machines (to name them:
+#                          the installed program, fresh machines, and tests with the labels slow, fault and cluster: long
+#                          runs, more than four ranks, processes that are killed, hosts (to name them:
 #                          ctest --preset release -N -L slow).
 #   tests/run.sh --help    this
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
@@ -73,9 +73,25 @@ check_tidy() {
   record $status "clang-tidy (all of it: build/clang-tidy.log)"
 }
 
+# A machine that has nothing, and one with the reference BLAS: from a clone to a trained model.
+check_fresh_machines() {
+  local variant status
+  echo "=== fresh machines"
+  if [ "$(id -u)" = 0 ] && ! launch/setup.sh --install; then
+    echo "skipped: launch/setup.sh --install failed"
+    return
+  fi
+  for variant in bookworm libblas; do
+    tests/install/fresh.sh "$variant"
+    status=$?
+    [ $status != 77 ] || return # it says why
+    record $status "fresh machine $variant (tests/install/fresh.sh $variant; build/install/$variant.log)"
+  done
+}
+
 launch/setup.sh --tests || exit 1
 if [ $quick = 1 ]; then
-  run_preset release -DRF_LEVELS=OFF -- -LE '^(slow|fault|cluster|install)$'
+  run_preset release -DRF_LEVELS=OFF -- -LE '^(slow|fault|cluster)$'
   check_format
 else
   # For the virtual cluster's tests, which skip without: only root may run them.
@@ -85,6 +101,7 @@ else
   done
   check_format
   check_tidy
+  check_fresh_machines
 fi
 
 for failure in ${failures[@]+"${failures[@]}"}; do

@@ -1,5 +1,5 @@
-# Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own. For
-# root only. To source it; then
+# Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own.
+# For root only. To be sourced; then
 #   root_ready [SUITE]                whether roots can be made here; else a line that says why not, and status 77
 #   root_make SUITE FOLDER            a minimal Debian SUITE (bookworm, trixie) in FOLDER, which must not be there yet
 #   root_install FOLDER PACKAGE...    apt-get update and install inside
@@ -71,6 +71,7 @@ root_furnish() { # root_furnish FOLDER
   echo fresh >"$1/etc/hostname"
   printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d" && chmod +x "$1/usr/sbin/policy-rc.d"
   echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/unsafe-io" # it need not outlive a power cut
+  echo 'Acquire::Retries "3";' >"$1/etc/apt/apt.conf.d/retries"
   proxy=$(apt-config shell proxy Acquire::http::Proxy) && eval "$proxy"
   [ -z "${proxy-}" ] || echo "Acquire::http::Proxy \"$proxy\";" >"$1/etc/apt/apt.conf.d/proxy"
 }
