@@ -5,7 +5,9 @@
 #ifndef REFORMER_ERROR_H
 #define REFORMER_ERROR_H
 
-#pragma GCC visibility push(default)
+#include "reformer/linkage.h"
+
+RF_API_BEGIN
 
 typedef enum rf_status {
   RF_OK = 0,
@@ -48,6 +50,6 @@ rf_status rf_error_pass(rf_status status, const char *file, int line);
     }                                                                                                                  \
   } while (0)
 
-#pragma GCC visibility pop
+RF_API_END
 
 #endif

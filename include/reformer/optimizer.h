@@ -9,10 +9,11 @@
 
 #include "reformer/config.h"
 #include "reformer/error.h"
+#include "reformer/linkage.h"
 #include "reformer/store.h"
 #include <stdbool.h>
 
-#pragma GCC visibility push(default)
+RF_API_BEGIN
 
 typedef struct rf_optimizer rf_optimizer;
 
@@ -54,6 +55,6 @@ rf_status rf_gradient_norm(const rf_store *store, double *norm);
 /* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0 or norm NaN. */
 double rf_clip_scale(double norm, double clip_norm);
 
-#pragma GCC visibility pop
+RF_API_END
 
 #endif

@@ -13,9 +13,10 @@
 #ifndef REFORMER_RNG_H
 #define REFORMER_RNG_H
 
+#include "reformer/linkage.h"
 #include <stdint.h>
 
-#pragma GCC visibility push(default)
+RF_API_BEGIN
 
 typedef enum rf_purpose {
   RF_RNG_INIT = 0,           /* layer = block, head = tensor of the block, position = element / 4 */
@@ -58,6 +59,6 @@ double rf_draw_normal(const rf_draw *draw, uint64_t index);
 /* Elements 4 * position .. 4 * position + 3 of the stream of normals, at the price of one. */
 void rf_draw_normal4(const rf_draw *draw, uint64_t position, double out[4]);
 
-#pragma GCC visibility pop
+RF_API_END
 
 #endif

@@ -10,10 +10,11 @@
 
 #include "reformer/checkpoint.h"
 #include "reformer/config.h"
+#include "reformer/linkage.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-#pragma GCC visibility push(default)
+RF_API_BEGIN
 
 struct rf_lock;
 struct rf_mesh;
@@ -55,6 +56,6 @@ typedef struct rf_saver_report {
 } rf_saver_report;
 rf_saver_report rf_saver_report_of(const rf_saver *saver);
 
-#pragma GCC visibility pop
+RF_API_END
 
 #endif

@@ -4,12 +4,12 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/ranks.h"
-#include "cli/threads.h"
-#include "cli/version.h"
-#include "comm/agree.h"
+#include "reformer/agree.h"
+#include "reformer/version.h"
 #include "comm/launch.h"
 #include "kernel/stack.h"
 #include "reformer/real.h"
+#include "reformer/threads.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +30,7 @@ static rf_status refuse_copies(const rf_command *command, const rf_launch *launc
 
 static rf_status join(call *c) {
   c->joined = true;
-  const rf_status status = rf_mesh_open(rf_mpi_start(NULL, NULL), c->mesh);
-  rf_log_set_rank(rf_mpi_rank());
-  RF_TRY(status);
+  RF_TRY(rf_mesh_open(rf_mpi_start(NULL, NULL), c->mesh));
   return rf_ranks_compare(*c->mesh, c->argc, c->argv);
 }
 

@@ -2,13 +2,15 @@
 #ifndef RF_CLI_PROGRAM_H
 #define RF_CLI_PROGRAM_H
 
-#pragma GCC visibility push(default)
+#include "reformer/linkage.h"
+
+RF_API_BEGIN
 
 /* Starts MPI for the commands that run on several ranks; for the others, which run alone or as one, only where
  * one of several copies has failed, so that all hear of it before any ends. Ranks need not agree before: some may be
  * another program, or have another command line. Prints help on standard output, errors on standard error. */
 int rf_program_main(int argc, char **argv);
 
-#pragma GCC visibility pop
+RF_API_END
 
 #endif

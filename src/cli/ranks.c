@@ -1,8 +1,8 @@
 #include "cli/ranks.h"
-#include "cli/version.h"
-#include "comm/agree.h"
+#include "reformer/version.h"
 #include "comm/collective.h"
 #include "comm/host.h"
+#include "reformer/agree.h"
 #include "train/machine.h"
 #include <stdio.h>
 #include <stdlib.h>

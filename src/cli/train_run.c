@@ -5,10 +5,10 @@
 #include "checkpoint/commit.h"
 #include "cli/command_line.h"
 #include "cli/train_start.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "kernel/parallel.h"
+#include "reformer/agree.h"
 #include "train/loop.h"
 #include "train/machine.h"
 #include "train/resume.h"
@@ -68,7 +68,7 @@ static rf_status begin_folder(job *j, const char *text) {
   const char *resume = rf_arguments_value(j->arguments, "resume");
   if (!j->start.from_here || !resume || strcmp(resume, "auto") == 0) return RF_OK;
   RF_TRY(rf_run_folder_path(j->folder.path, "checkpoints", checkpoints));
-  return rf_resume_supersede(checkpoints, j->start.step, rf_lock_attempt(j->folder.lock));
+  return rf_resume_supersede(checkpoints, rf_session_steps_done(j->start.session), rf_lock_attempt(j->folder.lock));
 }
 
 static void say_line(const char *line) { rf_log_info("%s", line); }
@@ -89,7 +89,7 @@ static rf_status say_end(const job *j, const rf_train_end *end) {
   char *command;
   RF_TRY(rf_command_line(j->arguments, j->folder.path, rf_mesh_size(j->mesh), &command));
   rf_log_info("stopped by %s after step %lld of %lld; to go on: %s", end->stopped, (long long)end->step,
-              (long long)j->start.config.training.steps, command);
+              (long long)rf_session_config(j->start.session)->training.steps, command);
   free(command);
   return rf_fail(RF_STOPPED, "stopped by %s", end->stopped);
 }
@@ -106,26 +106,27 @@ static rf_status train(job *j, const char *text) {
                                     .lock = j->folder.lock,
                                     .config_text = text,
                                     .machine = j->machine,
-                                    .step = j->start.step,
+                                    .step = rf_session_steps_done(j->start.session),
                                     .resumed_here = j->start.from_here};
-  RF_TRY(rf_train_run(&options, &j->start.trainer, &end));
+  RF_TRY(rf_train_run(&options, &j->start.session->trainer, &end));
   return say_end(j, &end);
 }
 
 static rf_status run_from_start(job *j) {
   char *text = NULL;
-  const int64_t steps = j->start.config.training.steps;
-  if (j->start.step >= steps) {
-    if (j->start.step == steps)
+  const rf_config *config = rf_session_config(j->start.session);
+  const int64_t steps = config->training.steps, done = rf_session_steps_done(j->start.session);
+  if (done >= steps) {
+    if (done == steps)
       rf_log_info("run folder %s: the %lld steps of training.steps are done; give more to go on", j->folder.path,
                   (long long)steps);
     else
       rf_log_info(
           "run folder %s: the run is at step %lld, beyond the %lld of training.steps; give more than that to go on",
-          j->folder.path, (long long)j->start.step, (long long)steps);
+          j->folder.path, (long long)done, (long long)steps);
     return RF_OK;
   }
-  rf_status status = rf_agree(j->mesh, rf_config_emit(&j->start.config, &text));
+  rf_status status = rf_agree(j->mesh, rf_config_emit(config, &text));
   if (status == RF_OK) status = train(j, text);
   free(text);
   return status;
@@ -154,7 +155,7 @@ rf_status rf_cli_train(const rf_arguments *arguments) {
   RF_TRY(rf_mesh_arrange(j.mesh, request.given.mesh.sequence, request.given.mesh.data));
   const rf_status status = run_on_mesh(&j, &request);
   /* after a failure on several ranks, messages may still be under way */
-  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_trainer_destroy(&j.start.trainer);
+  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_session_destroy(j.start.session);
   rf_run_folder_close(&j.folder);
   return status;
 }

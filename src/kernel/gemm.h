@@ -32,6 +32,9 @@ enum { RF_GEMM_PANEL = 64 };
  * that is made in several calls of whole pieces, each adding to the last, has the same bits. */
 enum { RF_GEMM_DEPTH = 512 };
 
+/* Reals that a product has on its thread's stack at most: two panels, and copies of parts of both sides. */
+enum { RF_GEMM_STACK = RF_GEMM_PANEL * (RF_GEMM_DEPTH + 128) + 128 * (128 + 16 + 32) };
+
 typedef struct rf_packed {
   rf_precision precision;
   void *data; /* rf_packed_bytes, aligned to 64; whose it is, the caller knows */

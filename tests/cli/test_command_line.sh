@@ -35,7 +35,7 @@ check 2 "--steps: found 'few'; allowed: a whole number from 1 to" -- bench step 
 check 2 "--steps: found '0'" -- bench step a.yaml -n 0
 check 2 "a.yaml: cannot be opened: No such file or directory" -- train a.yaml
 check 2 "$work: is a folder; give the path" -- train "$work"
-check 2 "[rank 0] error:" "passed through: src/cli/" -- train -v a.yaml
+check 2 "[rank 0] error:" "passed through: src/config/" -- train -v a.yaml
 
 # Every configuration that the project ships is valid: the first thing missing is its data, or the run folder.
 for config in "$source_dir"/configs/*.yaml; do
