@@ -196,13 +196,17 @@ run_on() {
   pid=$(pid_or_die "$name") || exit
   # What a cluster's administrator sets: mpirun reaches hosts without ssh, over their network only. Hosts share this
   # machine's cores, so binding ranks to cores would put one on top of the other. A link that is cut is noticed in 6 s.
-  # Flags 313: both directions of a link at once (docs/cluster.md).
+  # Flags 313: both directions of a link at once (docs/cluster.md). Open MPI 5 calls vader sm, and knows both names.
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 RF_CLUSTER=$cluster \
-    OMPI_MCA_plm_rsh_agent=$here/agent.sh OMPI_MCA_plm_rsh_no_tree_spawn=1 OMPI_MCA_orte_tmpdir_base=$state/tmp \
-    OMPI_MCA_oob_tcp_if_include=$subnet.0/24 OMPI_MCA_btl_tcp_if_include=$subnet.0/24 \
-    OMPI_MCA_oob_tcp_keepalive_time=4 OMPI_MCA_oob_tcp_keepalive_intvl=1 OMPI_MCA_oob_tcp_keepalive_probes=2 \
-    OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_tcp_flags=${OMPI_MCA_btl_tcp_flags-313} \
-    OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none
+    OMPI_MCA_btl_tcp_if_include=$subnet.0/24 OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp \
+    OMPI_MCA_btl_tcp_flags=${OMPI_MCA_btl_tcp_flags-313} OMPI_MCA_mpi_yield_when_idle=1
+  # To mpirun itself: of Open MPI 4, and of Open MPI 5, which listens to other names.
+  export OMPI_MCA_plm_rsh_agent=$here/agent.sh OMPI_MCA_plm_rsh_no_tree_spawn=1 OMPI_MCA_orte_tmpdir_base=$state/tmp \
+    OMPI_MCA_oob_tcp_if_include=$subnet.0/24 OMPI_MCA_hwloc_base_binding_policy=none \
+    OMPI_MCA_oob_tcp_keepalive_time=4 OMPI_MCA_oob_tcp_keepalive_intvl=1 OMPI_MCA_oob_tcp_keepalive_probes=2
+  export PRTE_MCA_plm_ssh_agent=$here/agent.sh PRTE_MCA_plm_ssh_no_tree_spawn=1 PRTE_MCA_prte_tmpdir_base=$state/tmp \
+    PRTE_MCA_prte_if_include=$subnet.0/24 PRTE_MCA_hwloc_default_binding_policy=none \
+    PRTE_MCA_oob_tcp_keepalive_time=4 PRTE_MCA_oob_tcp_keepalive_intvl=1 PRTE_MCA_oob_tcp_keepalive_probes=2
   [ ! -f "$state/slurm/slurm.conf" ] || export SLURM_CONF=$state/slurm/slurm.conf
   # nsenter rather than `ip netns exec`: that mounts /sys anew, and hides /sys/fs/cgroup from slurmd.
   if [ "$name" = head ]; then

@@ -12,8 +12,9 @@ die() { # die STATUS MESSAGE
   exit "$status"
 }
 
-# A process is known by its number and its start: the number alone may be another's by now.
-process_start() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# A process is known by its number and its start: the number alone may be another's by now. Nothing is said of one that
+# has ended and is a zombie, as in a container whose first process reaps none.
+process_start() { sed -n 's/.*) \([^ZX]\) /\1 /p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
 remember_process() { echo "$2 $(process_start "$2")" >"$state/$1.pid"; } # NAME PID
 

@@ -92,6 +92,22 @@ static void leave_step(void) {
   for (size_t i = 0; i < sizeof of_step / sizeof *of_step; i++) (void)unsetenv(of_step[i]);
 }
 
+/* A folder can be made there: what permissions say is not all of it. */
+static bool takes_folders(const char *where) {
+  char path[4096];
+  const int length = snprintf(path, sizeof path, "%s/reformer-XXXXXX", where);
+  return length > 0 && (size_t)length < sizeof path && mkdtemp(path) && rmdir(path) == 0;
+}
+
+/* Open MPI 5 looks for a home, and makes a folder for temporary files, for a process alone, too; it ends one that has
+ * none, a user without a name or a container whose folders cannot be written. */
+static int find_folders(void) {
+  const char *const folders[] = {getenv("TMPDIR"), getenv("TEMP"), getenv("TMP"), "/tmp", "/var/tmp", "/dev/shm", "."};
+  size_t i = 0;
+  while (i + 1 < sizeof folders / sizeof *folders && !(folders[i] && takes_folders(folders[i]))) i++;
+  return setenv("HOME", "/", 0) == 0 && setenv("TMPDIR", folders[i], 1) == 0 ? 0 : -1;
+}
+
 /* What the environment says of networks and devices is for the ranks of a launcher. Of what MPI cannot use alone, or
  * does not find, it dies before anybody can say why. */
 static rf_status start_alone(void) {
@@ -110,6 +126,7 @@ static rf_status start_alone(void) {
   for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
     if (setenv(alone[i][0], alone[i][1], 1) != 0)
       return rf_fail(RF_FAILED, "out of memory: %s cannot be set", alone[i][0]);
+  if (find_folders() != 0) return rf_fail(RF_FAILED, "out of memory: HOME and TMPDIR cannot be set");
   return RF_OK;
 }
 
