@@ -216,7 +216,7 @@ variant_read-only() {
 
 with_mpi() { # with_mpi NAME: two ranks of that MPI speak with each other
   inside mpiexec -n 2 build/release/reformer train configs/quickstart.yaml "${short[@]}" --set mesh.sequence=2 \
-    --run /tmp/two && says "rank 0-1" || fail "two ranks of $1: status $?"
+    --run /tmp/two && says "ranks 0-1" || fail "two ranks of $1: status $?"
 }
 
 # --- One variant --------------------------------------------------------------------------------
