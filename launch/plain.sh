@@ -1,6 +1,6 @@
 # For the scripts here, before anything else: what the caller's shell and environment must not decide. Sets home, the
-# project's folder, however the script was called.
-# shellcheck shell=bash disable=SC2034 # home, now
+# project's folder, and built, the program, however the script was called.
+# shellcheck shell=bash disable=SC2034 # home, built, now
 set +o posix +o noclobber +o noglob +o errexit +o pipefail +o allexport # SHELLOPTS, BASH_ENV or `sh run.sh` may have set them
 shopt -u failglob nullglob nocasematch
 set -u
@@ -8,6 +8,8 @@ IFS=$' \t\n'
 unset POSIXLY_CORRECT CDPATH GREP_OPTIONS
 export LC_ALL=C # decimal points; letters are a to z
 home=$(dirname "$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+built=$home/build/release/reformer
+[ -e "$home/CMakeLists.txt" ] || built=${home%/*/*}/bin/reformer # installed: home is PREFIX/share/reformer
 
 # The seconds of a clock that nobody sets, into now: bash's SECONDS jump when somebody sets the machine's.
 tick() {

@@ -13,7 +13,7 @@
 #                       first after a start 18000)
 #     --grace S         seconds to save and stop when told to (300)
 #     --requeue         status 75 in a Slurm job: puts the job back in the queue
-#     --program FILE    (REFORMER_PROGRAM, or build/release/reformer)
+#     --program FILE    (REFORMER_PROGRAM, or build/release/reformer; where this is installed, PREFIX/bin/reformer)
 #     --dry-run         prints what would be started
 # SIGTERM, SIGUSR1 or Ctrl-C: the run saves and stops. Exit status: the program's (README.md); for a run that died and
 # was not started again, 1 or what its launcher said, 128 + N after signal N. docs/cluster.md tells the rest.
@@ -38,7 +38,7 @@ die() {
 # --- The command line ---------------------------------------------------------------------------
 
 ranks=0 threads=0 restarts=3 hang='' grace=300 launcher='' bind=cores host_list='' requeue=0 dry_run=0
-program=${REFORMER_PROGRAM:-$home/build/release/reformer}
+program=${REFORMER_PROGRAM:-$built}
 
 number() { # number OPTION VALUE LEAST
   [[ $2 =~ ^[0-9]{1,9}$ && $2 -ge $3 ]] || die 2 "$1: found '$2'; allowed: a whole number of at least $3"

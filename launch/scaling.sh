@@ -25,7 +25,7 @@ die() { echo "scaling.sh: $*" >&2; exit 2; }
 config=$1
 shift
 mode=lengths lengths="1024 2048 4096 8192" ranks='' kinds="full lsh-2 lsh-4 lsh-8" tokens='' steps=3 cluster='' out='' most=60
-launcher='mpirun --oversubscribe --bind-to none -n {}' program=${REFORMER_PROGRAM:-$home/build/release/reformer}
+launcher='mpirun --oversubscribe --bind-to none -n {}' program=${REFORMER_PROGRAM:-$built}
 while [ $# -gt 0 ]; do
   [ "$1" = -- ] && { shift; break; }
   [ $# -gt 1 ] || die "$1: its argument is missing"

@@ -1,8 +1,22 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs every test: tests/run.sh
 # All three presets are built and their tests run; then formatting and static analysis are checked.
+#   tests/run.sh --quick   a verdict within four minutes on two cores, from a fresh clone: the release build, most of its
+#                          tests, and formatting. Left out, for their time: the double build (gradients, and other
+#                          implementations' results to 1e-9), the debug build (assertions, sanitizers), static analysis,
+#                          the installed program, fresh machines, and tests with the labels slow, fault and cluster: long
+#                          runs, more than four ranks, processes that are killed, hosts (to name them:
+#                          ctest --preset release -N -L slow).
+#   tests/run.sh --help    this
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
 set -u
+quick=0
+case "${1-}" in
+'') ;;
+--quick) quick=1 ;;
+--help) sed -n '2,/^set -u/s/^# //p; 2,/^set -u/s/^#//p' "${BASH_SOURCE[0]}" && exit ;;
+*) echo "run.sh: found $1; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export LC_ALL=C
 passed=0 failed=0 failures=()
@@ -16,14 +30,17 @@ record() { # record STATUS NAME: one check that passed or failed
   fi
 }
 
-run_preset() {
-  local preset=$1 log=build/$1/ctest.log failed_here total
+run_preset() { # run_preset PRESET [ARGUMENT...]: of cmake, and what follows -- of ctest
+  local preset=$1 log=build/$1/ctest.log failed_here total configure=()
+  shift
+  while [ $# != 0 ] && [ "$1" != -- ]; do configure+=("$1") && shift; done
+  [ $# = 0 ] || shift
   echo "=== preset $preset"
-  if ! cmake --preset "$preset" -DRF_TESTS=ON -DRF_WERROR=ON || ! cmake --build --preset "$preset"; then
+  if ! cmake --preset "$preset" -DRF_TESTS=ON -DRF_WERROR=ON ${configure[@]+"${configure[@]}"} || ! cmake --build --preset "$preset"; then
     record 1 "$preset: build"
     return
   fi
-  ctest --preset "$preset" -j2 --no-tests=error 2>&1 | tee "$log"
+  ctest --preset "$preset" -j2 --no-tests=error "$@" 2>&1 | tee "$log"
   # "83% tests passed, 1 tests failed out of 6"
   read -r failed_here total < <(sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests\{0,1\} failed out of \([0-9]*\).*/\1 \2/p' "$log")
   if [ -z "${total-}" ]; then
@@ -73,14 +90,19 @@ check_fresh_machines() {
 }
 
 launch/setup.sh --tests || exit 1
-# For the virtual cluster's tests, which skip without: only root may run them.
-[ "$(id -u)" != 0 ] || launch/setup.sh --cluster
-for preset in release debug double; do
-  run_preset "$preset"
-done
-check_format
-check_tidy
-check_fresh_machines
+if [ $quick = 1 ]; then
+  run_preset release -DRF_LEVELS=OFF -- -LE '^(slow|fault|cluster)$'
+  check_format
+else
+  # For the virtual cluster's tests, which skip without: only root may run them.
+  [ "$(id -u)" != 0 ] || launch/setup.sh --cluster
+  for preset in release debug double; do
+    run_preset "$preset"
+  done
+  check_format
+  check_tidy
+  check_fresh_machines
+fi
 
 for failure in ${failures[@]+"${failures[@]}"}; do
   echo "FAILED $failure"

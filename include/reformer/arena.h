@@ -11,8 +11,11 @@
 #define REFORMER_ARENA_H
 
 #include "reformer/error.h"
+#include "reformer/linkage.h"
 #include <stdbool.h>
 #include <stddef.h>
+
+RF_API_BEGIN
 
 typedef struct rf_arena rf_arena;
 typedef size_t rf_mark;
@@ -39,5 +42,7 @@ void rf_arena_release(rf_arena *arena, rf_mark mark);
 
 size_t rf_arena_memory_used(const rf_arena *arena); /* high-water mark, bytes */
 size_t rf_arena_growths(const rf_arena *arena);     /* times the high-water mark rose past a page step */
+
+RF_API_END
 
 #endif

@@ -13,10 +13,13 @@
 
 #include "reformer/dataset.h"
 #include "reformer/error.h"
+#include "reformer/linkage.h"
 #include "reformer/optimizer.h"
 #include "reformer/store.h"
 #include <stdbool.h>
 #include <stdint.h>
+
+RF_API_BEGIN
 
 enum { RF_CHECKPOINT_VERSION = 1, RF_MAX_MACHINE = 256 };
 
@@ -89,5 +92,7 @@ rf_status rf_checkpoint_load_parameters(rf_checkpoint *checkpoint, rf_store *sto
  * bytes (may be NULL): how many were checked. */
 typedef void (*rf_damage_say)(void *context, const char *line);
 rf_status rf_checkpoint_verify(const char *folder, rf_damage_say say, void *context, int64_t *bytes);
+
+RF_API_END
 
 #endif

@@ -1,13 +1,16 @@
 /* What a run is made of: one struct a section of the configuration file, plain values only.
  *
- * The schema (src/cli/schema.c) gives every key its range, default and help; whoever reads these
+ * The schema (src/config/schema.c) gives every key its range, default and help; whoever reads these
  * structs may rely on them being in range and consistent. Everything is fixed size, so a
  * configuration can be copied by assignment. */
 #ifndef REFORMER_CONFIG_H
 #define REFORMER_CONFIG_H
 
+#include "reformer/linkage.h"
 #include <stdbool.h>
 #include <stdint.h>
+
+RF_API_BEGIN
 
 enum {
   RF_MAX_PATTERN = 64, /* entries of model.attention before it repeats */
@@ -176,5 +179,7 @@ int64_t rf_padded_length(const rf_config *config, int64_t length);
 /* Resolves lsh.n_buckets: auto from the padded training length (DESIGN 2.1): the largest power of
  * two <= 2 * length / chunk, at least 2; above 128 as two factors. No-op when already given. */
 void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length);
+
+RF_API_END
 
 #endif

@@ -5,6 +5,10 @@
 #ifndef REFORMER_ERROR_H
 #define REFORMER_ERROR_H
 
+#include "reformer/linkage.h"
+
+RF_API_BEGIN
+
 typedef enum rf_status {
   RF_OK = 0,
   RF_FAILED = 1,     /* failed while running: memory, I/O, a loss that is not finite */
@@ -45,5 +49,7 @@ rf_status rf_error_pass(rf_status status, const char *file, int line);
       return rf_try_; /* not what the call returns: an analyser does not know that it is the same */                   \
     }                                                                                                                  \
   } while (0)
+
+RF_API_END
 
 #endif

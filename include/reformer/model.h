@@ -4,10 +4,13 @@
 
 #include "reformer/config.h"
 #include "reformer/error.h"
+#include "reformer/linkage.h"
 #include "reformer/real.h"
 #include "reformer/store.h"
 #include <stddef.h>
 #include <stdint.h>
+
+RF_API_BEGIN
 
 /* Sequences of one (micro-)batch on this rank, padded. All arrays are lent. */
 typedef struct rf_batch {
@@ -31,6 +34,12 @@ typedef struct rf_loss {
   double sum_by_position[RF_POSITION_CLASSES];
   int64_t counted_by_position[RF_POSITION_CLASSES];
 } rf_loss;
+
+/* Of sums: the mean in nats, the mean in bits, and the share of tokens that were predicted; NaN where nothing was
+ * counted. */
+double rf_loss_mean(const rf_loss *loss);
+double rf_loss_bits(const rf_loss *loss);
+double rf_loss_accuracy(const rf_loss *loss);
 
 typedef struct rf_model rf_model;
 
@@ -98,5 +107,7 @@ rf_status rf_model_score(rf_model *model, const rf_batch *batch, double *token_l
  * step. */
 size_t rf_model_scratch_used(const rf_model *model);
 size_t rf_model_scratch_growths(const rf_model *model);
+
+RF_API_END
 
 #endif

@@ -9,8 +9,11 @@
 
 #include "reformer/config.h"
 #include "reformer/error.h"
+#include "reformer/linkage.h"
 #include "reformer/store.h"
 #include <stdbool.h>
+
+RF_API_BEGIN
 
 typedef struct rf_optimizer rf_optimizer;
 
@@ -51,5 +54,7 @@ double rf_schedule_rate(const rf_optimizer_config *config, int64_t step, int64_t
 rf_status rf_gradient_norm(const rf_store *store, double *norm);
 /* The factor that brings a gradient of norm `norm` down to at most clip_norm; 1 where clip_norm is 0 or norm NaN. */
 double rf_clip_scale(double norm, double clip_norm);
+
+RF_API_END
 
 #endif

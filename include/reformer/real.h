@@ -6,6 +6,14 @@
 #include <float.h>
 #include <math.h>
 
+/* The same words as in launch/platform.cmake. */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "reformer needs a little-endian machine: token files, safetensors and bfloat16 are read as they lie in memory"
+#endif
+#ifndef __LP64__
+#error "reformer needs a machine of 64 bits (LP64): its arrays and files outgrow a smaller address space"
+#endif
+
 #ifdef RF_DOUBLE
 typedef double real;
 #define RF_REAL_NAME "double"

@@ -13,7 +13,10 @@
 #ifndef REFORMER_RNG_H
 #define REFORMER_RNG_H
 
+#include "reformer/linkage.h"
 #include <stdint.h>
+
+RF_API_BEGIN
 
 typedef enum rf_purpose {
   RF_RNG_INIT = 0,           /* layer = block, head = tensor of the block, position = element / 4 */
@@ -55,5 +58,7 @@ double rf_draw_uniform(const rf_draw *draw, uint64_t index);
 double rf_draw_normal(const rf_draw *draw, uint64_t index);
 /* Elements 4 * position .. 4 * position + 3 of the stream of normals, at the price of one. */
 void rf_draw_normal4(const rf_draw *draw, uint64_t position, double out[4]);
+
+RF_API_END
 
 #endif

@@ -10,8 +10,11 @@
 
 #include "reformer/checkpoint.h"
 #include "reformer/config.h"
+#include "reformer/linkage.h"
 #include <stdbool.h>
 #include <stddef.h>
+
+RF_API_BEGIN
 
 struct rf_lock;
 struct rf_mesh;
@@ -52,5 +55,7 @@ typedef struct rf_saver_report {
   int64_t bytes;          /* of all its files */
 } rf_saver_report;
 rf_saver_report rf_saver_report_of(const rf_saver *saver);
+
+RF_API_END
 
 #endif

@@ -12,9 +12,12 @@
 #define REFORMER_STORE_H
 
 #include "reformer/error.h"
+#include "reformer/linkage.h"
 #include "reformer/real.h"
 #include <stddef.h>
 #include <stdint.h>
+
+RF_API_BEGIN
 
 enum { RF_MAX_NAME = 96, RF_MAX_DIMS = 3 };
 
@@ -82,5 +85,7 @@ typedef struct rf_shard {
 rf_shard rf_store_shard(const rf_store *store, int block);
 int64_t rf_store_parameters(const rf_store *store); /* of the model, padding not counted */
 size_t rf_store_memory_used(const rf_store *store);
+
+RF_API_END
 
 #endif

@@ -7,15 +7,14 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#ifdef RF_SANITIZE
 #include <sanitizer/asan_interface.h>
 #define RF_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define RF_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
@@ -49,12 +48,24 @@ struct rf_arena {
 
 static size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
 
-/* Address space to ask for first. Under `ulimit -v` an arena leaves most of it to others. */
+/* Bytes of address space that the process has; 0 where nothing says. */
+static size_t space_taken(void) {
+  size_t pages = 0;
+  FILE *file = fopen("/proc/self/statm", "re");
+  if (!file) return 0;
+  if (fscanf(file, "%zu", &pages) != 1) pages = 0;
+  (void)fclose(file);
+  return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Address space to ask for first. Under `ulimit -v` an arena leaves most of what is left to others, and to the next
+ * arenas: a model has several, and programs have several models. */
 static size_t first_reserve(size_t limit) {
   size_t want = limit == 0 || limit > RESERVE_MOST ? RESERVE_MOST : round_up(limit, COMMIT_STEP);
   struct rlimit space;
   if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
-    size_t share = (size_t)space.rlim_cur / 4 / COMMIT_STEP * COMMIT_STEP;
+    const size_t all = (size_t)space.rlim_cur, taken = space_taken(), left = all > taken ? all - taken : 0;
+    size_t share = left / 4 / COMMIT_STEP * COMMIT_STEP;
     if (share < RESERVE_LEAST) share = RESERVE_LEAST;
     if (limit == 0 && want > share) want = share;
   }

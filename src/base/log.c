@@ -10,7 +10,7 @@
 /* The only state of the program that is not passed in: where its voice goes. */
 static struct {
   int rank;
-  bool verbose;
+  bool verbose, silent;
   bool status_shown;
   FILE *file;
   rf_append append; /* beneath it */
@@ -21,11 +21,13 @@ void rf_log_set_rank(int rank) { voice.rank = rank; }
 
 void rf_log_set_verbose(bool verbose) { voice.verbose = verbose; }
 
+void rf_log_set_silent(bool silent) { voice.silent = silent; }
+
 bool rf_log_is_verbose(void) { return voice.verbose; }
 
 bool rf_log_speaks(void) { return voice.rank == 0 || voice.verbose; }
 
-bool rf_log_is_terminal(void) { return voice.rank == 0 && isatty(STDERR_FILENO) == 1; }
+bool rf_log_is_terminal(void) { return voice.rank == 0 && !voice.silent && isatty(STDERR_FILENO) == 1; }
 
 rf_status rf_log_open(const char *path) {
   if (voice.rank != 0) return RF_OK;
@@ -76,7 +78,7 @@ static void say_line(FILE *stream, const char *kind, const char *format, ...) {
 static void renew_file(void) {
   static const char text[] = "%s was removed or replaced while it was written to: it goes on in a new one";
   if (!voice.file || !rf_append_renew(&voice.append)) return;
-  say_line(stderr, "warning: ", text, voice.append.name);
+  if (!voice.silent) say_line(stderr, "warning: ", text, voice.append.name);
   say_line(voice.file, "warning: ", text, voice.append.name);
 }
 
@@ -86,7 +88,7 @@ static void say_everywhere(const char *kind, const char *format, va_list argumen
   va_copy(again, arguments);
   wipe_status();
   renew_file();
-  say(stderr, kind, format, arguments);
+  if (!voice.silent) say(stderr, kind, format, arguments);
   if (voice.file) say(voice.file, kind, format, again);
   va_end(again);
 }

@@ -70,7 +70,7 @@ static double number_at(rf_dtype dtype, const char *from) {
   case RF_BF16: memcpy(&half, from, sizeof half); return from_brain(half);
   case RF_OTHER_DTYPE: break;
   }
-  assert(!"a type that holds no real numbers");
+  assert(false && "a type that holds no real numbers");
   return 0;
 }
 
@@ -98,7 +98,7 @@ int64_t rf_dtype_write(rf_dtype dtype, int64_t n, const real *from, void *to) {
     case RF_F32: memcpy(at, &single, sizeof single); break;
     case RF_F16:
     case RF_BF16: memcpy(at, &half, sizeof half); break;
-    case RF_OTHER_DTYPE: assert(!"a type that holds no real numbers"); break;
+    case RF_OTHER_DTYPE: assert(false && "a type that holds no real numbers"); break;
     }
     if (first < 0 && isfinite(wide) && !isfinite(number_at(dtype, at))) first = i;
   }

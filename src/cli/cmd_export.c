@@ -64,10 +64,11 @@ static rf_status run(const rf_arguments *arguments) {
   return status;
 }
 
-static const rf_option options[] = {{"output", 'o', "MODEL.safetensors", "the file to be made"},
-                                    {"dtype", 't', "TYPE", "f64, f32, f16 or bf16; else as the program computes"},
-                                    {"force", 'f', NULL, "write over what exists"},
-                                    RF_OPTIONS_ALWAYS};
+static const rf_option options[] = {
+    {"output", 'o', "MODEL.safetensors", "the file to be made"},
+    {"dtype", 't', "f64|f32|f16|bf16", "type of the numbers; else as the program computes"},
+    {"force", 'f', NULL, "write over what exists"},
+    RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_export = {
     .name = "export",

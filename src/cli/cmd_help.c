@@ -1,7 +1,18 @@
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/completion.h"
 #include "cli/help.h"
+#include "cli/manual.h"
 #include <string.h>
+
+static void write_manual(const rf_command *command, bool config) {
+  if (config)
+    rf_manual_config(stdout);
+  else if (command)
+    rf_manual_command(stdout, command);
+  else
+    rf_manual_program(stdout, rf_commands);
+}
 
 static rf_status run(const rf_arguments *arguments) {
   const char *topic = arguments->operand[0];
@@ -12,7 +23,11 @@ static rf_status run(const rf_arguments *arguments) {
                    rf_command_nearest(topic));
   }
   if (!rf_log_speaks()) return RF_OK;
-  if (config)
+  if (rf_arguments_value(arguments, "completion"))
+    rf_completion_write(stdout, rf_commands);
+  else if (rf_arguments_value(arguments, "man"))
+    write_manual(command, config);
+  else if (config)
     rf_help_config(stdout, rf_arguments_value(arguments, "markdown") != NULL);
   else if (command)
     rf_help_command(stdout, command);
@@ -21,7 +36,10 @@ static rf_status run(const rf_arguments *arguments) {
   return RF_OK;
 }
 
-static const rf_option options[] = {{"markdown", 0, NULL, "config: as a Markdown table"}, RF_OPTIONS_ALWAYS};
+static const rf_option options[] = {{"markdown", 0, NULL, "config: as a Markdown table"},
+                                    {"man", 0, NULL, "as a page of the manual, for man -l -"},
+                                    {"completion", 0, NULL, "instead, a script that completes command lines in bash"},
+                                    RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_help = {
     .name = "help",

@@ -1,8 +1,8 @@
 #include "base/log.h"
 #include "checkpoint/output.h"
 #include "cli/commands.h"
-#include "cli/config_check.h"
-#include "cli/config_file.h"
+#include "config/check.h"
+#include "config/file.h"
 #include "comm/mesh.h"
 #include "plan/plan.h"
 #include <math.h>

@@ -4,7 +4,7 @@
 static const rf_option options[] = {
     RF_OPTION_SET,
     {"run", 'r', "DIR", "the run's folder; runs/CONFIG-N, a new one, where it is not given"},
-    {"resume", 'R', "HOW", "auto (as it is without): go on with the run in DIR; never; or a CHECKPOINT"},
+    {"resume", 'R', "auto|never|CHECKPOINT", "auto (as it is without): go on with the run in DIR"},
     RF_OPTIONS_ALWAYS};
 
 const rf_command rf_command_train = {

@@ -1,5 +1,5 @@
 #include "cli/help.h"
-#include "cli/schema.h"
+#include "config/schema.h"
 #include <string.h>
 
 /* "train CONFIG" */
@@ -10,29 +10,45 @@ static void write_usage(const rf_command *command, char *buffer, size_t size) {
   }
 }
 
+const char rf_help_about[] = "trains Reformers (Kitaev, Kaiser and Levskaya, ICLR 2020) on long sequences.";
+const char rf_help_notes[] =
+    "A configuration is a YAML file; reformer help config lists every key.\n"
+    "Threads: OMP_NUM_THREADS, or as many as there are cores to run on and a CPU quota allows.\n";
+const char rf_help_keys[] =
+    "Every key of the configuration: what it is, its default, what is allowed.\n"
+    "In the file: sections as maps (model: {d_model: 256}); on the command line: --set model.d_model=256,\n"
+    "or --set 'model.d_model?=256', which leaves what the file or an earlier --set says.\n";
+const rf_option rf_help_options[] = {
+    {"help", 0, NULL, "show this and end; reformer COMMAND --help tells about a command"},
+    {"version", 0, NULL, "show the version and end"},
+    {NULL, 0, NULL, NULL}};
+const rf_exit_status rf_exit_statuses[] = {
+    {RF_OK, "done"},
+    {RF_FAILED, "failed while running"},
+    {RF_BAD_CONFIG, "the command line or the configuration is wrong; the message says what to change"},
+    {RF_BAD_DATA, "input data or a checkpoint is missing, damaged or does not fit"},
+    {RF_STOPPED, "stopped by a signal or a time limit, after saving: run again to go on"},
+    {0, NULL}};
+
+static void write_option(FILE *stream, const rf_option *option, const char *indent) {
+  char name[64];
+  (void)snprintf(name, sizeof name, "--%s%s%s", option->name, option->argument ? " " : "",
+                 option->argument ? option->argument : "");
+  (void)fprintf(stream, "  %s%-24s %s\n", indent, name, option->help);
+}
+
 void rf_help_program(FILE *stream, const rf_command *const *commands) {
-  fputs("reformer: trains Reformers (Kitaev, Kaiser and Levskaya, ICLR 2020) on long sequences.\n\n"
-        "Usage: reformer COMMAND [ARGUMENTS] [OPTIONS]\n\n"
-        "Commands:\n",
-        stream);
+  (void)fprintf(stream, "reformer: %s\n\nUsage: reformer COMMAND [ARGUMENTS] [OPTIONS]\n\nCommands:\n", rf_help_about);
   for (int i = 0; commands[i]; i++) {
     char usage[128];
     write_usage(commands[i], usage, sizeof usage);
     (void)fprintf(stream, "  %-24s %s\n", usage, commands[i]->summary);
   }
-  fputs("\n"
-        "Options:\n"
-        "  --help                   show this and end; reformer COMMAND --help tells about a command\n"
-        "  --version                show the version and end\n\n"
-        "A configuration is a YAML file; reformer help config lists every key.\n"
-        "Threads: OMP_NUM_THREADS, or as many as there are cores to run on and a CPU quota allows.\n\n"
-        "Exit status:\n"
-        "   0  done\n"
-        "   1  failed while running\n"
-        "   2  the command line or the configuration is wrong; the message says what to change\n"
-        "   3  input data or a checkpoint is missing, damaged or does not fit\n"
-        "  75  stopped by a signal or a time limit, after saving: run again to go on\n",
-        stream);
+  fputs("\nOptions:\n", stream);
+  for (const rf_option *option = rf_help_options; option->name; option++) write_option(stream, option, "");
+  (void)fprintf(stream, "\n%s\nExit status:\n", rf_help_notes);
+  for (const rf_exit_status *exit = rf_exit_statuses; exit->meaning; exit++)
+    (void)fprintf(stream, "  %2d  %s\n", (int)exit->status, exit->meaning);
 }
 
 void rf_help_command(FILE *stream, const rf_command *command) {
@@ -40,11 +56,9 @@ void rf_help_command(FILE *stream, const rf_command *command) {
   write_usage(command, usage, sizeof usage);
   (void)fprintf(stream, "Usage: reformer %s [OPTIONS]\n\n%s\n\nOptions:\n", usage, command->description);
   for (const rf_option *option = command->options; option->name; option++) {
-    char name[64], letter[8] = "    ";
+    char letter[8] = "    ";
     if (option->letter != 0) (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);
-    (void)snprintf(name, sizeof name, "--%s%s%s", option->name, option->argument ? " " : "",
-                   option->argument ? option->argument : "");
-    (void)fprintf(stream, "  %s%-24s %s\n", letter, name, option->help);
+    write_option(stream, option, letter);
   }
 }
 
@@ -79,10 +93,7 @@ void rf_help_config(FILE *stream, bool markdown) {
     write_markdown(stream);
     return;
   }
-  fputs("Every key of the configuration: what it is, its default, what is allowed.\n"
-        "In the file: sections as maps (model: {d_model: 256}); on the command line: --set model.d_model=256,\n"
-        "or --set 'model.d_model?=256', which leaves what the file or an earlier --set says.\n",
-        stream);
+  fputs(rf_help_keys, stream);
   size_t last_section = 0;
   const char *last = "";
   for (int i = 0; i < rf_key_count(); i++) {

@@ -13,7 +13,7 @@ enum { RF_MAX_OPTIONS = 16, RF_MAX_OPERANDS = 16, RF_MAX_SETS = 256 };
 typedef struct rf_option {
   const char *name;     /* without the dashes; NULL ends a table */
   char letter;          /* 0: none */
-  const char *argument; /* "DIR"; NULL: a flag */
+  const char *argument; /* "DIR", or what may be given: "auto|never|CHECKPOINT"; NULL: a flag */
   const char *help;
 } rf_option;
 
@@ -23,6 +23,7 @@ typedef struct rf_command {
   const char *name;
   const char *operands[RF_MAX_OPERANDS + 1]; /* names, NULL at the end; all must be given, but those in
                                                 [brackets]; the last takes all that follow where it ends in ... */
+  const char *const *choices;                /* what the first may be, NULL at the end; NULL: it is a path */
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;

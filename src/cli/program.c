@@ -1,14 +1,16 @@
 #include "cli/program.h"
 #include "base/log.h"
+#include "base/streams.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/ranks.h"
-#include "cli/threads.h"
-#include "cli/version.h"
-#include "comm/agree.h"
+#include "reformer/agree.h"
+#include "reformer/version.h"
 #include "comm/launch.h"
 #include "kernel/stack.h"
 #include "reformer/real.h"
+#include "reformer/threads.h"
+#include "train/machine.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +31,7 @@ static rf_status refuse_copies(const rf_command *command, const rf_launch *launc
 
 static rf_status join(call *c) {
   c->joined = true;
-  const rf_status status = rf_mesh_open(rf_mpi_start(NULL, NULL), c->mesh);
-  rf_log_set_rank(rf_mpi_rank());
-  RF_TRY(status);
+  RF_TRY(rf_mesh_open(rf_mpi_start(NULL, NULL), c->mesh));
   return rf_ranks_compare(*c->mesh, c->argc, c->argv);
 }
 
@@ -67,6 +67,11 @@ static rf_status run_command(call *c, const rf_command *command) {
   return command->run(&arguments);
 }
 
+static void print_version(void) {
+  printf("reformer %s (%s)\n", RF_VERSION, RF_REAL_NAME);
+  rf_machine_print();
+}
+
 static rf_status run(call *c) {
   const bool speaks = c->launch.rank == 0;
   if (c->argc < 2) {
@@ -79,7 +84,7 @@ static rf_status run(call *c) {
     return RF_OK;
   }
   if (strcmp(word, "--version") == 0) {
-    if (speaks) (void)printf("reformer %s (%s)\n", RF_VERSION, RF_REAL_NAME);
+    if (speaks) print_version();
     return RF_OK;
   }
   const rf_command *command = rf_command_find(word);
@@ -102,8 +107,36 @@ static rf_status tell_copies(call *c, rf_status status) {
   return joined;
 }
 
-rf_status rf_program_run(int argc, char **argv, rf_mesh **mesh) {
+/* *mesh: what was opened, for the caller to destroy, or NULL. */
+static rf_status run_here(int argc, char **argv, rf_mesh **mesh) {
   call c = {.argc = argc, .argv = argv, .launch = rf_launch_read_copies(), .mesh = mesh};
   rf_log_set_rank((int)c.launch.rank);
   return tell_copies(&c, run(&c));
+}
+
+static void say_failure(rf_status status) {
+  if (status == RF_OK || status == RF_STOPPED) return;
+  rf_log_error("%s", rf_error_message());
+  if (rf_log_is_verbose() && rf_error_trace()[0] != '\0') rf_log_info("passed through: %s", rf_error_trace());
+}
+
+/* What is closed last may fail, too; the first failure counts. */
+static rf_status then(rf_status status, rf_status closed) {
+  if (status != RF_OK || closed == RF_OK) return status;
+  say_failure(closed);
+  return closed;
+}
+
+int rf_program_main(int argc, char **argv) {
+  rf_mesh *mesh = NULL;
+  rf_status status = rf_streams_hold();
+  if (status == RF_OK) status = run_here(argc, argv, &mesh);
+  rf_log_status("");
+  say_failure(status);
+  status = then(status, rf_streams_finish());
+  status = then(status, rf_log_close());
+  rf_mesh_destroy(mesh);
+  /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
+  rf_mpi_finish();
+  return (int)status;
 }

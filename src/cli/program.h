@@ -1,14 +1,16 @@
-/* The program behind main: from a command line to a status. */
+/* The program behind main, which is all that is not in the library: from a command line to an exit status. */
 #ifndef RF_CLI_PROGRAM_H
 #define RF_CLI_PROGRAM_H
 
-#include "comm/mesh.h"
-#include "reformer/error.h"
+#include "reformer/linkage.h"
+
+RF_API_BEGIN
 
 /* Starts MPI for the commands that run on several ranks; for the others, which run alone or as one, only where
- * one of several copies has failed, so that all hear of it before any ends. *mesh: what was opened then, for the caller
- * to destroy, or NULL. Ranks need not agree before: some may be another program, or have another command line. Prints
- * help on standard output; errors are left in rf_error_message(). */
-rf_status rf_program_run(int argc, char **argv, rf_mesh **mesh);
+ * one of several copies has failed, so that all hear of it before any ends. Ranks need not agree before: some may be
+ * another program, or have another command line. Prints help on standard output, errors on standard error. */
+int rf_program_main(int argc, char **argv);
+
+RF_API_END
 
 #endif

@@ -5,10 +5,10 @@
 #include "checkpoint/commit.h"
 #include "cli/command_line.h"
 #include "cli/train_start.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "kernel/parallel.h"
+#include "reformer/agree.h"
 #include "train/loop.h"
 #include "train/machine.h"
 #include "train/resume.h"
@@ -24,7 +24,6 @@ typedef struct job {
   rf_run_folder folder; /* rank 0's; the others know path and holds_run */
   rf_train_start start;
   char machine[RF_MAX_MACHINE];
-  int other_machine; /* the lowest rank with another */
 } job;
 
 /* All ranks write their parts of checkpoints there. */
@@ -68,7 +67,7 @@ static rf_status begin_folder(job *j, const char *text) {
   const char *resume = rf_arguments_value(j->arguments, "resume");
   if (!j->start.from_here || !resume || strcmp(resume, "auto") == 0) return RF_OK;
   RF_TRY(rf_run_folder_path(j->folder.path, "checkpoints", checkpoints));
-  return rf_resume_supersede(checkpoints, j->start.step, rf_lock_attempt(j->folder.lock));
+  return rf_resume_supersede(checkpoints, rf_session_steps_done(j->start.session), rf_lock_attempt(j->folder.lock));
 }
 
 static void say_line(const char *line) { rf_log_info("%s", line); }
@@ -76,11 +75,6 @@ static void say_line(const char *line) { rf_log_info("%s", line); }
 static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->machine);
-  if (j->other_machine < rf_mesh_size(j->mesh))
-    rf_log_warn(
-        "some ranks have another processor or OpenBLAS than rank 0 on host %s (rank %d on host %s is the first): "
-        "the last bits depend on which ranks do",
-        rf_host_name(j->mesh, 0), j->other_machine, rf_host_name(j->mesh, j->other_machine));
   return rf_host_describe(j->mesh, rf_threads(), say_line);
 }
 
@@ -89,7 +83,7 @@ static rf_status say_end(const job *j, const rf_train_end *end) {
   char *command;
   RF_TRY(rf_command_line(j->arguments, j->folder.path, rf_mesh_size(j->mesh), &command));
   rf_log_info("stopped by %s after step %lld of %lld; to go on: %s", end->stopped, (long long)end->step,
-              (long long)j->start.config.training.steps, command);
+              (long long)rf_session_config(j->start.session)->training.steps, command);
   free(command);
   return rf_fail(RF_STOPPED, "stopped by %s", end->stopped);
 }
@@ -106,33 +100,34 @@ static rf_status train(job *j, const char *text) {
                                     .lock = j->folder.lock,
                                     .config_text = text,
                                     .machine = j->machine,
-                                    .step = j->start.step,
+                                    .step = rf_session_steps_done(j->start.session),
                                     .resumed_here = j->start.from_here};
-  RF_TRY(rf_train_run(&options, &j->start.trainer, &end));
+  RF_TRY(rf_train_run(&options, &j->start.session->trainer, &end));
   return say_end(j, &end);
 }
 
 static rf_status run_from_start(job *j) {
   char *text = NULL;
-  const int64_t steps = j->start.config.training.steps;
-  if (j->start.step >= steps) {
-    if (j->start.step == steps)
+  const rf_config *config = rf_session_config(j->start.session);
+  const int64_t steps = config->training.steps, done = rf_session_steps_done(j->start.session);
+  if (done >= steps) {
+    if (done == steps)
       rf_log_info("run folder %s: the %lld steps of training.steps are done; give more to go on", j->folder.path,
                   (long long)steps);
     else
       rf_log_info(
           "run folder %s: the run is at step %lld, beyond the %lld of training.steps; give more than that to go on",
-          j->folder.path, (long long)j->start.step, (long long)steps);
+          j->folder.path, (long long)done, (long long)steps);
     return RF_OK;
   }
-  rf_status status = rf_agree(j->mesh, rf_config_emit(&j->start.config, &text));
+  rf_status status = rf_agree(j->mesh, rf_config_emit(config, &text));
   if (status == RF_OK) status = train(j, text);
   free(text);
   return status;
 }
 
 static rf_status run_on_mesh(job *j, rf_train_request *request) {
-  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->other_machine));
+  RF_TRY(rf_machine_describe(j->mesh, j->machine));
   RF_TRY(open_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;
@@ -154,7 +149,7 @@ rf_status rf_cli_train(const rf_arguments *arguments) {
   RF_TRY(rf_mesh_arrange(j.mesh, request.given.mesh.sequence, request.given.mesh.data));
   const rf_status status = run_on_mesh(&j, &request);
   /* after a failure on several ranks, messages may still be under way */
-  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_trainer_destroy(&j.start.trainer);
+  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_session_destroy(j.start.session);
   rf_run_folder_close(&j.folder);
   return status;
 }

@@ -1,37 +1,19 @@
 #include "cli/train_start.h"
 #include "base/log.h"
-#include "cli/config_check.h"
-#include "cli/config_resume.h"
-#include "comm/agree.h"
+#include "config/check.h"
+#include "config/resume.h"
 #include "comm/collective.h"
-#include "plan/check.h"
-#include "train/inputs.h"
+#include "reformer/agree.h"
 #include "train/resume.h"
 #include "train/run_folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Data that is not there is told before memory that is not. */
-static rf_status check_data(const rf_config *config) {
-  rf_dataset *dataset = NULL;
-  RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset));
-  rf_dataset_destroy(dataset);
-  return RF_OK;
-}
-
-/* The model, as its configuration wants it, before a step. By all ranks; all learn of a failure. */
-static rf_status build(const rf_train_request *request, rf_train_start *start) {
-  RF_TRY(rf_agree(request->mesh, rf_config_check_training(request->origin.file, &start->config)));
-  RF_TRY(rf_agree(request->mesh, check_data(&start->config)));
-  RF_TRY(rf_agree(request->mesh, rf_plan_check_memory(&start->config, request->mesh)));
-  return rf_agree(request->mesh, rf_trainer_create(&start->config, request->mesh, &start->trainer));
-}
-
 static rf_status begin_anew(const rf_train_request *request, rf_train_start *start) {
-  start->config = request->given;
-  RF_TRY(rf_agree(request->mesh, rf_config_settle(&start->config, &request->origin)));
-  return build(request, start);
+  rf_config config = request->given;
+  RF_TRY(rf_agree(request->mesh, rf_config_settle(&config, &request->origin)));
+  return rf_session_create_from(request->origin.file, &config, request->mesh, &start->session);
 }
 
 /* --- from one checkpoint ---------------------------------------------------------------------------- */
@@ -49,28 +31,20 @@ static void say_origin(const rf_train_request *request, const char *path, const 
                 request->machine);
 }
 
-/* All ranks have the same file: rank 0 looks. */
-static rf_status warn_of_data(const rf_train_request *request, const rf_checkpoint_info *info,
-                              const rf_train_start *start) {
-  if (rf_mesh_rank(request->mesh) != 0 || info->header.step == 0) return RF_OK;
-  return rf_inputs_warn(&start->config, start->trainer.dataset, &info->header.data, info->header.step);
-}
-
-/* The trainer of an open checkpoint. Where finding->status is not RF_OK there is none. */
+/* The session of an open checkpoint. Where finding->status is not RF_OK there is none. */
 static rf_status load(const rf_train_request *request, const char *path, rf_checkpoint *checkpoint,
                       rf_train_start *start, rf_finding *finding) {
   const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
-  RF_TRY(rf_agree(request->mesh, rf_config_resume(&request->given, &request->origin, path, info, &start->config)));
-  RF_TRY(build(request, start));
-  RF_TRY(rf_agree(request->mesh, warn_of_data(request, info, start)));
-  const rf_status status =
-      rf_agree(request->mesh, rf_context(rf_resume_load(checkpoint, &start->trainer, finding), "checkpoint %s", path));
+  rf_config config;
+  RF_TRY(rf_agree(request->mesh, rf_config_resume(&request->given, &request->origin, path, info, &config)));
+  RF_TRY(rf_session_create_from(request->origin.file, &config, request->mesh, &start->session));
+  const rf_status status = rf_session_take(start->session, path, checkpoint, finding);
   if (status == RF_OK && finding->status == RF_OK) {
-    start->step = info->header.step;
     (void)snprintf(start->from, sizeof start->from, "%s", path);
     say_origin(request, path, info);
-  } else if (status == RF_OK || rf_mesh_size(request->mesh) == 1) { /* else messages may be under way */
-    rf_trainer_destroy(&start->trainer);
+  } else {
+    rf_session_destroy(start->session);
+    start->session = NULL;
   }
   return status;
 }
@@ -90,8 +64,8 @@ static void check_name(const char *path, bool own, const rf_checkpoint *checkpoi
   }
   finding->status = RF_BAD_DATA;
   (void)snprintf(finding->message, sizeof finding->message,
-                 "%s holds the state after step %lld, not %lld; if it is no copy, rename it to step-%08lld", path, step,
-                 named, step);
+                 "%.800s holds the state after step %lld, not %lld; if it is no copy, rename it to step-%08lld", path,
+                 step, named, step);
 }
 
 static rf_status try_checkpoint(const rf_train_request *request, const char *path, bool own, rf_train_start *start,

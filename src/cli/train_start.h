@@ -2,8 +2,8 @@
 #ifndef RF_CLI_TRAIN_START_H
 #define RF_CLI_TRAIN_START_H
 
-#include "cli/config_file.h"
-#include "train/step.h"
+#include "config/file.h"
+#include "session/session.h"
 #include <stdbool.h>
 
 /* What was asked for, the same on all ranks. */
@@ -18,9 +18,7 @@ typedef struct rf_train_request {
 } rf_train_request;
 
 typedef struct rf_train_start {
-  rf_config config;       /* settled */
-  rf_trainer trainer;     /* owned */
-  int64_t step;           /* steps that are done */
+  rf_session *session;    /* owned */
   char from[RF_MAX_PATH]; /* the checkpoint; "": none */
   bool from_here;         /* it is one of the folder's */
 } rf_train_start;

@@ -1,8 +1,8 @@
-#include "comm/agree.h"
 #include "base/clock.h"
 #include "comm/fault.h"
 #include "comm/host.h"
 #include "comm/mesh_state.h"
+#include "reformer/agree.h"
 #include <assert.h>
 #include <math.h>
 #include <sched.h>

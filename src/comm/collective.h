@@ -1,6 +1,6 @@
 /* Collective operations on a few numbers. All ranks of the scope call them in the same order; all get the same bits,
  * whatever arrives first: sums go in rank order. They return when they are done (and move everything else that is
- * under way meanwhile). Errors: RF_FAILED for memory and MPI, or the failure of another rank (comm/agree.h).
+ * under way meanwhile). Errors: RF_FAILED for memory and MPI, or the failure of another rank (reformer/agree.h).
  *
  * Bytes are counted by the messages that are sent: n numbers travel to every other rank, or, where n is more than a
  * few, by slices: to the slice's owner, who sums, and from there to all, 2 n at most. */

@@ -1,10 +1,11 @@
 #include "comm/mesh.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
-#include "comm/agree.h"
 #include "comm/fault.h"
 #include "comm/flight.h"
 #include "comm/launch.h"
+#include "reformer/agree.h"
 #include <assert.h>
 #include <sched.h>
 #include <stdio.h>
@@ -208,6 +209,7 @@ static rf_status join_world(rf_mesh *mesh) {
 rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh_out) {
   rf_mesh *mesh = NULL;
   *mesh_out = NULL;
+  rf_log_set_rank(rf_mpi_rank());
   rf_status status = meet(so_far == RF_OK ? take_memory(&mesh) : so_far);
   assert(status != RF_OK || mesh);
   if (status == RF_OK) status = join_world(mesh);
@@ -303,6 +305,8 @@ void rf_mesh_destroy(rf_mesh *mesh) {
   free(mesh->scratch);
   free(mesh);
 }
+
+bool rf_mesh_has_failed(const rf_mesh *mesh) { return mesh && mesh->alarm.status != RF_OK; }
 
 bool rf_mesh_is_valid(const rf_mesh *mesh) {
   if (!mesh || !mesh->flights || mesh->sequence_size < 1 || mesh->data_size < 1) return false;

@@ -1,5 +1,5 @@
 /* What went wrong on any rank, where it ends nothing: a disk that is full, a file that is damaged. Unlike an agreement
- * (comm/agree.h), whose failure is the end of the mesh, a survey only tells all ranks, and they go on together. */
+ * (reformer/agree.h), whose failure is the end of the mesh, a survey only tells all ranks, and they go on together. */
 #ifndef RF_COMM_SURVEY_H
 #define RF_COMM_SURVEY_H
 

@@ -22,15 +22,33 @@
 
 const char *rf_gemm_library(void) { return "libxsmm"; }
 
+const char *rf_gemm_target(void) { return libxsmm_get_target_arch(); }
+
 enum {
-  ROWS = 128,                /* that a call takes at most: few shapes, little code */
-  NARROW = RF_GEMM_PANEL / 2 /* columns below which libxsmm sums in another order when rows are few */
+  ROWS = 128,  /* that a call takes at most: few shapes, little code */
+  SLIVER = 32, /* columns below which libxsmm sums in another order when rows are few */
+  DEPTH = 128,
+  OFF = 16 /* what keeps a stride off powers of two */
 };
 
-/* Sides as they are stored. readable: b may be read up to a whole panel. */
+/* libxsmm's code reads a piece of b, so many columns and so deep, again for every few rows of a. Code for AVX-512 makes
+ * enough of each reading to wait for the second-level cache. With half the lanes and half the registers it reads four
+ * times as often, and the piece must stay in the first level: 16 KiB of 32. Libxsmm's target decides, which is the
+ * processor's: bits repeat there. */
+typedef struct shape_of_piece {
+  int64_t columns, depth;
+} shape_of_piece;
+
+static bool wide(void) { return libxsmm_get_target_archid() >= LIBXSMM_X86_AVX512; }
+static shape_of_piece piece_of_b(void) {
+  return wide() ? (shape_of_piece){RF_GEMM_PANEL, RF_GEMM_DEPTH} : (shape_of_piece){SLIVER, DEPTH};
+}
+
+/* Sides as they are stored. b_step: reals from one piece of b to that beside it; readable: b may be
+ * read up to a whole piece. */
 typedef struct sides {
   const real *a, *b;
-  int64_t lda, ldb;
+  int64_t lda, ldb, b_step;
   bool a_transposed, readable;
 } sides;
 
@@ -48,11 +66,11 @@ static void call(int64_t m, int64_t n, int64_t k, const sides *s, bool add, real
                    s->a, ldb, s->b, lda, beta, c, ld);
 }
 
-/* A panel of columns that is not full. */
-static void narrow_panel(int64_t m, int64_t columns, int64_t k, sides s, bool add, real *c, int64_t ldc) {
+/* Columns that do not fill a piece. */
+static void narrow_piece(int64_t m, int64_t columns, int64_t k, sides s, bool add, real *c, int64_t ldc) {
   real b[RF_GEMM_DEPTH * RF_GEMM_PANEL] __attribute__((aligned(64))),
       whole[ROWS * RF_GEMM_PANEL] __attribute__((aligned(64)));
-  const int64_t width = columns <= NARROW ? NARROW : RF_GEMM_PANEL;
+  const int64_t width = columns <= SLIVER ? SLIVER : RF_GEMM_PANEL;
   if (!s.readable) {
     for (int64_t i = 0; i < k; i++) {
       memcpy(b + i * width, s.b + i * s.ldb, (size_t)columns * sizeof(real));
@@ -66,50 +84,105 @@ static void narrow_panel(int64_t m, int64_t columns, int64_t k, sides s, bool ad
     for (int64_t j = 0; j < columns; j++) c[i * ldc + j] = (add ? c[i * ldc + j] : 0) + whole[i * width + j];
 }
 
-/* Cut in panels of columns, blocks of the depth and blocks of rows. panel: reals from one panel of b to the next. */
-static void multiply(int64_t m, int64_t n, int64_t k, const sides *s, int64_t panel, bool add, real *c, int64_t ldc) {
+/* One block of rows and depth, all columns. */
+static void multiply_block(int64_t rows, int64_t n, int64_t depth, int64_t width, sides s, bool add, real *c,
+                           int64_t ldc) {
+  for (int64_t j = 0; j < n; j += width, s.b += s.b_step) {
+    const int64_t columns = n - j < width ? n - j : width;
+    if (columns == width || columns == SLIVER)
+      call(rows, columns, depth, &s, add, c + j, ldc);
+    else
+      narrow_piece(rows, columns, depth, s, add, c + j, ldc);
+  }
+}
+
+/* Whether rows so far apart push each other out of a first-level cache of eight ways of 4 KiB. */
+static bool collide(int64_t rows, int64_t ld) {
+  const int64_t way = 4096, ways = 8, bytes = ld * (int64_t)sizeof(real), two_power = bytes & -bytes;
+  return two_power < way ? rows > ways * (way / two_power) : rows > ways;
+}
+
+static inline __attribute__((always_inline)) void copy_rows(int64_t rows, int64_t n, const real *restrict from,
+                                                            int64_t ld, real *restrict to, int64_t ld_to) {
+  for (int64_t i = 0; i < rows; i++) {
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) to[i * ld_to + j] = from[i * ld + j];
+  }
+}
+
+/* As multiply_block, of sides whose rows collide: they are copied together. */
+static void multiply_copied(int64_t rows, int64_t n, int64_t depth, sides s, bool add, real *c, int64_t ldc) {
+  real a[DEPTH * (ROWS + OFF)] __attribute__((aligned(64))), b[DEPTH * SLIVER] __attribute__((aligned(64)));
+  if (s.a_transposed && collide(depth, s.lda)) {
+    copy_rows(depth, rows, s.a, s.lda, a, rows + OFF);
+    s.a = a;
+    s.lda = rows + OFF;
+  }
+  if (!collide(depth, s.ldb)) {
+    multiply_block(rows, n, depth, SLIVER, s, add, c, ldc);
+    return;
+  }
+  sides part = s;
+  part.b = b;
+  part.ldb = SLIVER;
+  for (int64_t j = 0; j < n; j += SLIVER) {
+    const int64_t columns = n - j < SLIVER ? n - j : SLIVER;
+    if (columns == SLIVER)
+      copy_rows(depth, SLIVER, s.b + j, s.ldb, b, SLIVER);
+    else
+      copy_rows(depth, columns, s.b + j, s.ldb, b, SLIVER);
+    multiply_block(rows, columns, depth, SLIVER, part, add, c + j, ldc);
+  }
+}
+
+static void multiply(int64_t m, int64_t n, int64_t k, const sides *s, bool add, real *c, int64_t ldc) {
+  const shape_of_piece piece = piece_of_b();
   if (k == 0 && !add)
     for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof(real));
-  for (int64_t l = 0; l < k; l += RF_GEMM_DEPTH)
-    for (int64_t i = 0; i < m; i += ROWS)
-      for (int64_t j = 0; j < n; j += RF_GEMM_PANEL) {
-        const int64_t rows = m - i < ROWS ? m - i : ROWS, depth = k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH;
-        const int64_t columns = n - j < RF_GEMM_PANEL ? n - j : RF_GEMM_PANEL;
-        sides part = *s;
-        part.a += s->a_transposed ? l * s->lda + i : i * s->lda + l;
-        part.b += j / RF_GEMM_PANEL * panel + l * s->ldb;
-        if (columns == RF_GEMM_PANEL || columns == NARROW)
-          call(rows, columns, depth, &part, add || l > 0, c + i * ldc + j, ldc);
-        else
-          narrow_panel(rows, columns, depth, part, add || l > 0, c + i * ldc + j, ldc);
-      }
+  for (int64_t l = 0; l < k; l += piece.depth) {
+    const int64_t depth = k - l < piece.depth ? k - l : piece.depth;
+    const bool copied = !wide() && ((s->a_transposed && collide(depth, s->lda)) || collide(depth, s->ldb));
+    for (int64_t i = 0; i < m; i += ROWS) {
+      const int64_t rows = m - i < ROWS ? m - i : ROWS;
+      sides part = *s;
+      part.a += s->a_transposed ? l * s->lda + i : i * s->lda + l;
+      part.b += l * s->ldb;
+      if (copied)
+        multiply_copied(rows, n, depth, part, add || l > 0, c + i * ldc, ldc);
+      else
+        multiply_block(rows, n, depth, piece.columns, part, add || l > 0, c + i * ldc, ldc);
+    }
+  }
 }
 
 void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {
-  multiply(m, n, k, &(sides){a, b, lda, ldb, false, false}, RF_GEMM_PANEL, add, c, ldc);
+  multiply(m, n, k, &(sides){a, b, lda, ldb, piece_of_b().columns, false, false}, add, c, ldc);
 }
 
 void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {
-  multiply(m, n, k, &(sides){a, b, lda, ldb, true, false}, RF_GEMM_PANEL, add, c, ldc);
+  multiply(m, n, k, &(sides){a, b, lda, ldb, piece_of_b().columns, true, false}, add, c, ldc);
 }
 
 static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
                             real *c, int64_t ldc) {
-  multiply(m, n, k, &(sides){a, packed, lda, RF_GEMM_PANEL, false, true}, k * RF_GEMM_PANEL, add, c, ldc);
+  const int64_t columns = piece_of_b().columns;
+  multiply(m, n, k, &(sides){a, packed, lda, columns, k * columns, false, true}, add, c, ldc);
 }
 
-/* Where element (0, j) of panel j / RF_GEMM_PANEL goes, and the stride of its rows. */
-static real *place_of_panel(int64_t k, int64_t n, int64_t panel, real *packed, int64_t *ld) {
+/* Where column `first` goes, which starts a piece of so many columns, and the stride of its rows. */
+static real *place_of_columns(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
   (void)n;
-  *ld = RF_GEMM_PANEL;
-  return packed + panel * RF_GEMM_PANEL * k;
+  *ld = *width = piece_of_b().columns;
+  return packed + first * k;
 }
 
 #else
 
 const char *rf_gemm_library(void) { return "OpenBLAS"; }
+
+const char *rf_gemm_target(void) { return openblas_get_corename(); }
 
 void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {
@@ -134,16 +207,19 @@ static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int6
   rf_gemm_nn(m, n, k, a, lda, packed, padded(n), add, c, ldc);
 }
 
-static real *place_of_panel(int64_t k, int64_t n, int64_t panel, real *packed, int64_t *ld) {
+static real *place_of_columns(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
   (void)k;
+  *width = RF_GEMM_PANEL;
   *ld = padded(n);
-  return packed + panel * RF_GEMM_PANEL;
+  return packed + first;
 }
 
 #endif
 
-static void pack_transposed(int64_t k, int64_t columns, real factor, const real *b, int64_t ldb, real *to, int64_t ld) {
-  for (int64_t j0 = 0; j0 < RF_GEMM_PANEL; j0 += RF_LANES) {
+/* `width` columns, of which the last may lie beyond the matrix: zeros. */
+static void pack_transposed(int64_t k, int64_t columns, int64_t width, real factor, const real *b, int64_t ldb,
+                            real *to, int64_t ld) {
+  for (int64_t j0 = 0; j0 < width; j0 += RF_LANES) {
     const real *row[RF_LANES];
     real factors[RF_LANES];
     for (int j = 0; j < RF_LANES; j++) {
@@ -184,13 +260,15 @@ void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb
     rf_narrow_pack_panel(k, n, factor, b, ldb, transposed, panel, packed->data);
     return;
   }
-  const int64_t first = panel * RF_GEMM_PANEL, columns = n - first < RF_GEMM_PANEL ? n - first : RF_GEMM_PANEL;
-  int64_t ld;
-  real *restrict to = place_of_panel(k, n, panel, packed->data, &ld);
-  if (transposed) {
-    pack_transposed(k, columns, factor, b + first * ldb, ldb, to, ld);
-    return;
+  const int64_t end = (panel + 1) * RF_GEMM_PANEL;
+  int64_t ld, width;
+  for (int64_t first = panel * RF_GEMM_PANEL; first < end; first += width) {
+    real *restrict to = place_of_columns(k, n, first, packed->data, &ld, &width);
+    const int64_t columns = n - first < width ? n - first : width;
+    if (transposed)
+      pack_transposed(k, columns, width, factor, b + first * ldb, ldb, to, ld);
+    else
+      for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < width; j++) to[i * ld + j] = j < columns ? factor * b[i * ldb + first + j] : 0;
   }
-  for (int64_t i = 0; i < k; i++)
-    for (int64_t j = 0; j < RF_GEMM_PANEL; j++) to[i * ld + j] = j < columns ? factor * b[i * ldb + first + j] : 0;
 }

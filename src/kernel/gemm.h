@@ -32,6 +32,9 @@ enum { RF_GEMM_PANEL = 64 };
  * that is made in several calls of whole pieces, each adding to the last, has the same bits. */
 enum { RF_GEMM_DEPTH = 512 };
 
+/* Reals that a product has on its thread's stack at most: two panels, and copies of parts of both sides. */
+enum { RF_GEMM_STACK = RF_GEMM_PANEL * (RF_GEMM_DEPTH + 128) + 128 * (128 + 16 + 32) };
+
 typedef struct rf_packed {
   rf_precision precision;
   void *data; /* rf_packed_bytes, aligned to 64; whose it is, the caller knows */
@@ -52,5 +55,8 @@ void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
 
 /* The library behind the products: "libxsmm" or "OpenBLAS". */
 const char *rf_gemm_library(void);
+
+/* Of which processors it chose the code, in its own words: "cpx", "SkylakeX". */
+const char *rf_gemm_target(void);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Two panels of a product, and what OpenMP, OpenBLAS and MPI need around them. */
-enum { LEAST_KIB = (int)sizeof(real) * RF_GEMM_PANEL * (RF_GEMM_DEPTH + RF_TILE) / 1024 + 256 };
+/* A product's, and what OpenMP, OpenBLAS and MPI need around it. */
+enum { LEAST_KIB = (int)sizeof(real) * RF_GEMM_STACK / 1024 + 256 };
 
 /* Of this thread, KiB; SIZE_MAX where the system does not tell. */
 static size_t own_stack(void) {

@@ -1,7 +1,7 @@
 #include "train/bench.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "kernel/peak.h"
+#include "reformer/agree.h"
 #include "reformer/real.h"
 #include "train/memory.h"
 #include "train/step_figures.h"

@@ -1,11 +1,11 @@
 #include "train/bench_exchange.h"
 #include "base/clock.h"
 #include "base/median.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/exchange.h"
 #include "kernel/parallel.h"
 #include "lsh/hash.h"
+#include "reformer/agree.h"
 #include "train/attention_figures.h"
 #include "train/json_file.h"
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 #include "train/loop.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
+#include "reformer/agree.h"
 #include "reformer/saver.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
@@ -78,14 +78,8 @@ static void tell_checkpoint(run *r, rf_metrics_record *record) {
 
 /* After the evaluation, whose loss tells which checkpoint is the best; NaN: there was none at this step. */
 static rf_status save(run *r, int64_t step, double eval_loss) {
-  rf_checkpoint_header header = {.config = r->options->config_text,
-                                 .step = step,
-                                 .seed = r->trainer->config.training.seed,
-                                 .mesh_sequence = rf_mesh_sequence_size(r->mesh),
-                                 .mesh_data = rf_mesh_data_size(r->mesh),
-                                 .eval_loss = eval_loss,
-                                 .data = r->trainer->data};
-  (void)snprintf(header.machine, sizeof header.machine, "%s", r->options->machine);
+  const rf_checkpoint_header header =
+      rf_trainer_header(r->trainer, r->options->config_text, r->options->machine, step, eval_loss);
   rf_watchdog_rest(r->watchdog);
   if (r->metrics) rf_metrics_sync(r->metrics);
   RF_TRY(rf_saver_begin(r->saver, &header));

@@ -4,9 +4,9 @@
 #include "base/text.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/files.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
+#include "reformer/agree.h"
 #include "reformer/config.h"
 #include <dirent.h>
 #include <errno.h>

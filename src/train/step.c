@@ -6,6 +6,7 @@
 #include "train/loss.h"
 #include "train/memory.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static rf_status build(const rf_config *config, rf_trainer *t) {
@@ -65,4 +66,17 @@ rf_status rf_train_step(rf_trainer *t, int64_t step, rf_step_result *result) {
   const double scale = rf_clip_scale(result->grad_norm, training->clip_norm);
   RF_TRY_IN(phases, RF_PHASE_OPTIMIZER, rf_optimizer_update(t->optimizer, step, result->learning_rate, scale));
   return RF_OK;
+}
+
+rf_checkpoint_header rf_trainer_header(const rf_trainer *t, const char *config_text, const char *machine, int64_t step,
+                                       double eval_loss) {
+  rf_checkpoint_header header = {.config = config_text,
+                                 .step = step,
+                                 .seed = t->config.training.seed,
+                                 .mesh_sequence = rf_mesh_sequence_size(t->mesh),
+                                 .mesh_data = rf_mesh_data_size(t->mesh),
+                                 .eval_loss = eval_loss,
+                                 .data = t->data};
+  (void)snprintf(header.machine, sizeof header.machine, "%s", machine);
+  return header;
 }

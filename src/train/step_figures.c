@@ -2,9 +2,9 @@
 #include "base/clock.h"
 #include "base/median.h"
 #include "base/process.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "kernel/parallel.h"
+#include "reformer/agree.h"
 #include "train/step.h"
 #include <inttypes.h>
 #include <stdlib.h>

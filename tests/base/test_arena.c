@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef RF_SANITIZE
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -148,7 +148,7 @@ static void test_several_large_arenas_live_side_by_side(void **state) {
   for (int i = 0; i < 8; i++) rf_arena_destroy(arenas[i]);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef RF_SANITIZE
 
 static void test_overruns_and_stale_pointers_are_poisoned(void **state) {
   (void)state;
@@ -197,8 +197,27 @@ static int run_in_address_space(size_t bytes) {
   return WEXITSTATUS(status);
 }
 
+/* Exit status 0 when that many arenas without a limit have room for a little side by side. */
+static int run_side_by_side(size_t bytes, int arenas) {
+  pid_t child = fork();
+  if (child == 0) {
+    struct rlimit space = {bytes, bytes};
+    rf_arena *arena;
+    char *p;
+    if (setrlimit(RLIMIT_AS, &space) != 0) _exit(10);
+    for (int i = 0; i < arenas; i++)
+      if (rf_arena_create("one of many", 0, &arena) != RF_OK || rf_arena_take(arena, 1000, 1, &p) != RF_OK) _exit(11);
+    _exit(0);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
 static void test_a_limited_address_space_is_respected(void **state) {
   (void)state;
+  assert_int_equal(run_side_by_side((size_t)4 << 30, 12), 0);
   assert_int_equal(run_in_address_space((size_t)4 << 30), 0);
   assert_int_equal(run_in_address_space((size_t)512 << 20), 0);
 }
@@ -215,7 +234,7 @@ int main(void) {
     cmocka_unit_test(test_the_limit_is_kept_and_named),
     cmocka_unit_test(test_sizes_that_overflow_are_refused),
     cmocka_unit_test(test_several_large_arenas_live_side_by_side),
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef RF_SANITIZE
     cmocka_unit_test(test_overruns_and_stale_pointers_are_poisoned),
 #else
     cmocka_unit_test(test_a_limited_address_space_is_respected),

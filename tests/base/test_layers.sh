@@ -3,7 +3,7 @@
 # but main (and the watchdog) ends the process (docs/style.md). PROGRAM SOURCE_DIR
 set -u
 cd "$2/src" || exit 1
-layers=(base kernel comm lsh nn model optim data checkpoint train plan cli)
+layers=(base kernel comm lsh nn model optim data checkpoint train config plan session cli)
 checks=0 failures=0
 
 rank_of() { # place of a layer in the list; nothing where there is no such layer

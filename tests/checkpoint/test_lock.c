@@ -164,7 +164,7 @@ static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
     const rf_status status = take(folder, RF_LOCK_LEASE, &lock);
     if (status == RF_OK) (void)usleep(2000000); /* longer than any other looks */
     if (status == RF_OK && rf_lock_check(lock) != RF_OK) _exit(77);
-    _exit(status);
+    _exit((int)status);
   }
   int owners = 0, refused = 0;
   for (int i = 0; i < MANY; i++) {
@@ -249,8 +249,9 @@ static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
   if (mover == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) _exit(1);
   char next[512];
   snprintf(next, sizeof next, "%s/next", folder);
-  for (int i = 1; mover == 0; i ^= 1) /* until killed */
-    if (link(line[i], next) != 0 || rename(next, lock) != 0) _exit(1);
+  if (mover == 0)
+    for (int i = 1;; i ^= 1) /* until killed */
+      if (link(line[i], next) != 0 || rename(next, lock) != 0) _exit(1);
   int seen[2] = {0, 0}, mixed = 0;
   for (int turn = 0; turn < 1000000 && (seen[0] < 5000 || seen[1] < 5000); turn++) {
     struct timespec renewed;
@@ -316,11 +317,12 @@ static void test_an_owner_whose_clock_is_wrong_keeps_its_lease(void **state) {
   file_write(path, text, (int64_t)strlen(text));
   const pid_t owner = fork();
   assert_true(owner >= 0);
-  for (long i = 0; owner == 0; i++) {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000 + i}};
-    if (utimensat(AT_FDCWD, path, times, 0) != 0) _exit(1);
-    (void)usleep(100000);
-  }
+  if (owner == 0)
+    for (long i = 0;; i++) {
+      const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000 + i}};
+      if (utimensat(AT_FDCWD, path, times, 0) != 0) _exit(1);
+      (void)usleep(100000);
+    }
   (void)usleep(50000);
   rf_lock *lock;
   assert_int_equal(take(folder, RF_LOCK_LEASE, &lock), RF_BAD_CONFIG);

@@ -5,6 +5,9 @@
 # `aside COMMAND...` runs such a check beside the script, with up to three others, and `asides_end` waits for them: most of
 # the time of a run that fails mpirun spends asleep.
 most_seconds=60
+# Ranks outnumber cores: Open MPI wants to be told. Other launchers take no such flags.
+mpirun_flags=()
+! mpirun --version 2>/dev/null | grep -Eq "Open MPI|OpenRTE|PRRTE" || mpirun_flags=(--oversubscribe --bind-to none)
 
 # How two ranks are two commands: a script that every rank runs. mpirun's own way ends mpirun of Open MPI 5.0.7 by SIGSEGV.
 each_rank() { # each_rank -n 1 [--wdir FOLDER] A : -n 1 [--wdir FOLDER] B: prints it
@@ -30,9 +33,9 @@ launch() {
     script=$(mktemp "$work/each_rank.XXXXXX") && each_rank "$@" >"$script" || exit 1
     set -- -n 2 bash "$script"
   fi
-  # After a failure on several ranks what was lent to messages is never freed, on purpose (comm/agree.h).
+  # After a failure on several ranks what was lent to messages is never freed, on purpose (reformer/agree.h).
   [ "$status" = 0 ] || [ "$status" = 75 ] || leaks=0
-  output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout "$most_seconds" mpirun --oversubscribe --bind-to none "$@" 2>&1 <"${input:-/dev/null}")
+  output=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks timeout "$most_seconds" mpirun ${mpirun_flags[@]+"${mpirun_flags[@]}"} "$@" 2>&1 <"${input:-/dev/null}")
   found=$?
   checks=$((checks + 1))
   for text in ${wanted[@]+"${wanted[@]}"}; do

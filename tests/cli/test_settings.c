@@ -1,5 +1,5 @@
 /* Settings that only fill a gap, and text as editors of other systems write it. */
-#include "cli/config_file.h"
+#include "config/file.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -3,8 +3,8 @@
 #ifndef TESTS_MPI_RANKS_H
 #define TESTS_MPI_RANKS_H
 
+#include "reformer/agree.h"
 #include "support/numbers.h"
-#include "comm/agree.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "comm/mesh.h"

@@ -88,7 +88,7 @@ most_seconds=60
 # One rank hangs: each rank says what it waits for, and the one that hangs that it waits for nobody.
 hang() { # hang RANK STEP
   local start=$SECONDS output status rank
-  output=$(REFORMER_FAULT=$1:$2:hang timeout 60 mpirun --oversubscribe --bind-to none -n 3 "$PROGRAM" train tiny.yaml \
+  output=$(REFORMER_FAULT=$1:$2:hang timeout 60 mpirun ${mpirun_flags[@]+"${mpirun_flags[@]}"} -n 3 "$PROGRAM" train tiny.yaml \
     --run hang$1 -s mesh.sequence=3 -s training.step_timeout=3 2>&1 </dev/null)
   status=$?
   local before=$failures

@@ -34,7 +34,7 @@ n=240
 [ -z "${ASAN_OPTIONS-}" ] || n=60 # sanitizers make a step ten times as long
 steps="-s training.steps=$n -s mesh.sequence=3 -s checkpoint.every=20"
 start() { # start RUN: three ranks, in the background until they train; their launcher is $launcher
-  mpirun --oversubscribe --bind-to none -n 3 "$PROGRAM" train tiny.yaml --run "$1" $steps >"$1.out" 2>&1 </dev/null &
+  mpirun ${mpirun_flags[@]+"${mpirun_flags[@]}"} -n 3 "$PROGRAM" train tiny.yaml --run "$1" $steps >"$1.out" 2>&1 </dev/null &
   launcher=$!
   wait_for 'step [3-9]/' "$1.out"
 }

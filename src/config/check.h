@@ -1,0 +1,14 @@
+/* What no single key can tell: whether the values fit each other. */
+#ifndef RF_CONFIG_CHECK_H
+#define RF_CONFIG_CHECK_H
+
+#include "config/file.h"
+
+/* Resolves what is `auto` (d_head, d_ff, axial shape and dims, n_buckets, beta1), then checks. RF_BAD_CONFIG names the
+ * place of the value to change. Warns about settings that have no effect or cost more than they seem to. */
+rf_status rf_config_settle(rf_config *config, const rf_origin *origin);
+
+/* What only training asks for: a model that is not causal can be imported, evaluated and exported, and not trained. */
+rf_status rf_config_check_training(const char *file, const rf_config *config);
+
+#endif

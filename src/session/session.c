@@ -1,0 +1,151 @@
+#include "session/session.h"
+#include "config/check.h"
+#include "config/file.h"
+#include "config/resume.h"
+#include "kernel/stack.h"
+#include "plan/check.h"
+#include "reformer/agree.h"
+#include "train/evaluate.h"
+#include "train/inputs.h"
+#include "train/loss.h"
+#include "train/machine.h"
+#include <math.h>
+#include <stdlib.h>
+
+/* --- made and ended --------------------------------------------------------------------------------- */
+
+/* Data that is not there is told before memory that is not. */
+static rf_status check_data(const rf_config *config) {
+  rf_dataset *dataset = NULL;
+  RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset));
+  rf_dataset_destroy(dataset);
+  return RF_OK;
+}
+
+static rf_status arrange(const rf_config *config, rf_mesh *mesh) {
+  const rf_mesh_config *wanted = &config->mesh;
+  if (rf_mesh_sequence_size(mesh) == wanted->sequence && (wanted->data == 0 || rf_mesh_data_size(mesh) == wanted->data))
+    return RF_OK;
+  return rf_mesh_arrange(mesh, wanted->sequence, wanted->data);
+}
+
+static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh, rf_session *session) {
+  RF_TRY(arrange(config, mesh));
+  RF_TRY(rf_agree(mesh, rf_stacks_check()));
+  RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
+  RF_TRY(rf_agree(mesh, check_data(config)));
+  RF_TRY(rf_agree(mesh, rf_plan_check_memory(config, mesh)));
+  return rf_agree(mesh, rf_trainer_create(config, mesh, &session->trainer));
+}
+
+rf_status rf_session_create_from(const char *file, const rf_config *config, rf_mesh *mesh, rf_session **session) {
+  *session = calloc(1, sizeof **session);
+  rf_status status = rf_agree(mesh, *session ? RF_OK : rf_fail(RF_FAILED, "out of memory: a session"));
+  if (status == RF_OK) {
+    **session = (rf_session){.eval_step = -1};
+    status = build(file, config, mesh, *session);
+  }
+  if (status == RF_OK) return RF_OK;
+  free(*session); /* a trainer that could not be made has left nothing */
+  *session = NULL;
+  return status;
+}
+
+rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session) {
+  return rf_session_create_from("the configuration", config, mesh, session);
+}
+
+void rf_session_destroy(rf_session *session) {
+  if (!session) return;
+  if (rf_mesh_has_failed(session->trainer.mesh) && rf_mesh_size(session->trainer.mesh) > 1) return;
+  rf_trainer_destroy(&session->trainer);
+  free(session);
+}
+
+const rf_config *rf_session_config(const rf_session *session) { return &session->trainer.config; }
+
+const rf_dataset *rf_session_dataset(const rf_session *session) { return session->trainer.dataset; }
+
+rf_model *rf_session_model(rf_session *session) { return session->trainer.model; }
+
+int64_t rf_session_steps_done(const rf_session *session) { return session->step; }
+
+/* --- trained ---------------------------------------------------------------------------------------- */
+
+rf_status rf_session_step(rf_session *session, rf_step_result *result) {
+  const int64_t steps = session->trainer.config.training.steps;
+  if (session->step >= steps)
+    return rf_fail(RF_BAD_CONFIG, "all %lld steps of training.steps are done; give more to go on", (long long)steps);
+  RF_TRY(rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result)));
+  session->step++;
+  return RF_OK;
+}
+
+rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss) {
+  rf_trainer *t = &session->trainer;
+  RF_TRY(rf_agree(t->mesh, rf_evaluate(t->model, t->dataset, split, &t->sequences, NULL, loss)));
+  if (split != RF_SPLIT_VALIDATION) return RF_OK;
+  session->eval_loss = rf_loss_mean(loss);
+  session->eval_step = session->step;
+  return RF_OK;
+}
+
+/* --- saved ------------------------------------------------------------------------------------------ */
+
+static rf_status save(rf_session *session, const char *folder, const char *text, const rf_state *state) {
+  rf_trainer *t = &session->trainer;
+  char machine[RF_MAX_MACHINE];
+  int other;
+  RF_TRY(rf_agree(t->mesh, rf_machine_describe(t->mesh, machine, &other)));
+  const double eval_loss = session->eval_step == session->step ? session->eval_loss : NAN;
+  const rf_checkpoint_header header = rf_trainer_header(t, text, machine, session->step, eval_loss);
+  return rf_checkpoint_save(folder, t->mesh, &header, rf_store_layout(rf_model_store(t->model)), state);
+}
+
+rf_status rf_session_save(rf_session *session, const char *folder) {
+  rf_trainer *t = &session->trainer;
+  rf_state state = {0};
+  char *text = NULL;
+  rf_status status = rf_config_emit(&t->config, &text);
+  if (status == RF_OK) status = rf_state_create(rf_model_store(t->model), t->optimizer, &state);
+  status = rf_agree(t->mesh, status);
+  if (status == RF_OK) status = save(session, folder, text, &state);
+  free(text);
+  rf_state_destroy(&state);
+  return status;
+}
+
+/* --- gone on with ----------------------------------------------------------------------------------- */
+
+/* All ranks have the same file: rank 0 looks. */
+static rf_status warn_of_data(const rf_session *session, const rf_checkpoint_info *info) {
+  const rf_trainer *t = &session->trainer;
+  if (rf_mesh_rank(t->mesh) != 0 || info->header.step == 0) return RF_OK;
+  return rf_inputs_warn(&t->config, t->dataset, &info->header.data, info->header.step);
+}
+
+rf_status rf_session_take(rf_session *session, const char *path, rf_checkpoint *checkpoint, rf_finding *finding) {
+  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
+  rf_mesh *mesh = session->trainer.mesh;
+  RF_TRY(rf_agree(mesh, warn_of_data(session, info)));
+  RF_TRY(rf_agree(mesh, rf_context(rf_resume_load(checkpoint, &session->trainer, finding), "checkpoint %s", path)));
+  if (finding->status == RF_OK) session->step = info->header.step;
+  return RF_OK;
+}
+
+static rf_status load(rf_session *session, const char *folder, rf_checkpoint *checkpoint, rf_finding *finding) {
+  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
+  const rf_status own = rf_config_check_checkpoint(&session->trainer.config, info);
+  RF_TRY(rf_survey(session->trainer.mesh, own, finding));
+  return finding->status == RF_OK ? rf_session_take(session, folder, checkpoint, finding) : RF_OK;
+}
+
+rf_status rf_session_load(rf_session *session, const char *folder) {
+  rf_checkpoint *checkpoint;
+  rf_finding finding;
+  RF_TRY(rf_resume_open(session->trainer.mesh, folder, &checkpoint, &finding));
+  const rf_status status = checkpoint ? load(session, folder, checkpoint, &finding) : RF_OK;
+  rf_checkpoint_close(checkpoint);
+  RF_TRY(status);
+  return finding.status == RF_OK ? RF_OK : rf_fail(finding.status, "checkpoint %s: %s", folder, finding.message);
+}

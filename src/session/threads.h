@@ -1,0 +1,16 @@
+/* What a number of threads is chosen from (reformer/threads.h). */
+#ifndef RF_SESSION_THREADS_H
+#define RF_SESSION_THREADS_H
+
+#include "reformer/threads.h"
+
+typedef struct rf_threads_room {
+  int cores, sharers; /* of the process; ranks that share them */
+  double quota;       /* of CPU time, in cores, rounded up; infinity: none */
+  int quota_sharers;  /* ranks that share it */
+} rf_threads_room;
+
+/* A rank's share of its cores, and of the quota where that is less; at least 1. */
+int rf_threads_fitting(const rf_threads_room *room);
+
+#endif

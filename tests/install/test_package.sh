@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# What cmake --install leaves: found wherever it is moved to, and enough for a program of one's own, which trains as
+# reformer train does. Where Debian's tools are there, its package too. PROGRAM SOURCE_DIR
+set -u
+build=$(dirname "$1") source_dir=$2
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+PROGRAM=$work/a\ place/bin/reformer
+. "$source_dir/tests/cli/check.sh"
+
+wrong() { # wrong MESSAGE: one more failure
+  failures=$((failures + 1))
+  echo "FAILED: $*"
+}
+
+holds() { # holds WHAT COMMAND...: it succeeds
+  local what=$1 said
+  shift
+  checks=$((checks + 1))
+  said=$("$@" 2>&1) || wrong "$what: $said"
+}
+
+# Installed, then moved: nothing may remember where it was.
+holds "cmake --install" cmake --install "$build" --prefix "$work/first"
+mv first "a place" || exit 1
+prefix=$work/a\ place
+lib=$(dirname "$(find "$prefix" -name libreformer.so | grep -v hwcaps)")
+[ -f "$lib/libreformer.so" ] || { echo "FAILED: no libreformer.so was installed" && exit 1; }
+for file in bin/reformer include/reformer/session.h "$(basename "$lib")/cmake/reformer/reformer-config.cmake" \
+  share/man/man1/reformer.1 share/man/man5/reformer-config.5 share/bash-completion/completions/reformer \
+  share/reformer/configs/duplicate.yaml share/reformer/launch/run.sh share/doc/reformer/README.md; do
+  holds "installed" test -s "$prefix/$file"
+done
+
+# --- Headers and what the libraries show --------------------------------------------------------
+
+# Each header alone, in C11 and, where there is a compiler, in C++; what they declare, in declared.
+: >declared.all
+for header in "$prefix"/include/reformer/*.h; do
+  printf '#include "reformer/%s"\nint alone;\n' "$(basename "$header")" >alone.c
+  holds "$(basename "$header") in C11" cc -std=c11 -Wall -Wextra -Werror -pedantic -I"$prefix/include" -c alone.c -o alone.o
+  # shellcheck disable=SC2094
+  cc -std=c11 -E -P -I"$prefix/include" alone.c | grep -oE '\brf_[a-z0-9_]+\(' | tr -d '(' >>declared.all
+  command -v c++ >/dev/null || continue
+  holds "$(basename "$header") in C++" c++ -Wall -Wextra -Werror -I"$prefix/include" -x c++ -c alone.c -o alone.o
+done
+sort -u declared.all >declared
+[ "$(wc -l <declared)" -gt 80 ] || wrong "only $(wc -l <declared) functions are declared in the headers"
+while read -r library; do
+  nm -D --defined-only "$library" | awk '$2 == "T" { print $3 }' | sort -u >exported
+  checks=$((checks + 1))
+  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_program_main|rf_processor_suffices') # main's
+  [ -z "$missing$surplus" ] || wrong "$library: declared and not exported: ${missing:-none}; exported and not declared: ${surplus:-none}"
+done < <(find "$lib" -name 'libreformer.so.*')
+
+# --- The example of the documents ---------------------------------------------------------------
+
+check 0 "reformer" -- --version
+cp -r "$source_dir/docs/example" example || exit 1
+holds "find_package(reformer)" cmake -S example -B by_cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+holds "the example by CMake" cmake --build by_cmake
+export PKG_CONFIG_PATH=$lib/pkgconfig
+by_pkgconfig() { eval "cc -Wall -Wextra -Werror example/train.c -o by_pkgconfig $(pkg-config --cflags --libs reformer)"; }
+holds "the example by pkg-config" by_pkgconfig
+
+config=$prefix/share/reformer/configs/duplicate.yaml
+settings=(training.steps=4 optimizer.warmup=2 training.seed=7 training.eval_every=0 training.eval_batches=2 output.log_every=1
+  training.memory_limit=0 model.d_model=32 model.d_head=8 model.d_ff=32)
+sets=()
+for setting in "${settings[@]}"; do sets+=(--set "$setting"); done
+export LD_LIBRARY_PATH=$lib # the linker's own folders and the loader's know nothing of this place
+
+# losses FILE: of what the example printed; told RUN: of what the program wrote. In full, one a line.
+losses() { awk '/^step/ { printf "%.17g\n", $4 } /^validation/ { printf "%.17g\n", $3 }' "$1"; }
+told() {
+  sed -n 's/^{"step": *[0-9]*, *"loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
+  sed -n 's/.*"eval_loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
+}
+
+for ranks in 1 2; do
+  launcher=()
+  [ "$ranks" = 1 ] || launcher=(mpirun --oversubscribe --bind-to none -n "$ranks")
+  mesh=(mesh.sequence=1 mesh.data="$ranks")
+  holds "reformer train on $ranks" "${launcher[@]}" "$PROGRAM" train "$config" "${sets[@]}" \
+    --set "${mesh[0]}" --set "${mesh[1]}" --run "run-$ranks"
+  told "run-$ranks" >wanted
+  [ "$(wc -l <wanted)" = 5 ] || wrong "not 4 losses and one of an evaluation: $(cat wanted)"
+  for way in by_cmake/train ./by_pkgconfig; do
+    checks=$((checks + 1))
+    "${launcher[@]}" "$way" "$config" 4 "saved-$ranks" "${settings[@]}" "${mesh[@]}" >printed 2>said ||
+      wrong "$way on $ranks: $(cat said)"
+    losses printed >found
+    cmp -s found wanted || wrong "$way on $ranks: other losses than reformer train: $(cat printed), wanted $(cat wanted)"
+  done
+  holds "reformer verify" "$PROGRAM" verify "saved-$ranks"
+done
+checks=$((checks + 1))
+by_cmake/train "$config" 4 saved training.steps=many >printed 2>said && wrong "the example takes steps for a number"
+grep -q "^error: --set training.steps: found 'many'" said || wrong "the example's message: $(cat said)"
+# What the example saved goes on in the program.
+check 0 "the state after step 4 is loaded" -- train "$config" --run goes_on --resume saved-2 "${sets[@]}" --set training.steps=5
+unset LD_LIBRARY_PATH
+
+# --- The manual, completion, scripts ------------------------------------------------------------
+
+for page in "$prefix"/share/man/man1/reformer-*.1; do
+  name=$(basename "$page" .1)
+  # Every option of the help is in the page, as the roff has it; and where there is man, it has nothing to say to it.
+  while read -r option; do
+    checks=$((checks + 1))
+    grep -qF -- "\\-\\-$option\\fR" "$page" || wrong "$page: no option --$option"
+  done < <("$PROGRAM" "${name#reformer-}" --help | sed -nE 's/^  ( {4}|-[a-zA-Z], )--([a-z]+).*/\2/p')
+  command -v man >/dev/null || continue
+  checks=$((checks + 1))
+  said=$(man --warnings=w -l "$page" 2>&1 >shown)
+  [ -z "$said" ] || wrong "$page: $said"
+  grep -q "OPTIONS" shown || wrong "$page: man shows no options"
+done
+commands=$("$PROGRAM" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p')
+[ "$(wc -w <<<"$commands")" -ge 10 ] || wrong "only these commands: $commands"
+for command in $commands; do holds "a page" test -s "$prefix/share/man/man1/reformer-$command.1"; done
+checks=$((checks + 1))
+[ "$(grep -c '^\.B [a-z_]*\.' "$prefix/share/man/man5/reformer-config.5")" = "$("$PROGRAM" help config --markdown | grep -c '^| `')" ] ||
+  wrong "reformer-config.5 has not every key"
+
+# shellcheck source=/dev/null
+. "$prefix/share/bash-completion/completions/reformer" || wrong "bash does not read the completion"
+complete_line() { # complete_line LINE WANTED: what is proposed at its end, with blanks between
+  COMP_LINE=$1 COMP_POINT=${#1}
+  checks=$((checks + 1))
+  _reformer
+  [ "${COMPREPLY[*]}" = "$2" ] || wrong "completion of '$1': '${COMPREPLY[*]}', wanted '$2'"
+}
+complete_line "reformer tr" "train"
+complete_line "reformer bench e" "exchange"
+complete_line "reformer help conf" "config"
+complete_line "reformer train x.yaml --re" "--resume"
+complete_line "reformer train x.yaml --resume n" "never"
+complete_line "reformer export c --dtype bf" "bf16"
+complete_line "reformer train x.yaml --set model.act" "model.activation="
+complete_line "reformer train x.yaml -s model.activation=ge" "gelu"
+complete_line "reformer train x.yaml -s model.causal?=" "true false"
+complete_line "reformer train x" ""
+
+checks=$((checks + 1))
+"$prefix/share/reformer/launch/run.sh" --ranks 2 --dry-run -- train "$config" >printed 2>&1 || wrong "run.sh: $(cat printed)"
+grep -qF "$PROGRAM" printed || grep -qF "a\\ place/bin/reformer" printed || wrong "run.sh starts another program: $(cat printed)"
+
+# --- Debian's package ---------------------------------------------------------------------------
+
+if command -v dpkg-shlibdeps >/dev/null; then
+  holds "cpack -G DEB" cpack -G DEB --config "$build/CPackConfig.cmake" -B "$work"
+  dpkg-deb --contents reformer_*.deb >contents || wrong "no package that dpkg reads"
+  for file in usr/bin/reformer usr/share/man/man1/reformer-train.1.gz usr/share/doc/reformer/copyright \
+    usr/share/doc/reformer/changelog.Debian.gz; do
+    checks=$((checks + 1))
+    grep -q " \./$file$" contents || wrong "the package has no $file"
+  done
+  dpkg-deb --field reformer_*.deb Depends >depends
+  for library in libopenblas libhdf5 libyaml libxxhash libjansson libc6; do
+    checks=$((checks + 1))
+    grep -q "$library" depends || wrong "the package does not depend on $library: $(cat depends)"
+  done
+else
+  echo "no dpkg-shlibdeps here (Debian: dpkg-dev): the package is not made"
+fi
+finish
