@@ -4,8 +4,8 @@
 #   tests/run.sh --quick   a verdict within four minutes on two cores, from a fresh clone: the release build, most of its
 #                          tests, and formatting. Left out, for their time: the double build (gradients, and other
 #                          implementations' results to 1e-9), the debug build (assertions, sanitizers), static analysis,
-#                          the installed program, and tests with the labels slow, fault, cluster and install: long runs,
-#                          more than four ranks, processes that are killed, hosts, fresh machines (to name them:
+#                          the installed program, fresh machines, and tests with the labels slow, fault and cluster: long
+#                          runs, more than four ranks, processes that are killed, hosts (to name them:
 #                          ctest --preset release -N -L slow).
 #   tests/run.sh --help    this
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
@@ -91,7 +91,7 @@ check_fresh_machines() {
 
 launch/setup.sh --tests || exit 1
 if [ $quick = 1 ]; then
-  run_preset release -DRF_LEVELS=OFF -- -LE '^(slow|fault|cluster|install)$'
+  run_preset release -DRF_LEVELS=OFF -- -LE '^(slow|fault|cluster)$'
   check_format
 else
   # For the virtual cluster's tests, which skip without: only root may run them.

@@ -14,10 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#ifdef RF_SANITIZE
 #include <sanitizer/asan_interface.h>
 #define RF_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define RF_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)

@@ -22,6 +22,8 @@
 
 const char *rf_gemm_library(void) { return "libxsmm"; }
 
+const char *rf_gemm_target(void) { return libxsmm_get_target_arch(); }
+
 enum {
   ROWS = 128,  /* that a call takes at most: few shapes, little code */
   SLIVER = 32, /* columns below which libxsmm sums in another order when rows are few */
@@ -179,6 +181,8 @@ static real *place_of_columns(int64_t k, int64_t n, int64_t first, real *packed,
 #else
 
 const char *rf_gemm_library(void) { return "OpenBLAS"; }
+
+const char *rf_gemm_target(void) { return openblas_get_corename(); }
 
 void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {

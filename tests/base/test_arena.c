@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef RF_SANITIZE
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -148,7 +148,7 @@ static void test_several_large_arenas_live_side_by_side(void **state) {
   for (int i = 0; i < 8; i++) rf_arena_destroy(arenas[i]);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef RF_SANITIZE
 
 static void test_overruns_and_stale_pointers_are_poisoned(void **state) {
   (void)state;
@@ -234,7 +234,7 @@ int main(void) {
     cmocka_unit_test(test_the_limit_is_kept_and_named),
     cmocka_unit_test(test_sizes_that_overflow_are_refused),
     cmocka_unit_test(test_several_large_arenas_live_side_by_side),
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef RF_SANITIZE
     cmocka_unit_test(test_overruns_and_stale_pointers_are_poisoned),
 #else
     cmocka_unit_test(test_a_limited_address_space_is_respected),

@@ -100,7 +100,7 @@ variant_clang() { # variant_clang VERSION: of its libraries
   for preset in release double debug; do
     build $preset -DCMAKE_C_COMPILER=clang || status=1
   done
-  [ $status = 0 ] && tests release -LE '^(cluster|fault|install)$'
+  [ $status = 0 ] && tests release -LE '^(cluster|fault)$'
 }
 variant_clang-new() { variant_clang 19; }
 

@@ -56,7 +56,7 @@ static void train(rf_mesh *mesh, rf_residual residual, int64_t limit, record *r)
     if (i == 0) growths = rf_model_scratch_growths(t.model);
   }
   assert_int_equal(rf_model_scratch_growths(t.model), growths);
-#ifndef __SANITIZE_ADDRESS__ /* red zones are not counted */
+#ifndef RF_SANITIZE /* red zones are not counted */
   const size_t scratch = rf_model_scratch_used(t.model);
   assert_in_range(scratch, step_bytes / 3, step_bytes + (size_t)r->keeping.bytes);
   if (limit > 0 && r->keeping.bytes > 0) assert_in_range(bytes_there(&t) + (int64_t)scratch, 1, limit);

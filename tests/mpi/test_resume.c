@@ -7,7 +7,7 @@
 #include "train/resume.h"
 
 /* Sanitizers make a step ten times as long. */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef RF_SANITIZE
 enum { DONE = 3, MORE = 3 };
 #else
 enum { DONE = 3, MORE = 10 };

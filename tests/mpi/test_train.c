@@ -6,7 +6,7 @@
 #include "train/step.h"
 
 /* Sanitizers make a step ten times as long, and find what they look for in the first ones. */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef RF_SANITIZE
 enum { STEPS = 4 };
 #else
 enum { STEPS = 20 };
