@@ -22,7 +22,7 @@ static inline real normal(real x, real *density) {
  * weights). The loop needs no vector routine of a libm, whose erf some have not, and is faster than glibc's erf and
  * exp. */
 static inline __attribute__((always_inline)) real normal(real x, real *density) {
-  const real most = 14, size = x < 0 ? -x : x, y = size > most ? most : size; /* beyond, exp is 0; NaN stays */
+  const real most = 14, size = rf_fabs(x), y = size > most ? most : size; /* beyond, exp is 0; NaN stays */
   rf_exp_bits high = {.value = y};
   high.integer &= ~0xfff; /* its square is exact, the rest's part is small: no rounding of the exponent counts */
   const real rest = R_(-0.5) * (y - high.value) * (y + high.value);
