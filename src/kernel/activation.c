@@ -1,5 +1,4 @@
 #include "kernel/activation.h"
-#include "kernel/simd.h"
 #include "kernel/vector_math.h"
 
 #define SQRT_HALF R_(0.70710678118654752440)
@@ -10,7 +9,7 @@ void rf_activate(rf_activation kind, int64_t n, const real *pre, real *h) {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) h[i] = pre[i] > 0 ? pre[i] : 0;
   } else {
-    RF_SIMD_OF_GCC()
+#pragma omp simd
     for (int64_t i = 0; i < n; i++) h[i] = R_(0.5) * pre[i] * (1 + rf_erf(pre[i] * SQRT_HALF));
   }
 }
@@ -20,7 +19,7 @@ void rf_activate_vjp(rf_activation kind, int64_t n, const real *restrict pre, re
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) dh[i] = pre[i] > 0 ? dh[i] : 0;
   } else {
-    RF_SIMD_OF_GCC()
+#pragma omp simd
     for (int64_t i = 0; i < n; i++) {
       const real x = pre[i];
       const real cdf = R_(0.5) * (1 + rf_erf(x * SQRT_HALF));

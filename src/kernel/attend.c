@@ -2,7 +2,6 @@
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
 #include "kernel/exponential.h"
-#include "kernel/simd.h"
 #include <string.h>
 
 void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {
@@ -51,7 +50,7 @@ static inline __attribute__((always_inline)) real mask_row(bool self_rule, bool 
   const int32_t limit = queries->limit[i], own = queries->position[i];
   const int32_t own_bucket = same_bucket ? queries->bucket[i] : 0;
   real largest = -RF_REAL_MAX;
-  RF_SIMD_OF_GCC(reduction(max : largest))
+#pragma omp simd reduction(max : largest)
   for (int64_t j = 0; j < n; j++) {
     real x = order[j] > limit ? RF_LOGIT_FORBIDDEN : s[j];
     if (self_rule) x = position[j] == own ? RF_LOGIT_SELF : x;
@@ -64,7 +63,7 @@ static inline __attribute__((always_inline)) real mask_row(bool self_rule, bool 
 
 static real largest_of(const real *restrict s, int64_t n) {
   real largest = -RF_REAL_MAX;
-  RF_SIMD_OF_GCC(reduction(max : largest))
+#pragma omp simd reduction(max : largest)
   for (int64_t j = 0; j < n; j++) largest = s[j] > largest ? s[j] : largest;
   return largest;
 }
