@@ -114,7 +114,7 @@ for page in "$prefix"/share/man/man1/reformer-*.1; do
   checks=$((checks + 1))
   said=$(man --warnings=w -l "$page" 2>&1 >shown)
   [ -z "$said" ] || wrong "$page: $said"
-  grep -q "OPTIONS" shown || wrong "$page: man shows no options"
+  grep -q "^OPTIONS" shown || wrong "$page: man shows no options"
 done
 commands=$("$PROGRAM" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ "$(wc -w <<<"$commands")" -ge 10 ] || wrong "only these commands: $commands"
