@@ -101,7 +101,7 @@ endif()
 # Releases of Debian have other sonames: a package is for the one that it was built on.
 file(STRINGS /etc/os-release rf_release REGEX "^VERSION_ID=")
 string(REGEX REPLACE "[^0-9.]" "" rf_release "${rf_release}")
-set(CPACK_PACKAGE_CONTACT "The reformer authors <reformer@localhost>")
+set(CPACK_PACKAGE_CONTACT "The reformer authors <reformer@users.noreply.github.com>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "trainer of language models on very long sequences")
 set(CPACK_PACKAGE_DESCRIPTION
   "reformer trains Reformers, language models with attention by locality-sensitive\n"
@@ -120,10 +120,14 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1+deb${rf_release})
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${installed}/${CMAKE_INSTALL_LIBDIR})
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON) # ldconfig runs, and finds glibc-hwcaps
+# One line for the library at all its levels, and ldconfig, which finds glibc-hwcaps.
+file(WRITE ${installed}/debian/shlibs
+  "libreformer ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} reformer (>= ${PROJECT_VERSION})\n")
+file(WRITE ${installed}/debian/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${installed}/debian/shlibs ${installed}/debian/triggers)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS openmpi-bin)
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, pkg-config, python3-matplotlib")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, pkgconf, python3-matplotlib")
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/launch/package_debian.cmake)
 set(CPACK_RF_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 include(CPack)
