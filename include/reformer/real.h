@@ -22,7 +22,6 @@ typedef double real;
 #define rf_sqrt sqrt
 #define rf_exp exp
 #define rf_log log
-#define rf_erf erf
 #define rf_fabs fabs
 #define rf_cblas(name) cblas_d##name
 #else
@@ -33,7 +32,6 @@ typedef float real;
 #define rf_sqrt sqrtf
 #define rf_exp expf
 #define rf_log logf
-#define rf_erf erff
 #define rf_fabs fabsf
 #define rf_cblas(name) cblas_s##name
 #endif

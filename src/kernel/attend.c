@@ -2,7 +2,7 @@
 #include "kernel/dropout.h"
 #include "kernel/gemm.h"
 #include "kernel/exponential.h"
-#include "kernel/simd.h"
+#include "kernel/largest.h"
 #include <string.h>
 
 void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {
@@ -43,44 +43,36 @@ static void subtract_duplicates(const rf_rule *rule, const rf_tokens *queries, i
   }
 }
 
-/* Applies the rules to a row of raw logits and returns the largest. */
-static inline __attribute__((always_inline)) real mask_row(bool self_rule, bool same_bucket, const rf_tokens *queries,
+static inline __attribute__((always_inline)) void mask_row(bool self_rule, bool same_bucket, const rf_tokens *queries,
                                                            int64_t i, const rf_tokens *keys, int64_t n,
                                                            real *restrict s) {
   const int32_t *restrict order = keys->order, *restrict position = keys->position, *restrict bucket = keys->bucket;
   const int32_t limit = queries->limit[i], own = queries->position[i];
   const int32_t own_bucket = same_bucket ? queries->bucket[i] : 0;
-  real largest = -RF_REAL_MAX;
-  RF_SIMD_OF_GCC(reduction(max : largest))
+#pragma omp simd
   for (int64_t j = 0; j < n; j++) {
     real x = order[j] > limit ? RF_LOGIT_FORBIDDEN : s[j];
     if (self_rule) x = position[j] == own ? RF_LOGIT_SELF : x;
     if (same_bucket) x = bucket[j] != own_bucket ? RF_LOGIT_FORBIDDEN : x;
     s[j] = x;
-    largest = x > largest ? x : largest;
   }
-  return largest;
 }
 
-static real largest_of(const real *restrict s, int64_t n) {
-  real largest = -RF_REAL_MAX;
-  RF_SIMD_OF_GCC(reduction(max : largest))
-  for (int64_t j = 0; j < n; j++) largest = s[j] > largest ? s[j] : largest;
-  return largest;
-}
-
-static real apply_rules(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys, int64_t n,
+/* Applies the rules to a row of raw logits. */
+static void apply_rules(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys, int64_t n,
                         real *s) {
-  real largest;
-  if (rule->same_bucket)
-    largest =
-        rule->self_rule ? mask_row(true, true, queries, i, keys, n, s) : mask_row(false, true, queries, i, keys, n, s);
-  else
-    largest = rule->self_rule ? mask_row(true, false, queries, i, keys, n, s)
-                              : mask_row(false, false, queries, i, keys, n, s);
-  if (rule->duplicates == RF_DUPLICATES_KEEP) return largest;
-  subtract_duplicates(rule, queries, i, keys, n, s);
-  return largest_of(s, n);
+  if (rule->same_bucket) {
+    if (rule->self_rule)
+      mask_row(true, true, queries, i, keys, n, s);
+    else
+      mask_row(false, true, queries, i, keys, n, s);
+  } else {
+    if (rule->self_rule)
+      mask_row(true, false, queries, i, keys, n, s);
+    else
+      mask_row(false, false, queries, i, keys, n, s);
+  }
+  if (rule->duplicates != RF_DUPLICATES_KEEP) subtract_duplicates(rule, queries, i, keys, n, s);
 }
 
 void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
@@ -89,7 +81,8 @@ void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens
   rf_gemm_nn(shape->queries, n, dh, q, dh, kt, shape->ldkt, false, logits, n);
   for (int64_t i = 0; i < shape->queries; i++) {
     real *restrict s = logits + i * n;
-    const real largest = apply_rules(rule, queries, i, keys, n, s);
+    apply_rules(rule, queries, i, keys, n, s);
+    const real largest = rf_largest(n, 1, s);
     const real sum = rf_exp_row(n, largest, s);
     if (rule->dropout > 0) {
       rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);

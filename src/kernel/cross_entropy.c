@@ -1,13 +1,10 @@
 #include "kernel/cross_entropy.h"
 #include "kernel/exponential.h"
-#include "kernel/simd.h"
+#include "kernel/largest.h"
 
 double rf_cross_entropy(int64_t n, int32_t label, real scale, real *restrict logits, bool *correct) {
-  real largest = logits[0];
-  RF_SIMD_OF_GCC(reduction(max : largest))
-  for (int64_t j = 0; j < n; j++) largest = logits[j] > largest ? logits[j] : largest;
-  int64_t first = 0;
-  while (first < n - 1 && logits[first] != largest) first++;
+  const real largest = rf_largest(n, 1, logits);
+  const int64_t first = rf_first_of(n, largest, logits);
   *correct = first == label;
   const double shifted = (double)logits[label] - (double)largest;
   const double sum = (double)rf_exp_row(n, largest, logits);

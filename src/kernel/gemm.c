@@ -16,7 +16,9 @@
  *   128 x   64 x   64, tn           113       114
  *   128 x 1024 x  256, packed        98       116    OpenBLAS: b transposed
  *   128 x  256 x 1024, packed        85       116
- *    64 x  256 x 2048, tn            89       113 */
+ *    64 x  256 x 2048, tn            89       113
+ *
+ * With AVX2 libxsmm is the faster one, too, once pieces fit its cache (docs/performance.md, "Without AVX-512"). */
 
 #ifdef RF_XSMM
 

@@ -1,6 +1,6 @@
 #include "lsh/hash.h"
 #include "kernel/gemm.h"
-#include "kernel/simd.h"
+#include "kernel/largest.h"
 
 rf_hash_shape rf_hash_shape_of(const rf_lsh_config *lsh, int64_t d_head) {
   rf_hash_shape shape = {.rounds = lsh->n_hashes, .d_head = d_head, .n_factors = lsh->n_factors, .buckets = 1};
@@ -23,17 +23,10 @@ void rf_rotations_draw(const rf_hash_shape *shape, const rf_draw *draw, real *ro
 }
 
 /* argmax over [x, -x], the first of equals, as argmax over the concatenation gives it. */
-static int64_t largest_of_both_signs(const real *restrict x, int64_t n) {
-  real high = x[0], low = x[0];
-  RF_SIMD_OF_GCC(reduction(max : high) reduction(min : low))
-  for (int64_t j = 0; j < n; j++) {
-    high = x[j] > high ? x[j] : high;
-    low = x[j] < low ? x[j] : low;
-  }
+static int64_t largest_of_both_signs(const real *x, int64_t n) {
+  const real high = rf_largest(n, 1, x), low = -rf_largest(n, -1, x);
   const bool positive = high >= -low;
-  const real wanted = positive ? high : low;
-  int64_t j = 0;
-  while (j < n - 1 && x[j] != wanted) j++;
+  const int64_t j = rf_first_of(n, positive ? high : low, x);
   return positive ? j : j + n;
 }
 

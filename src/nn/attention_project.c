@@ -18,6 +18,7 @@ rf_attention_tensors rf_attention_tensors_of(const rf_model_config *model, bool 
 /* Sizes that the functions below all need. */
 typedef struct dims {
   int64_t d, dh, all, tokens; /* all: H * d_head */
+  int64_t ld;                 /* of rows of d that the weights' gradients read */
   int64_t row0;               /* first row of the wave in x */
   rf_attention_tensors at;
   int64_t head_rows; /* offset of the wave's heads in a [H * d_head, d] weight */
@@ -28,6 +29,7 @@ typedef struct dims {
 static dims dims_of(const rf_wave *w) {
   const rf_model_config *model = &w->self->config->model;
   dims s = {.d = model->d_model, .dh = model->d_head, .tokens = w->call->tokens, .precision = model->precision};
+  s.ld = rf_row_stride(s.d);
   s.all = model->n_heads * model->d_head;
   s.row0 = w->first_sequence * s.tokens;
   s.at = rf_attention_tensors_of(model, w->shared_qk);
@@ -208,7 +210,7 @@ static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
 
 /* A super-block of rows: xn kept for the weight gradients, dx accumulated tile by tile. */
 typedef struct project_scratch {
-  real *xn;                    /* [rf_superblock(), d] */
+  real *xn;                    /* [rf_superblock(), ld] */
   real *dxn;                   /* [threads][RF_TILE, d] */
   real *norm_part;             /* [tiles of the super-block][2 d] gradients of scale and bias */
   rf_packed query, value, key; /* the weights packed */
@@ -219,11 +221,11 @@ static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params
   const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row), at = (s->row0 + block + row) * s->d;
   const int64_t wave_at = (block + row) * w->width;
   const real eps = (real)w->self->config->model.norm_eps;
-  real *xn = buffers->xn + row * s->d, *dxn = buffers->dxn + rf_thread() * RF_TILE * s->d;
+  real *xn = buffers->xn + row * s->ld, *dxn = buffers->dxn + rf_thread() * RF_TILE * s->d;
   real *part = buffers->norm_part + tile * 2 * s->d;
   rf_wave_progress(w);
   unscale_rows(w, block + row, n);
-  rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->d);
+  rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->ld);
   rf_gemm_packed(n, s->d, w->width, w->home.dq + wave_at, w->width, &buffers->query, false, dxn, s->d);
   rf_gemm_packed(n, s->d, w->width, w->home.dv + wave_at, w->width, &buffers->value, true, dxn, s->d);
   if (!w->shared_qk) rf_gemm_packed(n, s->d, w->width, w->home.dk + wave_at, w->width, &buffers->key, true, dxn, s->d);
@@ -239,7 +241,7 @@ static rf_status take_project_scratch(const rf_wave *w, const dims *s, const rea
   RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.value, d, &buffers->value));
   if (!w->shared_qk)
     RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.key, d, &buffers->key));
-  RF_TRY(rf_arena_take(arena, (size_t)(rf_superblock() * d), sizeof(real), &buffers->xn));
+  RF_TRY(rf_arena_take(arena, (size_t)(rf_superblock() * s->ld), sizeof(real), &buffers->xn));
   RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * d), sizeof(real), &buffers->dxn));
   return rf_arena_take(arena, (size_t)(rf_superblock() / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);
 }
@@ -261,7 +263,7 @@ rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *
         {w->home.dq, s.at.query, true}, {w->home.dv, s.at.value, true}, {w->home.dk, s.at.key, !w->shared_qk}};
     for (int i = 0; i < 3; i++)
       if (weights[i].used)
-        rf_weight_gradient(rows, w->width, s.d, weights[i].gradient + block * w->width, w->width, buffers.xn, s.d,
+        rf_weight_gradient(rows, w->width, s.d, weights[i].gradient + block * w->width, w->width, buffers.xn, s.ld,
                            dparams + weights[i].weight + s.head_rows, s.d);
     /* scale and bias: partial sums of the tiles, in tile order */
     rf_sum_tiles(tiles, s.d, buffers.norm_part, 2 * s.d, dparams + s.at.norm_scale);

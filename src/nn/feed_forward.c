@@ -50,6 +50,7 @@ typedef struct job {
   const real *params;
   tensors at;
   int64_t d, d_ff, rows;
+  int64_t ld, ld_ff; /* strides of rows that the weights' gradients read */
   real eps;
   double dropout;                   /* 0 outside training */
   rf_packed inner, outer;           /* the weights packed */
@@ -65,6 +66,8 @@ static job job_of(const rf_sublayer *self, const rf_call *call, const real *para
                .d = m->d_model,
                .d_ff = m->d_ff,
                .rows = call->sequences * call->tokens,
+               .ld = rf_row_stride(m->d_model),
+               .ld_ff = rf_row_stride(m->d_ff),
                .eps = (real)m->norm_eps,
                .dropout = call->training ? m->dropout : 0};
 }
@@ -81,13 +84,13 @@ static rf_status pack_weights(job *j, bool reverse) {
 }
 
 /* Dropout of rows [row, row + n) of the call, sequence by sequence. */
-static void drop(const job *j, rf_purpose purpose, int64_t row, int64_t n, int64_t width, real *x) {
+static void drop(const job *j, rf_purpose purpose, int64_t row, int64_t n, int64_t width, real *x, int64_t ld) {
   if (j->dropout <= 0) return;
   rf_draw draw = rf_call_draw(j->call, j->self, purpose);
   for (int64_t done = 0; done < n;) {
     const int64_t token = (row + done) % j->call->tokens, part = rf_min(n - done, j->call->tokens - token);
     draw.sequence = j->call->sequence[(row + done) / j->call->tokens];
-    rf_dropout(&draw, j->dropout, j->call->first_token + token, part, width, x + done * width, width);
+    rf_dropout(&draw, j->dropout, j->call->first_token + token, part, width, x + done * ld, ld);
     done += part;
   }
 }
@@ -100,22 +103,22 @@ static void add_bias(int64_t rows, int64_t width, const real *restrict bias, rea
 }
 
 static void norm(const job *j, const real *x, int64_t row, int64_t n, real *xn) {
-  rf_norm(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->params + j->at.norm_bias, j->eps, xn, j->d);
+  rf_norm(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->params + j->at.norm_bias, j->eps, xn, j->ld);
 }
 
-/* xn [n, d] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
+/* xn [n, ld] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
 static void inner(const job *j, const real *x, int64_t row, int64_t n, real *xn, real *pre) {
   norm(j, x, row, n, xn);
-  rf_gemm_packed(n, j->d_ff, j->d, xn, j->d, &j->inner, false, pre, j->d_ff);
+  rf_gemm_packed(n, j->d_ff, j->d, xn, j->ld, &j->inner, false, pre, j->d_ff);
   add_bias(n, j->d_ff, j->params + j->at.inner_bias, pre);
-  drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre);
+  drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre, j->d_ff);
 }
 
 /* y[rows] += sign dropout(h W2^T + b2). part: [n, d] scratch. */
-static void outer(const job *j, const real *h, int64_t row, int64_t n, real sign, real *part, real *y) {
-  rf_gemm_packed(n, j->d, j->d_ff, h, j->d_ff, &j->outer, false, part, j->d);
+static void outer(const job *j, const real *h, int64_t ldh, int64_t row, int64_t n, real sign, real *part, real *y) {
+  rf_gemm_packed(n, j->d, j->d_ff, h, ldh, &j->outer, false, part, j->d);
   add_bias(n, j->d, j->params + j->at.outer_bias, part);
-  drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, part);
+  drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, part, j->d);
   real *restrict out = y + row * j->d;
 #pragma omp simd
   for (int64_t i = 0; i < n * j->d; i++) out[i] += sign * part[i];
@@ -127,7 +130,7 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
   job j = job_of(self, call, params);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *normed, *hidden, *parts;
-  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &normed));
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.ld), sizeof(real), &normed));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d), sizeof(real), &parts));
   RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.d_ff), sizeof(real), &hidden));
   const rf_phase before = rf_phase_enter(call->phases, RF_PHASE_FEED_FORWARD);
@@ -137,9 +140,9 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
     const int64_t n = rf_min(RF_TILE, j.rows - row);
     real *pre = kept ? kept + row * j.d_ff : hidden + rf_thread() * RF_TILE * j.d_ff;
     real *h = kept && keeps_activated(self) ? pre : hidden + rf_thread() * RF_TILE * j.d_ff;
-    inner(&j, x, row, n, normed + rf_thread() * RF_TILE * j.d, pre);
+    inner(&j, x, row, n, normed + rf_thread() * RF_TILE * j.ld, pre);
     rf_activate(self->config->model.activation, n * j.d_ff, pre, h);
-    outer(&j, h, row, n, sign, parts + rf_thread() * RF_TILE * j.d, y);
+    outer(&j, h, j.d_ff, row, n, sign, parts + rf_thread() * RF_TILE * j.d, y);
   }
   rf_phase_leave(call->phases, before);
   rf_arena_release(call->scratch, mark);
@@ -148,8 +151,8 @@ static rf_status apply(const rf_sublayer *self, const rf_call *call, const real 
 
 /* A super-block of rows in the reverse pass: kept until the weight gradients have used it. */
 typedef struct super {
-  real *xn, *dy;    /* [rf_superblock(), d]; dy after its dropout */
-  real *h, *dpre;   /* [rf_superblock(), d_ff] */
+  real *xn, *dy;    /* [rf_superblock(), ld]; dy after its dropout */
+  real *h, *dpre;   /* [rf_superblock(), ld_ff] */
   real *pre, *part; /* [threads][RF_TILE, d_ff], [threads][RF_TILE, d] */
   real *norm_part;  /* [tiles][2 d] */
   const real *kept; /* [rows, d_ff] of the call, kept by the forward pass; NULL: computed again */
@@ -163,10 +166,10 @@ static rf_status take_super(const job *j, const void *saved, super *s) {
     real **pointer;
     int64_t count;
   } parts[] = {
-      {&s->xn, rf_superblock() * j->d},
-      {&s->dy, rf_superblock() * j->d},
-      {&s->h, rf_superblock() * j->d_ff},
-      {&s->dpre, rf_superblock() * j->d_ff},
+      {&s->xn, rf_superblock() * j->ld},
+      {&s->dy, rf_superblock() * j->ld},
+      {&s->h, rf_superblock() * j->ld_ff},
+      {&s->dpre, rf_superblock() * j->ld_ff},
       {&s->pre, threads * RF_TILE * j->d_ff},
       {&s->part, threads * RF_TILE * j->d},
       {&s->norm_part, rf_superblock() / RF_TILE * 2 * j->d},
@@ -176,29 +179,50 @@ static rf_status take_super(const job *j, const void *saved, super *s) {
   return RF_OK;
 }
 
+/* What the forward pass kept of a block, if it kept what the outer product takes; else the block's own. */
+static const real *hidden_of(const job *j, const super *s, int64_t block, int64_t *ld) {
+  const bool kept = s->kept && keeps_activated(j->self);
+  *ld = kept ? j->d_ff : j->ld_ff;
+  return kept ? s->kept + block * j->d_ff : s->h;
+}
+
+/* The activations of a tile, row by row. slope: [n, d_ff], may be pre. */
+static void activate_tile(const job *j, int64_t n, const real *pre, real *h, real *slope) {
+  for (int64_t i = 0; i < n; i++)
+    rf_activate_with_slope(j->self->config->model.activation, j->d_ff, pre + i * j->d_ff, h + i * j->ld_ff,
+                           slope + i * j->d_ff);
+}
+
+/* dpre[n, ld_ff] = what comes back through outer product and activation. */
+static void hidden_vjp(const job *j, const real *dy, const real *h, int64_t ldh, const real *slope, int64_t row,
+                       int64_t n, real *dpre) {
+  rf_gemm_packed(n, j->d_ff, j->d, dy, j->ld, &j->outer_back, false, dpre, j->ld_ff);
+  for (int64_t i = 0; i < n; i++)
+    rf_activate_vjp(j->self->config->model.activation, j->d_ff, h + i * ldh, slope + i * j->d_ff, dpre + i * j->ld_ff);
+  drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, dpre, j->ld_ff);
+}
+
 static void tile_vjp(const job *j, const super *s, const real *x, const real *dy, real *y, real *dx, int64_t block,
                      int64_t tile, int64_t n) {
-  const rf_activation activation = j->self->config->model.activation;
   const int64_t local = tile * RF_TILE, row = block + local;
-  real *xn = s->xn + local * j->d, *own_dy = s->dy + local * j->d, *part = s->part + rf_thread() * RF_TILE * j->d;
-  real *fresh = s->pre + rf_thread() * RF_TILE * j->d_ff, *activated = s->h + local * j->d_ff;
-  real *dpre = s->dpre + local * j->d_ff, *norm_part = s->norm_part + tile * 2 * j->d;
-  const real *pre = s->kept ? s->kept + row * j->d_ff : fresh;
-  const real *h = s->kept && keeps_activated(j->self) ? pre : activated;
+  real *xn = s->xn + local * j->ld, *own_dy = s->dy + local * j->ld, *part = s->part + rf_thread() * RF_TILE * j->d;
+  real *fresh = s->pre + rf_thread() * RF_TILE * j->d_ff, *norm_part = s->norm_part + tile * 2 * j->d;
+  real *dpre = s->dpre + local * j->ld_ff;
+  int64_t ldh;
+  const real *h = hidden_of(j, s, block, &ldh) + local * ldh;
 
   if (s->kept)
     norm(j, x, row, n, xn);
   else
     inner(j, x, row, n, xn, fresh);
-  if (h == activated) rf_activate(activation, n * j->d_ff, pre, activated);
-  if (y) outer(j, h, row, n, -1, part, y);
+  if (!s->kept || !keeps_activated(j->self))
+    activate_tile(j, n, s->kept ? s->kept + row * j->d_ff : fresh, s->h + local * j->ld_ff, fresh);
+  if (y) outer(j, h, ldh, row, n, -1, part, y);
 
-  memcpy(own_dy, dy + row * j->d, (size_t)(n * j->d) * sizeof(real));
-  drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, own_dy);
-  rf_gemm_packed(n, j->d_ff, j->d, own_dy, j->d, &j->outer_back, false, dpre, j->d_ff);
-  rf_activate_vjp(activation, n * j->d_ff, pre, dpre);
-  drop(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, dpre);
-  rf_gemm_packed(n, j->d, j->d_ff, dpre, j->d_ff, &j->inner_back, false, part, j->d);
+  for (int64_t i = 0; i < n; i++) memcpy(own_dy + i * j->ld, dy + (row + i) * j->d, (size_t)j->d * sizeof(real));
+  drop(j, RF_RNG_DROP_FF_OUT, row, n, j->d, own_dy, j->ld);
+  hidden_vjp(j, own_dy, h, ldh, fresh, row, n, dpre);
+  rf_gemm_packed(n, j->d, j->d_ff, dpre, j->ld_ff, &j->inner_back, false, part, j->d);
   memset(norm_part, 0, (size_t)(2 * j->d) * sizeof(real));
   rf_norm_vjp(n, j->d, x + row * j->d, j->d, j->params + j->at.norm_scale, j->eps, part, j->d, dx + row * j->d, j->d,
               norm_part, norm_part + j->d);
@@ -217,11 +241,12 @@ static rf_status apply_vjp(const rf_sublayer *self, const rf_call *call, const r
 #pragma omp parallel for schedule(static)
     for (int64_t tile = 0; tile < tiles; tile++)
       tile_vjp(&j, &s, x, dy, y, dx, block, tile, rf_min(RF_TILE, rows - tile * RF_TILE));
-    rf_weight_gradient(rows, j.d_ff, j.d, s.dpre, j.d_ff, s.xn, j.d, dparams + j.at.inner, j.d);
-    const real *h = s.kept && keeps_activated(self) ? s.kept + block * j.d_ff : s.h;
-    rf_weight_gradient(rows, j.d, j.d_ff, s.dy, j.d, h, j.d_ff, dparams + j.at.outer, j.d_ff);
-    rf_bias_gradient(rows, j.d_ff, s.dpre, j.d_ff, dparams + j.at.inner_bias);
-    rf_bias_gradient(rows, j.d, s.dy, j.d, dparams + j.at.outer_bias);
+    int64_t ldh;
+    const real *h = hidden_of(&j, &s, block, &ldh);
+    rf_weight_gradient(rows, j.d_ff, j.d, s.dpre, j.ld_ff, s.xn, j.ld, dparams + j.at.inner, j.d);
+    rf_weight_gradient(rows, j.d, j.d_ff, s.dy, j.ld, h, ldh, dparams + j.at.outer, j.d_ff);
+    rf_bias_gradient(rows, j.d_ff, s.dpre, j.ld_ff, dparams + j.at.inner_bias);
+    rf_bias_gradient(rows, j.d, s.dy, j.ld, dparams + j.at.outer_bias);
     rf_sum_tiles(tiles, j.d, s.norm_part, 2 * j.d, dparams + j.at.norm_scale);
     rf_sum_tiles(tiles, j.d, s.norm_part + j.d, 2 * j.d, dparams + j.at.norm_bias);
   }

@@ -18,6 +18,14 @@ static inline int64_t rf_superblock(void) {
   return rf_max(least, rf_ceil_div(tiles, RF_ROWS_OF_SUM) * RF_ROWS_OF_SUM);
 }
 
+/* The stride of rows of n reals that gradients of weights read many of: off powers of two, whose rows would push each
+ * other out of the caches. */
+static inline int64_t rf_row_stride(int64_t n) {
+  enum { LINE = 16 };
+  const int64_t lines = rf_ceil_div(n, LINE);
+  return (lines % 2 == 0 ? lines + 1 : lines) * LINE;
+}
+
 /* A weight w[out, in] (row stride ldw) packed for rf_gemm_packed, in the precision its products shall have: _forward
  * for x[.., in] (factor w)^T, _backward for dy[.., out] w. Taken from the arena; by all threads. */
 rf_status rf_weight_pack_forward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, real factor,

@@ -27,9 +27,9 @@ static const shape shapes[] = {
     {"projection", PACKED, 128, 256, 256, 256, 256},
     {"feed-forward, inner", PACKED, 128, 1024, 256, 256, 256},
     {"feed-forward, outer", PACKED, 128, 256, 1024, 1024, 1024},
-    {"gradient of a projection", TN, 64, 256, 1024, 256, 256},
-    {"gradient of the inner weight", TN, 64, 256, 1024, 1024, 256},
-    {"gradient of the outer weight", TN, 64, 256, 1024, 256, 1024},
+    {"gradient of a projection", TN, 64, 256, 1024, 256, 272},
+    {"gradient of the inner weight", TN, 64, 256, 1024, 1040, 272},
+    {"gradient of the outer weight", TN, 64, 256, 1024, 272, 1040},
 };
 
 typedef struct matrices {

@@ -38,7 +38,10 @@ start() { # start RUN: three ranks, in the background until they train; their la
   launcher=$!
   wait_for 'step [3-9]/' "$1.out"
 }
-ranks() { pgrep -P "$launcher" -f "train tiny.yaml"; }
+# Children of the launcher, or, of MPICH's, of its proxy.
+ranks() { pgrep -P "$launcher,$(pgrep -d , -P "$launcher")" -f "train tiny.yaml"; }
+killed=137
+[ "${#mpirun_flags[@]}" != 0 ] || killed=9 # MPICH's launcher names the signal
 a_rank() { ranks | sed -n "$1p"; }
 ended() { # ended RUN STATUS
   wait $launcher
@@ -61,7 +64,7 @@ grep -q "^stopped by SIGUSR1" all.out || { fail "nobody says that the launcher w
 start killed
 wait_for 'checkpoint killed' killed.out
 kill -KILL "$(a_rank 2)"
-ended killed 137
+ended killed $killed
 many 3 0 "step $n/$n" -- train tiny.yaml --run killed $steps
 same_run "a run of which one rank was killed" long killed
 finish
