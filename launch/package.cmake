@@ -43,10 +43,17 @@ install(FILES ${installed}/${rf_pkgconfig}/reformer.pc DESTINATION ${rf_pkgconfi
 # --- The program's own help, as pages and as bash's completion -----------------------------------
 
 # rf_write_help(FOLDER NAME ARGUMENTS...): what `reformer help ARGUMENTS` prints, installed as FOLDER/NAME.
+# It runs on the library of this machine's level, which must be whole by then.
 set(rf_help_files "")
+set(rf_writers reformer_installed)
+foreach(level IN ITEMS x86-64-v2 x86-64-v3 x86-64-v4)
+  if(TARGET reformer_${level})
+    list(APPEND rf_writers reformer_${level})
+  endif()
+endforeach()
 function(rf_write_help folder name)
   set(file ${installed}/${folder}/${name})
-  add_custom_command(OUTPUT ${file} DEPENDS reformer_installed
+  add_custom_command(OUTPUT ${file} DEPENDS ${rf_writers}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${installed}/${folder}
     COMMAND reformer_installed help ${ARGN} > ${file} VERBATIM)
   install(FILES ${file} DESTINATION ${folder})
