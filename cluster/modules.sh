@@ -11,3 +11,5 @@ export LD_LIBRARY_PATH=$HOME/reformer-libs/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PA
 
 # What this cluster wants said once, launch/run.sh leaves as it is. For example the network that ranks talk over:
 #   export OMPI_MCA_btl_tcp_if_include=10.1.0.0/16 OMPI_MCA_oob_tcp_if_include=10.1.0.0/16
+# and for the mpirun of Open MPI 5:
+#   export PRTE_MCA_prte_if_include=10.1.0.0/16

@@ -114,27 +114,48 @@ fi
 [ "$launcher" = mpirun ] || [ $in_slurm = 1 ] || die 2 "--launcher srun: there is no Slurm allocation here; start one with salloc or sbatch"
 command -v "$launcher" >/dev/null || die 2 "$launcher is not on PATH; load the module of the MPI library that $program was built with"
 
-open_mpi=0
+open_mpi=0 # its version, of which 5 has another launcher (PRRTE), with variables of other names; 0: not Open MPI's
 if [ "$launcher" = mpirun ]; then
-  ! mpirun --version 2>/dev/null | grep -Eq 'Open MPI|OpenRTE|PRRTE' || open_mpi=1
-  [ $open_mpi = 0 ] || [ "$(id -u)" != 0 ] || [ -n "${OMPI_ALLOW_RUN_AS_ROOT-}" ] || die 2 \
+  said=$(mpirun --version 2>/dev/null)
+  if [[ $said =~ \((Open MPI|OpenRTE)\)\ ([0-9]+) ]]; then
+    open_mpi=${BASH_REMATCH[2]}
+  elif [[ $said =~ PRRTE ]]; then
+    open_mpi=5
+  fi
+  [ "$open_mpi" = 0 ] || [ "$(id -u)" != 0 ] || [ -n "${OMPI_ALLOW_RUN_AS_ROOT-}" ] || die 2 \
     "mpirun does not run as root, where a mistake costs more; run as a user, or: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
 fi
 
+# tell_mpirun OLD NEW VALUE: sets the variable that mpirun listens to, NEW from Open MPI 5 on. What the environment says,
+# under either name, stays.
+tell_mpirun() {
+  local name=$1 other=$2
+  [ "$open_mpi" -lt 5 ] || name=$2 other=$1
+  [ -n "${!name+said}" ] || export "$name=${!other-$3}"
+}
+
 # How mpirun reaches a host, and so how a host is asked whether it is there. ssh must never ask for a password.
 ssh_options='-o BatchMode=yes -o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=2'
-agent=${OMPI_MCA_plm_rsh_agent:-ssh}
-[ "$agent" != ssh ] || { export OMPI_MCA_plm_rsh_args="${OMPI_MCA_plm_rsh_args-$ssh_options}" && agent="ssh $OMPI_MCA_plm_rsh_args"; }
+for name in OMPI_MCA_plm_rsh_agent PRTE_MCA_plm_ssh_agent; do
+  [ -z "${!name-}" ] || tell_mpirun OMPI_MCA_plm_rsh_agent PRTE_MCA_plm_ssh_agent "${!name}"
+done
+name=OMPI_MCA_plm_rsh && [ "$open_mpi" -lt 5 ] || name=PRTE_MCA_plm_ssh
+agent=${name}_agent && agent=${!agent:-ssh}
+if [ "$agent" = ssh ]; then
+  tell_mpirun OMPI_MCA_plm_rsh_args PRTE_MCA_plm_ssh_args "$ssh_options"
+  name+=_args && agent="ssh ${!name}"
+fi
 
-# What the environment says stays. A host whose link goes silent is noticed in 4 + 2 x 1 s, not in minutes;
-# ranks that wait let others run, as Open MPI does not always see that they share cores; over TCP both directions of a
-# link carry rows at once: the flags are Open MPI's own without "put", whose large messages go one way after the other.
-export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time-4}
-export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl-1}
-export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes-2}
+# A host whose link goes silent is noticed in 4 + 2 x 1 s, not in minutes; ranks that wait let others run, as Open MPI
+# does not always see that they share cores; over TCP both directions of a link carry rows at once: the flags are Open
+# MPI's own without "put", whose large messages go one way after the other.
+tell_mpirun OMPI_MCA_oob_tcp_keepalive_time PRTE_MCA_oob_tcp_keepalive_time 4
+tell_mpirun OMPI_MCA_oob_tcp_keepalive_intvl PRTE_MCA_oob_tcp_keepalive_intvl 1
+tell_mpirun OMPI_MCA_oob_tcp_keepalive_probes PRTE_MCA_oob_tcp_keepalive_probes 2
 export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle-1}
 export OMPI_MCA_btl_tcp_flags=${OMPI_MCA_btl_tcp_flags-313}
 [ "${OMPI_MCA_hwloc_base_binding_policy-}" != none ] || bind=none
+[ "${PRTE_MCA_hwloc_default_binding_policy-}" != none ] || bind=none
 
 if [ $in_slurm = 1 ]; then
   # In a step (srun --pty bash) that holds the processors which the run is to have.
@@ -189,7 +210,7 @@ build_command() {
     # Slurm binds only where its administrator set it up to.
     ! scontrol show config | grep -Eq '^TaskPlugin.*(affinity|cgroup)' || command+=("--cpu-bind=$bind")
     [ "$shared_cores" = 0 ] || command+=(--overcommit)
-  elif [ $open_mpi = 1 ]; then
+  elif [ "$open_mpi" != 0 ]; then
     joined=$(IFS=, && echo "${list[*]}")
     command=(mpirun --host "$joined" -n "$total")
     if [ "$bind" = cores ]; then
@@ -250,6 +271,26 @@ outlive_readers() {
   fi
 }
 
+# Open MPI 5 ends with status 0 where a host has gone silent, but it says on standard error that it has.
+mpirun_errors=2
+hear_of_losses() {
+  [ "$open_mpi" -ge 5 ] && [ ${#hosts[@]} -gt 1 ] || return
+  exec {mpirun_errors}> >(
+    trap '' INT TERM HUP QUIT USR1
+    tee >(grep -a --line-buffered 'lost communication with a remote daemon' |
+      while read -r _; do : >"$scratch/lost"; done) >&2
+  )
+}
+has_lost_host() { # asked when mpirun has ended: its words may be on their way
+  local i
+  [ "$mpirun_errors" != 2 ] || return
+  for i in 1 2 3 4 5; do
+    [ ! -e "$scratch/lost" ] || return 0
+    sleep 0.2
+  done
+  return 1
+}
+
 end_job() { kill "-$1" -- "-$job" 2>/dev/null || kill "-$1" "$job" 2>/dev/null; }
 
 # The program has come as far as its run's folder: something there has changed. Not log.txt alone, which may be at its
@@ -268,7 +309,8 @@ run_job() {
   started=$now begun=0 silent_start=0 folder_before=$(folder_state)
   [ "$stop_signals" = 0 ] || { status=75 && return; }
   # in a session of its own: Ctrl-C comes here, and goes on as SIGUSR1
-  ${guard[@]+"${guard[@]}"} setsid "${command[@]}" </dev/null &
+  rm -f "$scratch/lost"
+  ${guard[@]+"${guard[@]}"} setsid "${command[@]}" </dev/null 2>&"$mpirun_errors" &
   job=$!
   [ "$stop_signals" = 0 ] || kill -USR1 "$job" 2>/dev/null
   while kill -0 "$job" 2>/dev/null; do
@@ -290,6 +332,7 @@ run_job() {
   wait "$job"
   status=$?
   job=''
+  ! has_lost_host || status=205
   [ $begun = 1 ] || ! has_begun || begun=1
 }
 
@@ -340,7 +383,10 @@ if [ -n "$config" ]; then
   [ $dry_run = 1 ] || keep_config
   write_arguments
 fi
-[ $dry_run = 1 ] || outlive_readers
+if [ $dry_run = 0 ]; then
+  outlive_readers
+  hear_of_losses
+fi
 # Without run.sh nobody looks after the run: should it be killed, the run saves and stops.
 guard=()
 ! setpriv --pdeathsig USR1 true 2>/dev/null || guard=(setpriv --pdeathsig USR1)

@@ -25,7 +25,7 @@ export -f compiles
 
 # package | how to tell that it is there
 tools='
-gcc                    | compiles || command -v cc || command -v gcc || command -v clang
+gcc                    | compiles || { [ -z "${CC-}" ] && { command -v cc || command -v gcc || command -v clang; }; }
 libc6-dev              | compiles
 make                   | command -v make || command -v ninja
 cmake                  | command -v cmake
@@ -67,7 +67,7 @@ for option; do
     ;;
   esac
 done
-if [ -n "${CC-}" ] && ! compiles >/dev/null 2>&1; then
+if [ -n "${CC-}" ] && [[ ! $CC =~ ^g?cc( |$) ]] && ! compiles >/dev/null 2>&1; then # gcc will be installed
   echo "setup: CC=$CC compiles nothing; name another compiler, or none" >&2
   exit 1
 fi

@@ -30,11 +30,16 @@ const rf_exit_status rf_exit_statuses[] = {
     {RF_STOPPED, "stopped by a signal or a time limit, after saving: run again to go on"},
     {0, NULL}};
 
+enum { OPTION_COLUMNS = 24 };
+
 static void write_option(FILE *stream, const rf_option *option, const char *indent) {
   char name[64];
   (void)snprintf(name, sizeof name, "--%s%s%s", option->name, option->argument ? " " : "",
                  option->argument ? option->argument : "");
-  (void)fprintf(stream, "  %s%-24s %s\n", indent, name, option->help);
+  if (strlen(name) > OPTION_COLUMNS)
+    (void)fprintf(stream, "  %s%s\n  %*s %s\n", indent, name, OPTION_COLUMNS + (int)strlen(indent), "", option->help);
+  else
+    (void)fprintf(stream, "  %s%-*s %s\n", indent, OPTION_COLUMNS, name, option->help);
 }
 
 void rf_help_program(FILE *stream, const rf_command *const *commands) {

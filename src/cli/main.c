@@ -1,4 +1,7 @@
+/* Compiled for every processor, as all that runs before the answer (src/CMakeLists.txt). */
+#include "base/processor.h"
 #include "cli/program.h"
+#include "reformer/error.h"
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +21,7 @@ static void restore_hangup(void) {
 }
 
 int main(int argc, char **argv) {
+  if (!rf_processor_suffices()) return RF_BAD_CONFIG;
   restore_hangup();
   return rf_program_main(argc, argv);
 }

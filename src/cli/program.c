@@ -10,6 +10,7 @@
 #include "kernel/stack.h"
 #include "reformer/real.h"
 #include "reformer/threads.h"
+#include "train/machine.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,11 @@ static rf_status run_command(call *c, const rf_command *command) {
   return command->run(&arguments);
 }
 
+static void print_version(void) {
+  printf("reformer %s (%s)\n", RF_VERSION, RF_REAL_NAME);
+  rf_machine_print();
+}
+
 static rf_status run(call *c) {
   const bool speaks = c->launch.rank == 0;
   if (c->argc < 2) {
@@ -78,7 +84,7 @@ static rf_status run(call *c) {
     return RF_OK;
   }
   if (strcmp(word, "--version") == 0) {
-    if (speaks) (void)printf("reformer %s (%s)\n", RF_VERSION, RF_REAL_NAME);
+    if (speaks) print_version();
     return RF_OK;
   }
   const rf_command *command = rf_command_find(word);

@@ -58,5 +58,6 @@ static rf_status compare_command_lines(rf_mesh *mesh, int argc, char **argv) {
 rf_status rf_ranks_compare(rf_mesh *mesh, int argc, char **argv) {
   if (rf_mesh_size(mesh) == 1) return RF_OK;
   RF_TRY(rf_agree(mesh, compare_programs(mesh)));
-  return rf_agree(mesh, compare_command_lines(mesh, argc, argv));
+  RF_TRY(rf_agree(mesh, compare_command_lines(mesh, argc, argv)));
+  return rf_agree(mesh, rf_machine_compare(mesh));
 }

@@ -5,7 +5,7 @@
 #include "comm/mesh.h"
 
 /* Called by all ranks, first of all: RF_BAD_CONFIG on a rank that runs another program (file, version or precision)
- * than rank 0, or has another command line. */
+ * than rank 0, or has another command line. What else may differ, and moves last bits, is warned about. */
 rf_status rf_ranks_compare(rf_mesh *mesh, int argc, char **argv);
 
 #endif

@@ -24,7 +24,6 @@ typedef struct job {
   rf_run_folder folder; /* rank 0's; the others know path and holds_run */
   rf_train_start start;
   char machine[RF_MAX_MACHINE];
-  int other_machine; /* the lowest rank with another */
 } job;
 
 /* All ranks write their parts of checkpoints there. */
@@ -76,11 +75,6 @@ static void say_line(const char *line) { rf_log_info("%s", line); }
 static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->machine);
-  if (j->other_machine < rf_mesh_size(j->mesh))
-    rf_log_warn(
-        "some ranks have another processor or OpenBLAS than rank 0 on host %s (rank %d on host %s is the first): "
-        "the last bits depend on which ranks do",
-        rf_host_name(j->mesh, 0), j->other_machine, rf_host_name(j->mesh, j->other_machine));
   return rf_host_describe(j->mesh, rf_threads(), say_line);
 }
 
@@ -133,7 +127,7 @@ static rf_status run_from_start(job *j) {
 }
 
 static rf_status run_on_mesh(job *j, rf_train_request *request) {
-  RF_TRY(rf_machine_describe(j->mesh, j->machine, &j->other_machine));
+  RF_TRY(rf_machine_describe(j->mesh, j->machine));
   RF_TRY(open_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;

@@ -16,11 +16,15 @@
  *   128 x   64 x   64, tn           113       114
  *   128 x 1024 x  256, packed        98       116    OpenBLAS: b transposed
  *   128 x  256 x 1024, packed        85       116
- *    64 x  256 x 2048, tn            89       113 */
+ *    64 x  256 x 2048, tn            89       113
+ *
+ * With AVX2 libxsmm is the faster one, too, once pieces fit its cache (docs/performance.md, "Without AVX-512"). */
 
 #ifdef RF_XSMM
 
 const char *rf_gemm_library(void) { return "libxsmm"; }
+
+const char *rf_gemm_target(void) { return libxsmm_get_target_arch(); }
 
 enum {
   ROWS = 128,  /* that a call takes at most: few shapes, little code */
@@ -179,6 +183,8 @@ static real *place_of_columns(int64_t k, int64_t n, int64_t first, real *packed,
 #else
 
 const char *rf_gemm_library(void) { return "OpenBLAS"; }
+
+const char *rf_gemm_target(void) { return openblas_get_corename(); }
 
 void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {

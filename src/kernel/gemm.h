@@ -56,4 +56,7 @@ void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
 /* The library behind the products: "libxsmm" or "OpenBLAS". */
 const char *rf_gemm_library(void);
 
+/* Of which processors it chose the code, in its own words: "cpx", "SkylakeX". */
+const char *rf_gemm_target(void);
+
 #endif

@@ -95,8 +95,7 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
 static rf_status save(rf_session *session, const char *folder, const char *text, const rf_state *state) {
   rf_trainer *t = &session->trainer;
   char machine[RF_MAX_MACHINE];
-  int other;
-  RF_TRY(rf_agree(t->mesh, rf_machine_describe(t->mesh, machine, &other)));
+  RF_TRY(rf_agree(t->mesh, rf_machine_describe(t->mesh, machine)));
   const double eval_loss = session->eval_step == session->step ? session->eval_loss : NAN;
   const rf_checkpoint_header header = rf_trainer_header(t, text, machine, session->step, eval_loss);
   return rf_checkpoint_save(folder, t->mesh, &header, rf_store_layout(rf_model_store(t->model)), state);

@@ -1,14 +1,19 @@
 #include "train/machine.h"
 #include "base/hash.h"
+#include "base/log.h"
+#include "base/processor.h"
 #include "comm/collective.h"
+#include "comm/host.h"
+#include "kernel/gemm.h"
+#include "reformer/agree.h"
 #include "reformer/real.h"
 #include <cblas.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
-enum { MAX_PROCESSOR = 96 };
+extern const char rf_sources[]; /* a hash of them, made by the build */
 
 /* 0: the system does not show it. It is read once: all ranks of a host begin with it. */
 static uint64_t program_hash(void) {
@@ -20,46 +25,79 @@ static uint64_t program_hash(void) {
   return hash;
 }
 
-/* "model name : ..." of the first processor; elsewhere the kind of machine. */
-static void find_processor(char processor[MAX_PROCESSOR]) {
-  char line[256];
-  struct utsname system;
-  processor[0] = '\0';
-  FILE *file = fopen("/proc/cpuinfo", "r");
-  while (file && processor[0] == '\0' && fgets(line, sizeof line, file)) {
-    const char *value = strchr(line, ':');
-    if (strncmp(line, "model name", 10) != 0 || !value) continue;
-    value += 1 + strspn(value + 1, " \t");
-    (void)snprintf(processor, MAX_PROCESSOR, "%.*s", (int)strcspn(value, "\n"), value);
-  }
-  if (file) (void)fclose(file);
-  if (processor[0] == '\0' && uname(&system) == 0)
-    (void)snprintf(processor, MAX_PROCESSOR, "%.*s", MAX_PROCESSOR - 1, system.machine);
-}
-
 const char *rf_program_describe(char *program) {
-  (void)snprintf(program, RF_MAX_PROGRAM, "program %016" PRIx64 " (%s)", program_hash(), RF_REAL_NAME);
+  char text[128] = "";
+  (void)snprintf(text, sizeof text, "%016" PRIx64 " %s %s", program_hash(), rf_sources, __VERSION__);
+  (void)snprintf(program, RF_MAX_PROGRAM, "program %016" PRIx64 " (%s)", rf_hash(text, sizeof text), RF_REAL_NAME);
   return program;
 }
 
 /* OpenBLAS says "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...", and which processor's kernels it chose. */
-static void describe(char *machine) {
-  char processor[MAX_PROCESSOR], program[RF_MAX_PROGRAM];
-  const char *library = openblas_get_config(), *version = strchr(library, ' ');
+static int length_of_version(const char *library) {
+  const char *version = strchr(library, ' ');
   const int length = version ? (int)(strcspn(version + 1, " ") + (size_t)(version + 1 - library)) : 0;
-  find_processor(processor);
-  (void)snprintf(machine, RF_MAX_MACHINE, "%s, %s, %.*s %s", rf_program_describe(program), processor,
-                 length < 64 ? length : 64, library, openblas_get_corename());
+  return length < 48 ? length : 48;
 }
 
-rf_status rf_machine_describe(rf_mesh *mesh, char *machine, int *other) {
-  const int size = rf_mesh_size(mesh);
+const char *rf_processor_describe(char *processor) {
+  char name[RF_MAX_PROCESSOR], level[RF_MAX_LEVEL], more[RF_MAX_FEATURES];
+  const char *library = openblas_get_config();
+  const bool beyond = rf_built_for(rf_features, level, more) > 0;
+  const bool other = strcmp(rf_gemm_library(), "OpenBLAS") != 0;
+  (void)snprintf(processor, RF_MAX_MACHINE, "%s%s, %s, %.*s %s%s%s%s%s", level, beyond ? " and more" : "",
+                 rf_processor_name(name), length_of_version(library), library, openblas_get_corename(),
+                 other ? ", " : "", other ? rf_gemm_library() : "", other ? " " : "", other ? rf_gemm_target() : "");
+  return processor;
+}
+
+rf_status rf_machine_describe(rf_mesh *mesh, char *machine) {
+  char program[RF_MAX_PROGRAM], processor[RF_MAX_MACHINE];
   memset(machine, 0, RF_MAX_MACHINE);
-  describe(machine);
-  const uint64_t own = rf_hash(machine, RF_MAX_MACHINE);
-  RF_TRY(rf_share(mesh, machine, RF_MAX_MACHINE));
-  double ranks_from = own != rf_hash(machine, RF_MAX_MACHINE) ? size - rf_mesh_rank(mesh) : 0; /* most: the lowest */
-  RF_TRY(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &ranks_from));
-  *other = size - (int)ranks_from;
-  return RF_OK;
+  (void)snprintf(machine, RF_MAX_MACHINE, "%s, %.*s", rf_program_describe(program), RF_MAX_MACHINE - RF_MAX_PROGRAM - 2,
+                 rf_processor_describe(processor));
+  return rf_share(mesh, machine, RF_MAX_MACHINE);
+}
+
+/* --- between ranks ---------------------------------------------------------------------------------- */
+
+static bool is_new(const char (*all)[RF_MAX_MACHINE], int rank) {
+  for (int r = 0; r < rank; r++)
+    if (strcmp(all[r], all[rank]) == 0) return false;
+  return true;
+}
+
+/* all: [ranks]. One line for each kind that is not rank 0's, of a few. */
+static void warn_of_kinds(const rf_mesh *mesh, const char (*all)[RF_MAX_MACHINE]) {
+  const int most = 4;
+  for (int rank = 1, kinds = 0; rank < rf_mesh_size(mesh) && kinds < most; rank++) {
+    if (!is_new(all, rank)) continue;
+    kinds++;
+    rf_log_warn("ranks are not alike, so last bits depend on which does what: rank %d on host %s has %s; rank 0 on "
+                "host %s has %s",
+                rank, rf_host_name(mesh, rank), all[rank], rf_host_name(mesh, 0), all[0]);
+  }
+}
+
+rf_status rf_machine_compare(rf_mesh *mesh) {
+  char own[RF_MAX_MACHINE] = "";
+  const int size = rf_mesh_size(mesh);
+  const bool first = rf_mesh_rank(mesh) == 0;
+  char(*all)[RF_MAX_MACHINE] = first ? calloc((size_t)size, sizeof *all) : NULL;
+  rf_status status = rf_agree(mesh, !first || all ? RF_OK : rf_fail(RF_FAILED, "out of memory: %d ranks", size));
+  if (status == RF_OK) status = rf_collect_bytes(mesh, RF_TRAFFIC_OTHER, rf_processor_describe(own), sizeof own, all);
+  if (status == RF_OK && first) warn_of_kinds(mesh, (const char(*)[RF_MAX_MACHINE])all);
+  free(all);
+  return status;
+}
+
+/* --- for people ------------------------------------------------------------------------------------- */
+
+void rf_machine_print(void) {
+  char name[RF_MAX_PROCESSOR], level[RF_MAX_LEVEL], more[RF_MAX_FEATURES];
+  const char *library = openblas_get_config();
+  const bool beyond = rf_built_for(rf_features, level, more) > 0;
+  printf("compiled for %s%s%s\n", level, beyond ? " and " : "", more);
+  printf("processor: %s\n", rf_processor_name(name));
+  printf("%.*s: code for %s\n", length_of_version(library), library, openblas_get_corename());
+  if (strcmp(rf_gemm_library(), "OpenBLAS") != 0) printf("%s: code for %s\n", rf_gemm_library(), rf_gemm_target());
 }

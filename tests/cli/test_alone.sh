@@ -54,7 +54,7 @@ if command -v mpirun >/dev/null; then
   many 2 2 "found 2 ranks; allowed: 1" -- verify $last
   many 2 2 "unknown option --nonsense" -- inspect --nonsense
   checks=$((checks + 1))
-  [ "$(mpirun --oversubscribe -n 2 "$PROGRAM" --version 2>&1 | wc -l)" = 1 ] || fail "two copies tell their version"
+  [ "$(mpirun --oversubscribe -n 2 "$PROGRAM" --version 2>&1 | grep -c '^reformer')" = 1 ] || fail "two copies tell their version"
 fi
 
 # --- no ssh, no home, no user name, no place for temporary files ---
@@ -108,7 +108,7 @@ cp "$(command -v bash)" slurmstepd
 for rank in 0 1; do
   checks=$((checks + 1))
   found=$(SLURM_PROCID=$rank ./slurmstepd -c '"$0" --version; exit $?' "$PROGRAM" 2>&1)
-  [ "$? $(grep -c . <<<"$found")" = "0 $((1 - rank))" ] || fail "copy $rank of srun --mpi=none tells: $found"
+  [ "$? $(grep -c '^reformer' <<<"$found")" = "0 $((1 - rank))" ] || fail "copy $rank of srun --mpi=none tells: $found"
 done
 # without job control it may be a script that srun started four times: four runs instead of one
 checks=$((checks + 1))

@@ -7,7 +7,7 @@ cd "$work" || exit 1
 . "$source_dir/tests/cli/check.sh"
 mkdir bin
 export PATH=$work/bin:$PATH
-unset OMP_NUM_THREADS OMP_WAIT_POLICY OMPI_MCA_plm_rsh_agent SLURM_JOB_ID
+unset OMP_NUM_THREADS OMP_WAIT_POLICY OMPI_MCA_plm_rsh_agent PRTE_MCA_plm_ssh_agent SLURM_JOB_ID
 export OMPI_ALLOW_RUN_AS_ROOT=1
 
 fake() { # fake NAME LINE...: a command of these lines

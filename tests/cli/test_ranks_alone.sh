@@ -70,12 +70,16 @@ aside differ 2 "$told" "in word 2: found nothing" -- "$train" "train"
 { cat "$PROGRAM"; echo; } >another && chmod +x another
 aside launch 2 "$told" "another program than rank 0 on host $host" -- -n 1 --wdir here "$PROGRAM" $train : -n 1 --wdir here "$work/another" $train
 aside launch 2 "$told" "the launcher started 5 ranks" -- -n 1 --wdir here "$PROGRAM" $train : -n 1 --wdir here env OMPI_COMM_WORLD_SIZE=5 "$PROGRAM" $train
-# as another processor would have: where this OpenBLAS can choose
-blas="env OPENBLAS_CORETYPE=Prescott"
-if (cd here && $blas "$PROGRAM" train tiny.yaml --run "$work/blas" 2>&1) | grep -q "^program .* Prescott$"; then
-  aside launch 0 "warning: some ranks have another processor or OpenBLAS than rank 0 on host $host (rank 1 on host $host is the first)" \
-    -- -n 1 --wdir here "$PROGRAM" train tiny.yaml --run "$work/mixed" : -n 1 --wdir here $blas "$PROGRAM" train tiny.yaml --run "$work/mixed"
-fi
+# as another processor would have: where these libraries can choose
+chooses() { # chooses SETTING TEXT: a run with the environment's SETTING says TEXT of itself
+  (cd here && env "$1" "$PROGRAM" train tiny.yaml --run "$work/${1%%=*}" 2>&1) | grep -q "^program .*$2"
+}
+mixed() { # mixed SETTING TEXT: a second rank with SETTING is warned of, and both are named
+  aside launch 0 "warning: ranks are not alike, so last bits depend on which does what: rank 1 on host $host has " "$2" "; rank 0 on host $host has " \
+    -- -n 1 --wdir here "$PROGRAM" train tiny.yaml --run "$work/mixed-${1%%=*}" : -n 1 --wdir here env "$1" "$PROGRAM" train tiny.yaml --run "$work/mixed-${1%%=*}"
+}
+if chooses OPENBLAS_CORETYPE=Prescott "OpenBLAS [0-9.]* Prescott"; then mixed OPENBLAS_CORETYPE=Prescott "Prescott"; fi
+if chooses LIBXSMM_TARGET=wsm "libxsmm wsm$"; then mixed LIBXSMM_TARGET=wsm "libxsmm wsm"; fi
 asides_end
 
 # --- the same data ---

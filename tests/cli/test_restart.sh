@@ -12,10 +12,11 @@ unset SLURM_JOB_ID SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID
 # Each start takes the next line of `script`: status, and what else it does before it ends.
 cat >bin/mpirun <<'SH'
 #!/bin/bash
-[ "$1" != --version ] || { echo "mpirun (Open MPI) 4.1.4" && exit; }
+[ "$1" != --version ] || { echo "mpirun (Open MPI) ${OPEN_MPI-4.1.4}" && exit; }
 starts=$(($(cat starts 2>/dev/null || echo 0) + 1))
 echo $starts >starts
 echo "$*" >>commands
+env | grep -E '^(OMPI|PRTE)_MCA_(oob|plm)' | sort >variables
 read -r status does < <(sed -n ${starts}p script)
 mkdir -p r/checkpoints
 trap 'exit 75' USR1
@@ -29,6 +30,7 @@ trap 'exit 75' USR1
 [[ $does != *sleep* ]] || { sleep 100 & wait $!; kill %1; }
 [[ $does != *nap* ]] || /bin/sleep 0.5
 [[ $does != *rest* ]] || /bin/sleep 2.2 # more than one second of a clock of whole seconds
+[[ $does != *lost* ]] || printf 'PRTE has lost communication with a remote daemon.\n' >&2
 [ "$status" -lt 128 ] || kill -$((status - 128)) $$
 exit "$status"
 SH
@@ -114,6 +116,28 @@ restarts 3 3 -- <<<$'137\n137 save\n3'
 told "a checkpoint to begin with, until there are others" "resume elsewhere resume elsewhere resume auto" 'resume [a-z]+'
 
 launches
+# Each Open MPI is told under the names that it listens to; what the environment says stays, under either name.
+printf '%s\n' '#!/bin/sh' 'while [ "$1" = -o ]; do shift 2; done' 'shift' 'exec sh -c "$*"' >bin/ssh && chmod +x bin/ssh
+variables() { # variables WHAT NAME=VALUE...: those of the last start
+  checks=$((checks + 1))
+  [ "$(grep -v _args variables)" = "$(printf '%s\n' "${@:2}")" ] || { failures=$((failures + 1)) && echo "FAILED: $1:" && cat variables; }
+}
+unset "${!OMPI_MCA_@}" "${!PRTE_MCA_@}"
+keep=oob_tcp_keepalive
+restarts 1 0 -- --hosts localhost <<<"0 save"
+variables "Open MPI 4" OMPI_MCA_${keep}_{intvl=1,probes=2,time=4}
+OPEN_MPI=5.0.7 restarts 1 0 -- --hosts localhost <<<"0 save"
+variables "Open MPI 5" PRTE_MCA_${keep}_{intvl=1,probes=2,time=4}
+printf '%s\n' '#!/bin/sh' 'exec ssh "$@"' >bin/rsh && chmod +x bin/rsh
+export OMPI_MCA_${keep}_time=9 OMPI_MCA_plm_rsh_agent=rsh
+OPEN_MPI=5.0.7 restarts 1 0 -- --hosts a,b <<<"0 save"
+variables "Open MPI 5, told in the words of 4" OMPI_MCA_${keep}_time=9 OMPI_MCA_plm_rsh_agent=rsh \
+  PRTE_MCA_${keep}_{intvl=1,probes=2,time=9} PRTE_MCA_plm_ssh_agent=rsh
+unset "${!OMPI_MCA_@}"
+# Open MPI 5 ends with any status where a host is lost, 0 included, and says that it is.
+OPEN_MPI=5.0.7 restarts 3 0 "a host or mpirun's daemon on it was lost" -- --hosts a,b <<<$'0 save lost\n137 save lost\n0'
+OPEN_MPI=5.0.7 restarts 1 205 "that was the last of 0 restarts" -- --hosts a,b --restarts 0 <<<"0 save lost"
+
 # What goes back into the queue is a job, or one task of an array.
 printf '%s\n' '#!/bin/sh' 'case $1 in requeue) echo "$*" >>commands ;; esac' >bin/scontrol && chmod +x bin/scontrol
 SLURM_JOB_ID=7 restarts 1 75 "job 7 goes back" -- --requeue --hosts localhost <<<"75 save"

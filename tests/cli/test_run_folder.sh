@@ -106,7 +106,7 @@ rm runs
 
 # The options that run.sh knows are the program's.
 expect "options of train" "h:help R:resume: r:run: s:set: v:verbose" \
-  "$("$program" train --help | sed -n 's/^  -\(.\), --\([a-z]*\) [A-Z].*/\1:\2:/p; s/^  -\(.\), --\([a-z]*\)  .*/\1:\2/p' | sort -f | tr '\n' ' ' | sed 's/ $//')"
+  "$("$program" train --help | sed -n 's/^  -\(.\), --\([a-z]*\) [^ ].*/\1:\2:/p; s/^  -\(.\), --\([a-z]*\)  .*/\1:\2/p' | sort -f | tr '\n' ' ' | sed 's/ $//')"
 
 # --- what a step may take: the configuration's word, then the user's (what the program makes of it is test_settings.c) ---
 limit() { # limit WANTED ARGUMENT...

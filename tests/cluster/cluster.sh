@@ -33,7 +33,7 @@ expect() { # expect WHAT WANTED FOUND
 
 expect_text() { # expect_text TEXT FILE...
   checks=$((checks + 1))
-  grep -q -- "$1" "${@:2}" || { fail "no '$1' in ${*:2}:" && grep -hv '^step' "${@:2}"; }
+  grep -aq -- "$1" "${@:2}" || { fail "no '$1' in ${*:2}:" && grep -ahv '^step' "${@:2}"; }
 }
 
 expect_within() { # expect_within SECONDS WHAT FOUND
@@ -77,7 +77,7 @@ leavings() {
   done
   ip -o link | sed 's/^[0-9]*: \([^:]*\):.*/link \1/'
   cut -d' ' -f4,5 /proc/self/mountinfo | sed 's/^/mount /'
-  find /run/netns /run/munge /var/run/slurm "/run/reformer-cluster/$RF_CLUSTER" /tmp/ompi.head* /tmp/ompi.h[0-9]* \
+  find /run/netns /run/munge /var/run/slurm "/run/reformer-cluster/$RF_CLUSTER" /tmp/{ompi,prterun}.head* /tmp/{ompi,prterun}.h[0-9]* \
     /tmp/spmix_* /dev/shm/*.h[0-9]* -maxdepth 1 2>/dev/null | sed 's/^/file /'
 }
 

@@ -32,7 +32,7 @@ step_of() { tail -n 1 "$1/metrics.jsonl" 2>/dev/null | sed 's/^{"step":\([0-9]*\
 wait_for_step() { # wait_for_step NAME STEP
   local end=$((SECONDS + 60))
   until [ "$(step_of "$1")" -ge "$2" ] 2>/dev/null; do
-    [ $SECONDS -lt $end ] || { fail "$1 does not come to step $2" && grep -v '^step' "$1.log" && break; }
+    [ $SECONDS -lt $end ] || { fail "$1 does not come to step $2" && grep -av '^step' "$1.log" && break; }
     sleep 0.05
   done
 }
@@ -41,7 +41,7 @@ wait_for_step() { # wait_for_step NAME STEP
 # and more where the machine is busy; without the launcher's settings it takes minutes), and end well.
 dies() {
   local start=$SECONDS
-  until grep -q "has died" "$1.log" || [ $((SECONDS - start)) -ge 60 ]; do sleep 0.05; done
+  until grep -aq "has died" "$1.log" || [ $((SECONDS - start)) -ge 60 ]; do sleep 0.05; done
   local noticed=$((SECONDS - start))
   expect_within "$2" "noticing that $1 has died" $noticed
   wait "$launched"
@@ -49,7 +49,7 @@ dies() {
   expect "last step of $1" $steps "$(step_of "$1")"
   expect_text "restart 1 of" "$1.log"
   echo "$1: noticed after $noticed s; $(sed -n 's/^run.sh: //p' "$1.log" | tail -n 1)"
-  [ "$failures" = 0 ] || grep -v '^step' "$1.log"
+  [ "$failures" = 0 ] || grep -av '^step' "$1.log"
 }
 
 "$hosts" up 3 --rate 30mbit || exit 1
@@ -67,7 +67,7 @@ expect "processes that a cut host has kept" "" "$("$hosts" exec h0 pgrep -l refo
 
 launch daemon --hosts h0:1,h1:1,h2:1 --restarts 1 -- --set mesh.sequence=3
 wait_for_step daemon 15
-"$hosts" exec h2 pkill -KILL orted
+"$hosts" exec h2 pkill -KILL -x "orted|prted"
 dies daemon 20
 expect_text "on 3 ranks" daemon.log
 losses_agree one daemon 1e-3
@@ -90,11 +90,14 @@ for step in 5 15; do
   sleep 1
 done
 wait "$launched"
-expect "status of a run whose rank was killed twice" 137 $?
+status=$?
+# Open MPI 5 may tell instead how the other rank ended, by MPI_ERR_UNKNOWN.
+[ "$status" != 14 ] || ! "$hosts" exec head mpirun --version | grep -q ' 5\.' || status=137
+expect "status of a run whose rank was killed twice" 137 $status
 expect_text "that was the last of 1 restarts" limit.log
 # Wrong from the beginning, it is started once.
 launch wrong --hosts h0:1,h1:1 -- --set mesh.sequence=3
 wait "$launched"
 expect "status of a wrong configuration" 2 $?
-expect "starts of a wrong configuration" 0 "$(grep -c 'has died\|starting again' wrong.log)"
+expect "starts of a wrong configuration" 0 "$(grep -ac 'has died\|starting again' wrong.log)"
 finish

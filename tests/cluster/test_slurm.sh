@@ -34,13 +34,13 @@ wait_for_end() { # wait_for_end JOB NAME
     sleep 0.2
   done
   expect "end of job $2" COMPLETED "$state"
-  [ "$state" = COMPLETED ] || grep -v '^step' "$2.log"
+  [ "$state" = COMPLETED ] || grep -av '^step' "$2.log"
 }
 
 wait_for_step() { # wait_for_step RUN STEP
   local end=$((SECONDS + 60))
   until [ "$(tail -n 1 "$1/metrics.jsonl" 2>/dev/null | sed 's/^{"step":\([0-9]*\).*/\1/')" -ge "$2" ] 2>/dev/null; do
-    [ $SECONDS -lt $end ] || { fail "$1 does not come to step $2" && grep -v '^step' "$1.log" && break; }
+    [ $SECONDS -lt $end ] || { fail "$1 does not come to step $2" && grep -av '^step' "$1.log" && break; }
     sleep 0.05
   done
 }
@@ -70,7 +70,7 @@ wait_for_step mpirun 13
 "$slurm" exec scancel --batch --signal=USR1 "$job"
 wait_for_end "$job" mpirun
 expect_text "goes back into the queue" mpirun.log
-expect "starts of the job that was told to stop" 2 "$(grep -c '^run folder mpirun' mpirun.log)"
+expect "starts of the job that was told to stop" 2 "$(grep -ac '^run folder mpirun' mpirun.log)"
 losses_agree srun mpirun 0
 
 # --- preempted by a job of another partition; with srun ---
@@ -79,14 +79,14 @@ wait_for_step preempted 13
 urgent=$(submit urgent --partition=urgent --nodes=3 --exclusive --wrap 'sleep 1')
 wait_for_end "$urgent" urgent
 wait_for_end "$job" preempted
-expect "starts of the preempted job" 2 "$(grep -c '^run folder preempted' preempted.log)"
+expect "starts of the preempted job" 2 "$(grep -ac '^run folder preempted' preempted.log)"
 losses_agree srun preempted 0
 
 # --- a sweep; its last task, which has the array's own number, begins when the others are over ---
 printf '%s\n' "lsh.n_hashes=1 optimizer.lr=1e-3" "lsh.n_hashes=2" "model.attention=[local] training.steps=5" >list
 job=$(submit sweep --array=1-3%1 --output=sweep-%a.log "$source_dir/launch/sweep.sbatch" "$work/config.yaml" list --set training.steps=4)
 for task in 1 2 3; do wait_for_end "${job}_$task" sweep-$task; done
-expect "tasks that took themselves for over" "" "$(grep -l 'is over' sweep-[123].log)"
+expect "tasks that took themselves for over" "" "$(grep -al 'is over' sweep-[123].log)"
 "$source_dir/launch/gather.sh" "runs/sweep-$job" >table.csv
 expect "status of gathering" 0 $?
 expect "columns" "run,lsh.n_hashes,optimizer.lr,model.attention,training.steps,state,step" "$(head -n 1 table.csv | cut -d, -f1-7)"

@@ -64,7 +64,8 @@ there() { # there PACKAGE...: packages that the machine has before: the time sta
 
 inside() { # inside COMMAND...: where the project is
   # shellcheck disable=SC2016
-  root_run "$root" bash -c 'cd /root/reformer && exec "$@"' inside "$@" 2>&1 </dev/null | log_to
+  root_run "$root" env OMP_WAIT_POLICY=passive \
+    bash -c 'cd /root/reformer && exec "$@"' inside "$@" 2>&1 </dev/null | log_to
   return "${PIPESTATUS[0]}"
 }
 
@@ -79,7 +80,7 @@ trained() { # trained FOLDER: the project's
 }
 
 quickstart() { # quickstart [COMMAND...]: before launch/quickstart.sh, such as env
-  inside env OMP_WAIT_POLICY=passive "$@" launch/quickstart.sh "${short[@]}" || fail "status $?" || return 1
+  inside "$@" launch/quickstart.sh "${short[@]}" || fail "status $?" || return 1
   trained "$root/root/reformer"
 }
 
@@ -215,7 +216,7 @@ variant_read-only() {
 
 with_mpi() { # with_mpi NAME: two ranks of that MPI speak with each other
   inside mpiexec -n 2 build/release/reformer train configs/quickstart.yaml "${short[@]}" --set mesh.sequence=2 \
-    --run /tmp/two && says "rank 0-1" || fail "two ranks of $1: status $?"
+    --run /tmp/two && says "ranks 0-1" || fail "two ranks of $1: status $?"
 }
 
 # --- One variant --------------------------------------------------------------------------------
@@ -258,6 +259,9 @@ for variant; do
   names | grep -q -x -e "$variant" || { echo "no variant '$variant'; there are: $(names | tr '\n' ' ')" >&2 && exit 2; }
 done
 root_ready || exit 77
+for folder in "$roots"/fresh-*; do # of one that was killed
+  [ -e "/proc/${folder##*.}" ] || root_destroy "$folder"
+done
 trap 'for folder in "$roots"/fresh-*.$$; do root_destroy "$folder"; done' EXIT
 trap 'exit 1' INT TERM HUP
 failures=0

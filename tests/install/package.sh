@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Debian's package, built in a bare root of Debian and installed in another: it trains, has its manual, lets a program of
 # one's own be built, and leaves nothing when it goes.
-#   tests/install/package.sh [SUITE...]        bookworm and trixie, where none is named
+#   tests/install/package.sh [SUITE...]              bookworm and trixie, where none is named
+#   tests/install/package.sh --package FILE SUITE    tries that package, which cpack made on such a machine
 # Prints the package's control data, contents and size, what lintian says, and what the example program prints. The
 # packages and logs are left in build/install/. For root, with debootstrap and a mirror (root.sh).
 # Exit status: 0 all of it is so; 1 something is not; 77 there are no fresh machines here.
@@ -32,10 +33,14 @@ typed() {
 
 build() { # in a root that has what launch/setup.sh installs, and Debian's tools
   root_make "$suite" "$maker" && root_copy_tree "$maker" /root/reformer || return 1
-  holds "setup.sh" root_run "$maker" bash -c 'cd /root/reformer && launch/setup.sh'
   holds "apt-get install dpkg-dev lintian" root_install "$maker" dpkg-dev lintian
-  holds "the build" root_run "$maker" bash -c 'cd /root/reformer && cmake --preset release -DRF_TESTS=OFF &&
-    cmake --build --preset release -j2 && cd build/release && cpack -G DEB && mv ./*.deb /root/'
+  if [ -n "$given" ]; then
+    cp "$given" "$maker/root/"
+  else
+    holds "setup.sh" root_run "$maker" bash -c 'cd /root/reformer && launch/setup.sh'
+    holds "the build" root_run "$maker" bash -c 'cd /root/reformer && cmake --preset release -DRF_TESTS=OFF &&
+      cmake --build --preset release -j2 && cd build/release && cpack -G DEB && mv ./*.deb /root/'
+  fi
   package=$(cd "$maker/root" && echo reformer_*.deb)
   [ -f "$maker/root/$package" ] || { wrong "there is no package" && return 1; }
   cp "$maker/root/$package" "$out/$package"
@@ -52,7 +57,7 @@ describe() {
 }
 
 losses_agree() { # those that the example printed, with those of the run
-  typed "sed -n 's/.*\"loss\": *\([^,}]*\).*/\1/p' trained/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }' >"$out/told"
+  typed "sed -n 's/^{\"step\": *[0-9]*, *\"loss\": *\([^,}]*\).*/\1/p' trained/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }' >"$out/told"
   [ "$(wc -l <"$out/told")" = 20 ] && awk '/^step/ { printf "%.17g\n", $4 }' "$out/printed" | cmp -s - "$out/told"
 }
 
@@ -91,6 +96,8 @@ try() { # in a bare root
 
 root_ready || exit 77
 mkdir -p "$out"
+given=
+[ "${1-}" != --package ] || { given=$(realpath "${2:?a FILE is missing}") && shift 2; }
 [ $# != 0 ] || set -- bookworm trixie
 trap 'for folder in "$roots"/package-*.$$; do root_destroy "$folder"; done' EXIT
 trap 'exit 1' INT TERM HUP

@@ -49,7 +49,7 @@ sort -u declared.all >declared
 while read -r library; do
   nm -D --defined-only "$library" | awk '$2 == "T" { print $3 }' | sort -u >exported
   checks=$((checks + 1))
-  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vx rf_program_main) # main's
+  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_program_main|rf_processor_suffices') # main's
   [ -z "$missing$surplus" ] || wrong "$library: declared and not exported: ${missing:-none}; exported and not declared: ${surplus:-none}"
 done < <(find "$lib" -name 'libreformer.so.*')
 
@@ -73,7 +73,7 @@ export LD_LIBRARY_PATH=$lib # the linker's own folders and the loader's know not
 # losses FILE: of what the example printed; told RUN: of what the program wrote. In full, one a line.
 losses() { awk '/^step/ { printf "%.17g\n", $4 } /^validation/ { printf "%.17g\n", $3 }' "$1"; }
 told() {
-  sed -n 's/.*"loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
+  sed -n 's/^{"step": *[0-9]*, *"loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
   sed -n 's/.*"eval_loss": *\([^,}]*\).*/\1/p' "$1/metrics.jsonl" | awk '{ printf "%.17g\n", $1 }'
 }
 
@@ -114,7 +114,7 @@ for page in "$prefix"/share/man/man1/reformer-*.1; do
   checks=$((checks + 1))
   said=$(man --warnings=w -l "$page" 2>&1 >shown)
   [ -z "$said" ] || wrong "$page: $said"
-  grep -q "OPTIONS" shown || wrong "$page: man shows no options"
+  grep -q "^OPTIONS" shown || wrong "$page: man shows no options"
 done
 commands=$("$PROGRAM" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ "$(wc -w <<<"$commands")" -ge 10 ] || wrong "only these commands: $commands"

@@ -1,0 +1,12 @@
+# Writes OUTPUT, a C file with a hash of all files beneath src/ and include/ and of FLAGS. Called by src/CMakeLists.txt.
+cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
+file(GLOB_RECURSE files RELATIVE ${root} ${root}/src/*.[ch] ${root}/include/*.h)
+list(SORT files)
+set(hashes "${FLAGS}")
+foreach(file IN LISTS files)
+  file(SHA256 ${root}/${file} hash)
+  string(APPEND hashes " ${file} ${hash}")
+endforeach()
+string(SHA256 hash "${hashes}")
+string(SUBSTRING ${hash} 0 16 hash)
+file(WRITE ${OUTPUT} "extern const char rf_sources[];\nconst char rf_sources[] = \"${hash}\";\n")
