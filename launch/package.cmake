@@ -43,10 +43,17 @@ install(FILES ${installed}/${rf_pkgconfig}/reformer.pc DESTINATION ${rf_pkgconfi
 # --- The program's own help, as pages and as bash's completion -----------------------------------
 
 # rf_write_help(FOLDER NAME ARGUMENTS...): what `reformer help ARGUMENTS` prints, installed as FOLDER/NAME.
+# It runs on the library of this machine's level, which must be whole by then.
 set(rf_help_files "")
+set(rf_writers reformer_installed)
+foreach(level IN ITEMS x86-64-v2 x86-64-v3 x86-64-v4)
+  if(TARGET reformer_${level})
+    list(APPEND rf_writers reformer_${level})
+  endif()
+endforeach()
 function(rf_write_help folder name)
   set(file ${installed}/${folder}/${name})
-  add_custom_command(OUTPUT ${file} DEPENDS reformer_installed
+  add_custom_command(OUTPUT ${file} DEPENDS ${rf_writers}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${installed}/${folder}
     COMMAND reformer_installed help ${ARGN} > ${file} VERBATIM)
   install(FILES ${file} DESTINATION ${folder})
@@ -101,7 +108,7 @@ endif()
 # Releases of Debian have other sonames: a package is for the one that it was built on.
 file(STRINGS /etc/os-release rf_release REGEX "^VERSION_ID=")
 string(REGEX REPLACE "[^0-9.]" "" rf_release "${rf_release}")
-set(CPACK_PACKAGE_CONTACT "The reformer authors <reformer@localhost>")
+set(CPACK_PACKAGE_CONTACT "The reformer authors <reformer@users.noreply.github.com>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "trainer of language models on very long sequences")
 set(CPACK_PACKAGE_DESCRIPTION
   "reformer trains Reformers, language models with attention by locality-sensitive\n"
@@ -120,10 +127,14 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1+deb${rf_release})
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${installed}/${CMAKE_INSTALL_LIBDIR})
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON) # ldconfig runs, and finds glibc-hwcaps
+# One line for the library at all its levels, and ldconfig, which finds glibc-hwcaps.
+file(WRITE ${installed}/debian/shlibs
+  "libreformer ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} reformer (>= ${PROJECT_VERSION})\n")
+file(WRITE ${installed}/debian/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${installed}/debian/shlibs ${installed}/debian/triggers)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS openmpi-bin)
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, pkg-config, python3-matplotlib")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, pkgconf, python3-matplotlib")
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/launch/package_debian.cmake)
 set(CPACK_RF_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 include(CPack)

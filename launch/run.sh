@@ -225,7 +225,7 @@ build_command() {
     joined=$(IFS=, && echo "${list[*]}")
     command=(mpirun -n "$total")
     [ -z "$host_list" ] || command+=(-hosts "$joined")
-    say "this mpirun is not Open MPI's: binding ranks to cores is left to it"
+    say "this mpirun is not Open MPI's: binding ranks to cores, and noticing a host that goes silent, are left to it"
   fi
   command+=("$program" "${arguments[@]}" "$@")
 }
