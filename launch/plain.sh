@@ -1,5 +1,5 @@
 # For the scripts here, before anything else: what the caller's shell and environment must not decide. Sets home, the
-# project's folder, and built, the program, however the script was called.
+# project's folder, and built, the program, however the script was called. Asks for no command: a machine may lack them all.
 # shellcheck shell=bash disable=SC2034 # home, built, now
 set +o posix +o noclobber +o noglob +o errexit +o pipefail +o allexport # SHELLOPTS, BASH_ENV or `sh run.sh` may have set them
 shopt -u failglob nullglob nocasematch
@@ -7,7 +7,7 @@ set -u
 IFS=$' \t\n'
 unset POSIXLY_CORRECT CDPATH GREP_OPTIONS
 export LC_ALL=C # decimal points; letters are a to z
-home=$(dirname "$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+home=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." >/dev/null && pwd -P)
 built=$home/build/release/reformer
 [ -e "$home/CMakeLists.txt" ] || built=${home%/*/*}/bin/reformer # installed: home is PREFIX/share/reformer
 
@@ -15,6 +15,11 @@ built=$home/build/release/reformer
 tick() {
   local up rest
   { read -r up rest </proc/uptime; } 2>/dev/null && now=${up%.*} || now=$SECONDS
+}
+
+# Makefiles where there is make, whatever the environment asks for: what is built is looked for in one place.
+choose_generator() {
+  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
 }
 
 # Whether a file can be read again and again, by any process: not standard input, a FIFO, or <(...).

@@ -8,11 +8,10 @@
 # package. Where nothing can be installed it names all that is missing.
 # Exit status: 0 all there; 1 something is missing; 2 wrong usage.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
-set -u
-IFS=$' \t\n'
 folder=${BASH_SOURCE[0]%/*} # no dirname: a machine may lack everything
 [ "$folder" != "${BASH_SOURCE[0]}" ] || folder=.
-source_dir=$(cd -- "$folder/.." >/dev/null && pwd -P) || exit 1
+# shellcheck source-path=SCRIPTDIR source=plain.sh
+. "$folder/plain.sh" || exit 1
 
 # The compiler that CMake would take.
 compiles() {
@@ -54,6 +53,7 @@ debootstrap            | PATH=$PATH:/usr/sbin command -v debootstrap
 debian-archive-keyring | test -s /usr/share/keyrings/debian-archive-keyring.gpg
 '
 
+usage="usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]"
 extras=
 for option; do
   case "$option" in
@@ -61,10 +61,8 @@ for option; do
   --quickstart) extras+=$for_quickstart ;;
   --cluster) extras+=$for_cluster ;;
   --install) extras+=$for_install ;;
-  *)
-    echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" >&2
-    exit 2
-    ;;
+  -h | --help) echo "$usage" && exit 0 ;;
+  *) echo "setup: unknown option $option; $usage" >&2 && exit 2 ;;
   esac
 done
 if [ -n "${CC-}" ] && [[ ! $CC =~ ^g?cc( |$) ]] && ! compiles >/dev/null 2>&1; then # gcc will be installed
@@ -83,8 +81,8 @@ list_missing() { # list_missing LINES
 ask_build() {
   local scratch status=0
   scratch=$(mktemp -d) || return 1
-  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
-  if cmake -S "$source_dir" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
+  choose_generator
+  if cmake -S "$home" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
     { read -r build_missing && read -r build_spack && read -r build_wanted; } <"$scratch/missing-packages" || status=1
   else
     status=1
@@ -112,7 +110,7 @@ read_table() {
       [[ " $build_spack " == *" $spack "* ]] || build_spack+=" $spack"
       ;;
     esac
-  done <"$source_dir/launch/packages.cmake"
+  done <"$home/launch/packages.cmake"
 }
 
 as_root=
@@ -169,7 +167,7 @@ provide() {
     others=$(list_missing "$extras")
     ask_build || return 1
     if [ -n "$others$build_missing" ]; then
-      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$source_dir' -B FOLDER may tell why)" >&2
+      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$home' -B FOLDER may tell why)" >&2
       return 1
     fi
   fi
