@@ -27,9 +27,10 @@ holds() { # holds WHAT COMMAND...: it succeeds; its output goes to the log
   "$@" >>"$log" 2>&1 </dev/null || { wrong "$what: status $? (the end of $log:)" && tail -n 12 "$log"; }
 }
 
-# What a user types, in a bare machine; Open MPI wants to be told that root means it.
+# What a user types, in a bare machine; Open MPI wants to be told that root means it, OpenMP that others run here too.
 typed() {
-  root_run "$bare" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -ec "cd /root; $1"
+  root_run "$bare" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    OMP_WAIT_POLICY=passive bash -ec "cd /root; $1"
 }
 
 build() { # in a root that has what launch/setup.sh installs, and Debian's tools
