@@ -3,6 +3,7 @@
 # reformer train does. Where Debian's tools are there, its package too. PROGRAM SOURCE_DIR
 set -u
 build=$(dirname "$1") source_dir=$2
+[ -f "$build/CMakeCache.txt" ] || { echo "built for another machine: nothing to install here"; exit 77; }
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 PROGRAM=$work/a\ place/bin/reformer
