@@ -24,7 +24,7 @@ mpich-first   | bookworm | MPICH as the default, Open MPI and its HDF5 beside   
 hdf5-serial   | bookworm | a serial HDF5                                                 | trains
 hdf5-parallel | bookworm | a parallel HDF5                                               | trains
 hdf5-both     | bookworm | a serial and a parallel HDF5                                  | trains
-clang         | bookworm | clang, no gcc                                                 | trains
+clang         | bookworm | clang, and CC names it                                        | trains
 ninja         | bookworm | ninja, no make                                                | trains
 de            | bookworm | locale de_DE.UTF-8: decimal commas                            | trains, script or not
 odd           | bookworm | umask 077, no HOME, TMPDIR without exec, CMAKE_GENERATOR=Ninja | trains
@@ -129,7 +129,8 @@ variant_hdf5-serial() { there libhdf5-dev && quickstart; }
 variant_hdf5-parallel() { there libhdf5-openmpi-dev && quickstart; }
 variant_hdf5-both() { there libhdf5-dev libhdf5-openmpi-dev && quickstart; }
 variant_clang() { # Debian's Open MPI asks for gcc
-  there clang libopenmpi-dev && quickstart env CC=clang && says "C compiler identification is Clang"
+  there clang libopenmpi-dev && quickstart env CC=clang &&
+    { grep -q clang "$root/root/reformer/build/release/CMakeCache.txt" || fail "not built by clang"; }
 }
 variant_ninja() {
   there gcc libc6-dev ninja-build cmake && quickstart &&
