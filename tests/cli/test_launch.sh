@@ -18,7 +18,41 @@ check 3 "$work: no file that can be read" -- "$work"
 PROGRAM=$source_dir/launch/setup.sh
 check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" -- --test
 check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" -- --tests more
+check 0 "launch/setup.sh [--tests]" "Exit status" -- --help
 CC=no-such-compiler check 1 "CC=no-such-compiler compiles nothing" -- --tests
+CC="cc --no-such-option" check 1 "CC=cc --no-such-option compiles nothing" -- --tests
+PROGRAM=$source_dir/launch/run.sh
+check 0 "launch/run.sh [OPTION...] -- train CONFIG" -- --help
+check 2 "unknown option --bogus; see launch/run.sh --help" -- --bogus
+check 2 "unknown option -x" -- -x -- train
+check 2 "--ranks: an argument is missing" -- --ranks
+PROGRAM=$source_dir/launch/scaling.sh
+check 0 "launch/scaling.sh CONFIG --out FOLDER" -- --help
+check 0 "launch/scaling.sh CONFIG --out FOLDER" -- x.yaml --out there --help
+check 2 "unknown option --bogus; see launch/scaling.sh --help" -- x.yaml --bogus
+check 2 "--out: its argument is missing" -- x.yaml --out
+check 2 "found '--out', wanted CONFIG" -- --out there
+PROGRAM=$source_dir/launch/gather.sh
+check 0 "launch/gather.sh FOLDER" -- --help
+# What Slurm says and does not say outside of it.
+for name in one_node many_nodes sweep; do
+  script=$source_dir/launch/$name.sbatch PROGRAM=env
+  check 2 "$name.sbatch: found no launch/run.sh in '$work'; submit from" REFORMER_HOME -- -u REFORMER_HOME \
+    SLURM_SUBMIT_DIR="$work" bash "$script" x.yaml
+  check 2 "$name.sbatch: found no launch/run.sh in ''; submit from" -- -u REFORMER_HOME -u SLURM_SUBMIT_DIR bash "$script"
+done
+# Scripts of the tests take no option for anything else.
+for script in install/{fresh,ports,package,debian13,processors}.sh run.sh; do
+  PROGRAM=$source_dir/tests/$script
+  check 0 "tests/$script" -- --help
+  check 2 "--bogus" -- --bogus
+done
+check 2 "found 'junk'" -- --quick junk
+PROGRAM=$source_dir/tests/install/processors.sh
+check 2 "$work: no built folder" -- "$work"
+PROGRAM=$source_dir/tests/install/package.sh
+check 2 "found 'woody'; allowed: bookworm, trixie" -- woody
+check 2 "--package: found ''" -- --package
 
 if command -v shellcheck >/dev/null; then
   checks=$((checks + 1))
@@ -43,7 +77,7 @@ ln -s /usr/bin/* usr && rm -f usr/apt-get usr/sudo
 for folder in $(pkg-config --variable pc_path pkg-config | tr : ' '); do ln -s "$folder"/*.pc pc-all 2>/dev/null; done
 rm -f pc-all/libxsmm*
 PROGRAM=$source_dir/launch/setup.sh
-[ "$(uname -m)" != x86_64 ] || PATH=$work/usr PKG_CONFIG_LIBDIR=$work/pc-all check 0 \
+[ "$(uname -m)" != x86_64 ] || TMPDIR=$work/nowhere PATH=$work/usr PKG_CONFIG_LIBDIR=$work/pc-all check 0 \
   "done without, though it would be faster with: libxsmm-dev" --
 
 # cmake names all that is missing at once, and why what is there will not do: an old HDF5, a file for pkg-config whose

@@ -3,7 +3,7 @@
 #   tests/install/fresh.sh [VARIANT...]        all of them, where none is named; --list names them
 # Prints a row of a table for each: the variant, what came of it, and seconds. Most are roots of Debian (root.sh: for
 # root, with debootstrap and a mirror); the others run here, on a copy of the project. Logs: build/install/VARIANT.log.
-# Exit status: 0 each did what it should; 1 one did not; 2 no such variant; 77 there are no fresh machines here.
+# Exit status: 0 each did what it should; 1 one did not; 2 no such variant or option; 77 there are no fresh machines here.
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
@@ -253,6 +253,7 @@ run_variant() {
 }
 
 [ "${1-}" != --list ] || { names && exit 0; }
+root_operands "$@"
 [ $# != 0 ] || mapfile -t all < <(names)
 [ $# != 0 ] || set -- "${all[@]}"
 for variant; do

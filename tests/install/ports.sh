@@ -4,7 +4,7 @@
 #   tests/install/ports.sh [--keep] [VARIANT...]   all of them, where none is named; --list names them
 # Prints a row of docs/machines.md for each: what was there, what came of it, and minutes. --keep leaves the roots, and
 # goes on in those that were left. Logs: build/install/VARIANT.log.
-# Exit status: 0 each did what it should; 1 one did not; 2 no such variant; 77 there are no fresh machines here.
+# Exit status: 0 each did what it should; 1 one did not; 2 no such variant or option; 77 there are no fresh machines here.
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
@@ -138,6 +138,7 @@ run_variant() {
 
 [ "${1-}" != --list ] || { names && exit 0; }
 [ "${1-}" != --keep ] || { keep=1 && shift; }
+root_operands "$@"
 [ $# != 0 ] || mapfile -t all < <(names)
 [ $# != 0 ] || set -- "${all[@]}"
 for variant; do

@@ -1,5 +1,6 @@
 # Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own.
 # For root only. To be sourced; then
+#   root_operands WORD...             ends the script where a word is an option: --help shows its head, others are unknown
 #   root_ready [SUITE]                whether roots can be made here; else a line that says why not, and status 77
 #   root_make SUITE FOLDER            a minimal Debian SUITE (bookworm, trixie) in FOLDER, which must not be there yet
 #   root_install FOLDER PACKAGE...    apt-get update and install inside
@@ -19,6 +20,16 @@ root_mirror() {
   [ -n "${RF_MIRROR-}" ] || RF_MIRROR=$(apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages' \
     2>/dev/null | sed -n '/security/d; s/^Debian //p' | head -n 1)
   echo "${RF_MIRROR:=http://deb.debian.org/debian}"
+}
+
+root_operands() {
+  local word
+  for word; do
+    case $word in
+    -h | --help) sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -*) echo "${0##*/}: unknown option $word; see $0 --help" >&2 && exit 2 ;;
+    esac
+  done
 }
 
 root_ready() {
