@@ -133,7 +133,7 @@ checks=$((checks + 1))
 
 # shellcheck source=/dev/null
 . "$prefix/share/bash-completion/completions/reformer" || wrong "bash does not read the completion"
-mkdir -p nest && touch "my text.txt" my.yaml
+mkdir -p nest && touch "some text.txt" my.yaml
 complete_line() { # complete_line LINE WANTED: what is proposed at its end, with blanks between
   COMP_LINE=$1 COMP_POINT=${#1}
   checks=$((checks + 1))
@@ -160,12 +160,12 @@ complete_line "reformer train x.yaml --set=model.activation=ge" "gelu"
 complete_line 'reformer train x.yaml --set "model.act' "model.activation= model.activation?=" # two leave the quote open
 complete_line "reformer train x.yaml --set 'model.activation=ge" "model.activation=gelu"
 complete_line "reformer train x.yaml --set data.path=my.y" "my.yaml"
-complete_line 'reformer train x.yaml --set "data.path=my t' ""
+complete_line 'reformer train x.yaml --set "data.path=some t' ""
 complete_line "reformer train x.yaml --set output.sample_prompt=my" ""
 complete_line "reformer train x" ""
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
 complete_line "reformer train x.yaml --set data.path=my.y" "data.path=my.yaml"
-complete_line "reformer train x.yaml --set data.path=my" "data.path=my\\ text.txt data.path=my.yaml"
+complete_line "reformer train x.yaml --set data.path=some" "data.path=some\\\\ text.txt"
 complete_line "reformer train x.yaml --run=ne" "--run=nest/"
 complete_line "reformer train x.yaml --set=model.act" "--set=model.activation="
 complete_line "reformer export c --dtype=b" "--dtype=bf16"
