@@ -1,5 +1,6 @@
 # For the scripts here, before anything else: what the caller's shell and environment must not decide. Sets home, the
-# project's folder, built, the program, and called, how to call the script, however that was done.
+# project's folder, built, the program, and called, how to call the script, however that was done. Asks for no command: a
+# machine may lack them all.
 # shellcheck shell=bash disable=SC2034 # home, built, called, now
 set +o posix +o noclobber +o noglob +o errexit +o pipefail +o allexport # SHELLOPTS, BASH_ENV or `sh run.sh` may have set them
 shopt -u failglob nullglob nocasematch
@@ -7,9 +8,10 @@ set -u
 IFS=$' \t\n'
 unset POSIXLY_CORRECT CDPATH GREP_OPTIONS
 export LC_ALL=C # decimal points; letters are a to z
-home=$(dirname "$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+home=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." >/dev/null && pwd -P)
 built=$home/build/release/reformer
-called=$(readlink -f -- "$0") && called=launch/${called##*/}
+called=$(readlink -f -- "$0" 2>/dev/null) || called=$0
+called=launch/${called##*/}
 # Installed: home is PREFIX/share/reformer.
 [ -e "$home/CMakeLists.txt" ] || { built=${home%/*/*}/bin/reformer && called=$home/$called; }
 
@@ -20,6 +22,11 @@ show_help() { sed -n "1d; /^#/!q; s|launch/${called##*/}|$called|g; s/^# \{0,1\}
 tick() {
   local up rest
   { read -r up rest </proc/uptime; } 2>/dev/null && now=${up%.*} || now=$SECONDS
+}
+
+# Makefiles where there is make, whatever the environment asks for: what is built is looked for in one place.
+choose_generator() {
+  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
 }
 
 # Whether a file can be read again and again, by any process: not standard input, a FIFO, or <(...).

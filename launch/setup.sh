@@ -8,11 +8,10 @@
 # package. Where nothing can be installed it names all that is missing.
 # Exit status: 0 all there; 1 something is missing; 2 wrong usage.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
-set -u
-IFS=$' \t\n'
 folder=${BASH_SOURCE[0]%/*} # no dirname: a machine may lack everything
 [ "$folder" != "${BASH_SOURCE[0]}" ] || folder=.
-source_dir=$(cd -- "$folder/.." >/dev/null && pwd -P) || exit 1
+# shellcheck source-path=SCRIPTDIR source=plain.sh
+. "$folder/plain.sh" || exit 1
 
 # The compiler that CMake would take, with its options.
 compiler=${CC-}
@@ -54,6 +53,7 @@ debootstrap            | PATH=$PATH:/usr/sbin command -v debootstrap
 debian-archive-keyring | test -s /usr/share/keyrings/debian-archive-keyring.gpg
 '
 
+usage="usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]"
 extras=
 for option; do
   case "$option" in
@@ -61,14 +61,8 @@ for option; do
   --quickstart) extras+=$for_quickstart ;;
   --cluster) extras+=$for_cluster ;;
   --install) extras+=$for_install ;;
-  -h | --help)
-    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-    exit 0
-    ;;
-  *)
-    echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" >&2
-    exit 2
-    ;;
+  -h | --help) show_help && exit 0 ;;
+  *) echo "setup: unknown option $option; $usage" >&2 && exit 2 ;;
   esac
 done
 # Of what CC names, gcc can be installed where it is not there, and the C library's headers where it finds none, whatever
@@ -98,8 +92,8 @@ list_missing() { # list_missing LINES
 ask_build() {
   local scratch status=0
   scratch=$(mktemp -d) || return 1
-  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
-  if cmake -S "$source_dir" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
+  choose_generator
+  if cmake -S "$home" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
     { read -r build_missing && read -r build_spack && read -r build_wanted; } <"$scratch/missing-packages" || status=1
   else
     status=1
@@ -127,7 +121,7 @@ read_table() {
       [[ " $build_spack " == *" $spack "* ]] || build_spack+=" $spack"
       ;;
     esac
-  done <"$source_dir/launch/packages.cmake"
+  done <"$home/launch/packages.cmake"
 }
 
 as_root=
@@ -184,7 +178,7 @@ provide() {
     others=$(list_missing "$extras")
     ask_build || return 1
     if [ -n "$others$build_missing" ]; then
-      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$source_dir' -B FOLDER may tell why)" >&2
+      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$home' -B FOLDER may tell why)" >&2
       return 1
     fi
   fi

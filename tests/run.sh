@@ -11,13 +11,12 @@
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
 set -u
 quick=0
-for option; do
-  case $option in
-  --quick) quick=1 ;;
-  -h | --help) sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit ;;
-  *) echo "run.sh: found '$option'; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
-  esac
-done
+case "$*" in
+'') ;;
+--quick) quick=1 ;;
+-h | --help) sed -n '2,/^set -u/s/^# //p; 2,/^set -u/s/^#//p' "${BASH_SOURCE[0]}" && exit ;;
+*) echo "run.sh: found $*; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export LC_ALL=C
 passed=0 failed=0 failures=()

@@ -88,9 +88,9 @@ static void write_operands(FILE *stream, const rf_command *const *commands) {
   for (int i = 0; commands[i]; i++) {
     const rf_command *command = commands[i];
     const bool topic = command->operands[0] && strcmp(command->operands[0], "[TOPIC]") == 0;
-    if (!topic && !command->choices) continue;
+    if (!topic && !command->choice) continue;
     (void)fprintf(stream, "  %s) echo", command->name);
-    for (int j = 0; command->choices && command->choices[j]; j++) (void)fprintf(stream, " %s", command->choices[j]);
+    for (int j = 0; command->choice && command->choice(j); j++) (void)fprintf(stream, " %s", command->choice(j));
     if (topic) {
       (void)fputc(' ', stream);
       write_commands(stream, commands);

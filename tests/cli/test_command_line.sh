@@ -26,7 +26,10 @@ check 2 "unknown command 'trian'" "train" "reformer --help" -- trian configs/sma
 check 2 "unknown command '--verbos'" -- --verbos
 check 2 "CONFIG is missing" "reformer train --help" -- train
 check 2 "CONFIG is missing" -- bench step
-check 2 "found 'attend'; allowed: step" -- bench attend x.yaml
+check 2 "found 'attend'; allowed: step, attention, exchange, checkpoint, cluster" -- bench attend x.yaml
+for what in $("$PROGRAM" bench attend x.yaml 2>&1 | sed 's/.*allowed: //; s/,//g'); do
+  check 0 $'\n'"$what: " -- bench --help
+done
 check 2 "found 'b.yaml' where nothing more belongs" -- train a.yaml b.yaml
 check 2 "unknown option --rnu" "--run" -- train --rnu x a.yaml
 check 2 "--run: found a second argument, b, after a; allowed: one" -- train a.yaml --run a -r b

@@ -7,8 +7,8 @@
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
+root_options "" "$@"
 root=$roots/debian13.$$ log=$root_home/build/install/debian13.log
-root_operands "$@"
 chosen=()
 [ $# = 0 ] || chosen=(-R "$(IFS='|' && echo "$*")")
 root_ready trixie || exit 77

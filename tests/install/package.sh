@@ -9,6 +9,7 @@
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
+root_options --package "$@"
 out=$root_home/build/install
 config=/usr/share/reformer/configs/duplicate.yaml
 small='training.steps=20 optimizer.warmup=5 training.eval_every=0 training.eval_batches=2 training.memory_limit=0 output.log_every=1'
@@ -26,9 +27,10 @@ holds() { # holds WHAT COMMAND...: it succeeds; its output goes to the log
   "$@" >>"$log" 2>&1 </dev/null || { wrong "$what: status $? (the end of $log:)" && tail -n 12 "$log"; }
 }
 
-# What a user types, in a bare machine; Open MPI wants to be told that root means it.
+# What a user types, in a bare machine; Open MPI wants to be told that root means it, OpenMP that others run here too.
 typed() {
-  root_run "$bare" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -ec "cd /root; $1"
+  root_run "$bare" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    OMP_WAIT_POLICY=passive bash -ec "cd /root; $1"
 }
 
 build() { # in a root that has what launch/setup.sh installs, and Debian's tools
@@ -99,7 +101,6 @@ if [ "${1-}" = --package ]; then
   [[ $# = 3 && -f $2 ]] || { echo "package.sh: --package: found '${2-}'; wanted: --package FILE SUITE, FILE being there" >&2 && exit 2; }
   given=$(realpath -- "$2") && shift 2
 fi
-root_operands "$@"
 [ $# != 0 ] || set -- bookworm trixie
 for suite; do
   [[ $suite =~ ^(bookworm|trixie)$ ]] || { echo "package.sh: found '$suite'; allowed: bookworm, trixie" >&2 && exit 2; }

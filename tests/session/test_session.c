@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char text[] = "model: {vocab_size: 16, d_model: 16, n_layers: 2, n_heads: 2, d_head: 8, d_ff: 16,\n"
+static const char text[] = "model: {vocab_size: 128, d_model: 16, n_layers: 2, n_heads: 2, d_head: 8, d_ff: 16,\n"
                            "        attention: [local, lsh], positions: learned}\n"
                            "lsh: {chunk: 8, n_hashes: 2}\n"
                            "local: {chunk: 8}\n"
