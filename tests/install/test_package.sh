@@ -165,7 +165,7 @@ complete_line "reformer train x.yaml --set output.sample_prompt=my" ""
 complete_line "reformer train x" ""
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
 complete_line "reformer train x.yaml --set data.path=my.y" "data.path=my.yaml"
-complete_line "reformer train x.yaml --set data.path=some" "data.path=some\\\\ text.txt"
+complete_line "reformer train x.yaml --set data.path=some" "data.path=some\\ text.txt"
 complete_line "reformer train x.yaml --run=ne" "--run=nest/"
 complete_line "reformer train x.yaml --set=model.act" "--set=model.activation="
 complete_line "reformer export c --dtype=b" "--dtype=bf16"
