@@ -16,7 +16,7 @@ texts=() settings=()
 while [ $# != 0 ]; do
   case "$1" in
   -h | --help)
-    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/quickstart.sh"
+    show_help
     exit 0
     ;;
   --set)

@@ -13,19 +13,19 @@ folder=${BASH_SOURCE[0]%/*} # no dirname: a machine may lack everything
 # shellcheck source-path=SCRIPTDIR source=plain.sh
 . "$folder/plain.sh" || exit 1
 
-# The compiler that CMake would take.
-compiles() {
-  local compiler=${CC-}
-  [ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang) || return 1
-  # shellcheck disable=SC2086 # CC may hold options
-  echo "#include <stdio.h>" | $compiler -x c -fsyntax-only -
+# The compiler that CMake would take, with its options.
+compiler=${CC-}
+[ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang)
+compiles() { # compiles COMPILER [OPTION...]
+  echo "#include <stdio.h>" | "$@" -x c -fsyntax-only - >/dev/null 2>&1
 }
 export -f compiles
+export compiler
 
 # package | how to tell that it is there
 tools='
-gcc                    | compiles || { [ -z "${CC-}" ] && { command -v cc || command -v gcc || command -v clang; }; }
-libc6-dev              | compiles
+gcc                    | command -v "${compiler%% *}"
+libc6-dev              | compiles $compiler
 make                   | command -v make || command -v ninja
 cmake                  | command -v cmake
 '
@@ -61,12 +61,23 @@ for option; do
   --quickstart) extras+=$for_quickstart ;;
   --cluster) extras+=$for_cluster ;;
   --install) extras+=$for_install ;;
-  -h | --help) echo "$usage" && exit 0 ;;
+  -h | --help) show_help && exit 0 ;;
   *) echo "setup: unknown option $option; $usage" >&2 && exit 2 ;;
   esac
 done
-if [ -n "${CC-}" ] && [[ ! $CC =~ ^g?cc( |$) ]] && ! compiles >/dev/null 2>&1; then # gcc will be installed
-  echo "setup: CC=$CC compiles nothing; name another compiler, or none" >&2
+# Of what CC names, gcc can be installed where it is not there, and the C library's headers where it finds none, whatever
+# its options.
+can_be_mended() {
+  [[ ${CC%% *} =~ ^g?cc$ ]] && { ! command -v "${CC%% *}" || ! compiles "${CC%% *}"; } >/dev/null
+}
+# shellcheck disable=SC2086 # options
+if [ -n "${CC-}" ] && ! compiles $CC && ! can_be_mended; then
+  echo "setup: CC=$CC compiles nothing; name another compiler, or other options, or none" >&2
+  exit 1
+fi
+for TMPDIR in "${TMPDIR:-/tmp}" /tmp ''; do [ -w "$TMPDIR/." ] && break; done
+if [ -z "$TMPDIR" ]; then
+  echo "setup: no temporary folder can be made: name a folder that can be written in TMPDIR" >&2
   exit 1
 fi
 

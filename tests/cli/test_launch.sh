@@ -18,7 +18,7 @@ check 3 "$work: no file that can be read" -- "$work"
 PROGRAM=$source_dir/launch/setup.sh
 check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" -- --test
 check 2 "unknown option more; usage: launch/setup.sh" -- --tests more
-check 0 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" -- --help
+check 0 "launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" "Exit status" -- --help
 for name in fresh ports debian13 package processors; do # before they look for a machine
   PROGRAM=$source_dir/tests/install/$name.sh
   check 0 "tests/install/$name.sh" -- -h
@@ -29,6 +29,32 @@ check 0 "tests/run.sh --quick" -- -h
 check 2 "run.sh: found --quick more; allowed: --quick" -- --quick more
 PROGRAM=$source_dir/launch/setup.sh
 CC=no-such-compiler check 1 "CC=no-such-compiler compiles nothing" -- --tests
+CC="cc --no-such-option" check 1 "CC=cc --no-such-option compiles nothing" -- --tests
+PROGRAM=$source_dir/launch/run.sh
+check 0 "launch/run.sh [OPTION...] -- train CONFIG" -- --help
+check 2 "unknown option --bogus; see launch/run.sh --help" -- --bogus
+check 2 "unknown option -x" -- -x -- train
+check 2 "--ranks: an argument is missing" -- --ranks
+PROGRAM=$source_dir/launch/scaling.sh
+check 0 "launch/scaling.sh CONFIG --out FOLDER" -- --help
+check 0 "launch/scaling.sh CONFIG --out FOLDER" -- x.yaml --out there --help
+check 2 "unknown option --bogus; see launch/scaling.sh --help" -- x.yaml --bogus
+check 2 "--out: its argument is missing" -- x.yaml --out
+check 2 "found '--out', wanted CONFIG" -- --out there
+PROGRAM=$source_dir/launch/gather.sh
+check 0 "launch/gather.sh FOLDER" -- --help
+# What Slurm says and does not say outside of it.
+for name in one_node many_nodes sweep; do
+  script=$source_dir/launch/$name.sbatch PROGRAM=env
+  check 2 "$name.sbatch: found no launch/run.sh in '$work'; submit from" REFORMER_HOME -- -u REFORMER_HOME \
+    SLURM_SUBMIT_DIR="$work" bash "$script" x.yaml
+  check 2 "$name.sbatch: found no launch/run.sh in ''; submit from" -- -u REFORMER_HOME -u SLURM_SUBMIT_DIR bash "$script"
+done
+PROGRAM=$source_dir/tests/install/processors.sh
+check 2 "$work: no built folder" -- "$work"
+PROGRAM=$source_dir/tests/install/package.sh
+check 2 "found 'woody'; allowed: bookworm, trixie" -- woody
+check 2 "--package: found ''" -- --package
 
 if command -v shellcheck >/dev/null; then
   checks=$((checks + 1))
@@ -53,7 +79,7 @@ ln -s /usr/bin/* usr && rm -f usr/apt-get usr/sudo
 for folder in $(pkg-config --variable pc_path pkg-config | tr : ' '); do ln -s "$folder"/*.pc pc-all 2>/dev/null; done
 rm -f pc-all/libxsmm*
 PROGRAM=$source_dir/launch/setup.sh
-[ "$(uname -m)" != x86_64 ] || PATH=$work/usr PKG_CONFIG_LIBDIR=$work/pc-all check 0 \
+[ "$(uname -m)" != x86_64 ] || TMPDIR=$work/nowhere PATH=$work/usr PKG_CONFIG_LIBDIR=$work/pc-all check 0 \
   "done without, though it would be faster with: libxsmm-dev" --
 
 # cmake names all that is missing at once, and why what is there will not do: an old HDF5, a file for pkg-config whose

@@ -96,11 +96,17 @@ try() { # in a bare root
   typed "ldconfig -p | grep reformer" && wrong "the loader still knows the library"
 }
 
+given=
+if [ "${1-}" = --package ]; then
+  [[ $# = 3 && -f $2 ]] || { echo "package.sh: --package: found '${2-}'; wanted: --package FILE SUITE, FILE being there" >&2 && exit 2; }
+  given=$(realpath -- "$2") && shift 2
+fi
+[ $# != 0 ] || set -- bookworm trixie
+for suite; do
+  [[ $suite =~ ^(bookworm|trixie)$ ]] || { echo "package.sh: found '$suite'; allowed: bookworm, trixie" >&2 && exit 2; }
+done
 root_ready || exit 77
 mkdir -p "$out"
-given=
-[ "${1-}" != --package ] || { given=$(realpath "${2:?a FILE is missing}") && shift 2; }
-[ $# != 0 ] || set -- bookworm trixie
 trap 'for folder in "$roots"/package-*.$$; do root_destroy "$folder"; done' EXIT
 trap 'exit 1' INT TERM HUP
 for suite; do

@@ -4,29 +4,32 @@
 #   tests/install/processors.sh [BUILD]     BUILD: a built folder of the release preset (build/release)
 # qemu-user-static is used where it is installed; elsewhere its package is fetched, as apt does, and unpacked below
 # RF_ROOTS (/var/tmp/reformer-roots): nothing is installed. Prints a table of markdown; the exit status is 1 where a row is
-# not as it must be, 77 where there is no qemu to be had.
+# not as it must be, 2 where BUILD is none, 77 where there is no qemu to be had.
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
 # shellcheck source-path=SCRIPTDIR source=alike.sh
 . "$root_home/tests/install/alike.sh"
 root_options "" "$@"
-build=$(realpath -- "${1:-$root_home/build/release}") || exit 2
+[ $# -le 1 ] || { echo "processors.sh: found '$2' where nothing more belongs" >&2; exit 2; }
+build=$(realpath -- "${1:-$root_home/build/release}") && [ -x "$build/reformer" ] && [ -f "$build/cmake_install.cmake" ] ||
+  { echo "processors.sh: ${1:-$root_home/build/release}: no built folder (cmake --preset release && cmake --build --preset release)" >&2; exit 2; }
 [ "$(uname -m)" = x86_64 ] || { echo "skipped: for x86-64" >&2; exit 77; }
 
 find_qemu() {
   command -v qemu-x86_64-static || command -v qemu-x86_64 && return
   local folder=$roots/qemu
   if [ ! -x "$folder/usr/bin/qemu-x86_64-static" ]; then
-    mkdir -p "$folder" && (cd "$folder" && apt-get -q download qemu-user-static) >/dev/null 2>&1 &&
+    mkdir -p "$folder" 2>/dev/null && (cd "$folder" && apt-get -q download qemu-user-static) >/dev/null 2>&1 &&
       dpkg-deb --fsys-tarfile "$folder"/qemu-user-static*.deb | tar -C "$folder" -x ./usr/bin/qemu-x86_64-static &&
       rm -f "$folder"/*.deb || return 1
   fi
   echo "$folder/usr/bin/qemu-x86_64-static"
 }
-qemu=$(find_qemu) || { echo "skipped: no qemu-user, and its package cannot be fetched" >&2; exit 77; }
+qemu=$(find_qemu) || { echo "skipped: no qemu-user, and its package cannot be fetched into $roots/qemu (RF_ROOTS)" >&2; exit 77; }
 
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 cmake --install "$build" --prefix "$work/installed" >install.log || { cat install.log >&2; exit 1; }
 installed=$work/installed/bin/reformer
