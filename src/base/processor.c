@@ -28,7 +28,7 @@ static bool has(const rf_feature_place *place) {
 
 /* The 48 bytes in which the processor names itself; false: it does not. */
 static bool ask_name(char name[RF_MAX_PROCESSOR]) {
-  uint32_t words[12];
+  uint32_t words[12] = {0};
   for (uint32_t i = 0; i < 3; i++) {
     uint32_t *w = words + 4 * (size_t)i;
     if (!__get_cpuid(0x80000002 + i, w, w + 1, w + 2, w + 3)) return false;

@@ -41,15 +41,17 @@ static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh,
 }
 
 rf_status rf_session_create_from(const char *file, const rf_config *config, rf_mesh *mesh, rf_session **session) {
-  *session = calloc(1, sizeof **session);
-  rf_status status = rf_agree(mesh, *session ? RF_OK : rf_fail(RF_FAILED, "out of memory: a session"));
-  if (status == RF_OK) {
-    **session = (rf_session){.eval_step = -1};
-    status = build(file, config, mesh, *session);
-  }
-  if (status == RF_OK) return RF_OK;
-  free(*session); /* a trainer that could not be made has left nothing */
+  rf_session *made = calloc(1, sizeof *made);
   *session = NULL;
+  rf_status status = rf_agree(mesh, made ? RF_OK : rf_fail(RF_FAILED, "out of memory: a session"));
+  if (made && status == RF_OK) {
+    *made = (rf_session){.eval_step = -1};
+    status = build(file, config, mesh, made);
+  }
+  if (status == RF_OK)
+    *session = made;
+  else
+    free(made); /* a trainer that could not be made has left nothing */
   return status;
 }
 
