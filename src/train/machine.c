@@ -114,7 +114,7 @@ rf_status rf_machine_compare(rf_mesh *mesh) {
   char(*all)[RF_MAX_MACHINE] = first ? calloc((size_t)size, sizeof *all) : NULL;
   rf_status status = rf_agree(mesh, !first || all ? RF_OK : rf_fail(RF_FAILED, "out of memory: %d ranks", size));
   if (status == RF_OK) status = rf_collect_bytes(mesh, RF_TRAFFIC_OTHER, rf_processor_describe(own), sizeof own, all);
-  if (status == RF_OK && first) warn_of_kinds(mesh, (const char(*)[RF_MAX_MACHINE])all);
+  if (status == RF_OK && all) warn_of_kinds(mesh, (const char(*)[RF_MAX_MACHINE])all);
   free(all);
   return status;
 }
