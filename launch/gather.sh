@@ -6,7 +6,8 @@
 # shellcheck source-path=SCRIPTDIR source=plain.sh
 . "$(dirname "$(readlink -f -- "$0")")/plain.sh" || exit 2
 folder=${1-}
-[[ $# = 1 && -d $folder ]] || { echo "usage: launch/gather.sh FOLDER" >&2; exit 2; }
+[[ $folder != -h && $folder != --help ]] || { show_help && exit 0; }
+[[ $# = 1 && -d $folder ]] || { echo "usage: $called FOLDER" >&2; exit 2; }
 figures='step loss bits_per_token eval_loss eval_bits_per_token eval_accuracy tokens_per_second step_seconds ranks peak_rss_bytes'
 
 mapfile -t runs < <(cd "$folder" && find . -mindepth 2 -maxdepth 2 -name settings -printf '%h\n' | sed 's|^\./||' | sort -V)

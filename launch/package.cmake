@@ -4,6 +4,8 @@
 #   PREFIX/share/reformer/configs/, share/reformer/launch/    configurations; run.sh and what it needs
 #   PREFIX/share/man/, share/bash-completion/, share/doc/reformer/
 if(NOT RF_LEVELS)
+  install(CODE "message(FATAL_ERROR \"Nothing of this build is to be installed, as it was configured with RF_LEVELS=OFF. \
+To build what is: cmake -DRF_LEVELS=ON '${PROJECT_BINARY_DIR}' && cmake --build '${PROJECT_BINARY_DIR}'\")")
   return()
 endif()
 include(GNUInstallDirs)
@@ -25,6 +27,7 @@ install(FILES ${installed}/${rf_cmake}/reformer-config.cmake ${installed}/${rf_c
 set(rf_pkgconfig ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig OUTPUT_VARIABLE to_prefix)
 string(REGEX REPLACE "/$" "" to_prefix "${to_prefix}")
+get_target_property(rf_name reformer_library OUTPUT_NAME)
 set(rf_cflags "-I\${includedir}")
 if(RF_DOUBLE)
   string(APPEND rf_cflags " -DRF_DOUBLE") # reformer/real.h
@@ -37,7 +40,7 @@ file(WRITE ${installed}/${rf_pkgconfig}/reformer.pc
   "Description: trains Reformers on long sequences\n"
   "Version: ${PROJECT_VERSION}\n"
   "Cflags: ${rf_cflags}\n"
-  "Libs: -L\${libdir} -lreformer\n")
+  "Libs: -L\${libdir} -l${rf_name}\n")
 install(FILES ${installed}/${rf_pkgconfig}/reformer.pc DESTINATION ${rf_pkgconfig})
 
 # --- The program's own help, as pages and as bash's completion -----------------------------------
@@ -97,6 +100,10 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # --- Debian's package: cpack -G DEB in the build folder -------------------------------------------
 
+if(RF_DOUBLE)
+  message(STATUS "No package is made of a build in double: its program and files have the names of the one in float")
+  return()
+endif()
 set(CPACK_GENERATOR TGZ)
 find_program(RF_DPKG_SHLIBDEPS dpkg-shlibdeps)
 mark_as_advanced(RF_DPKG_SHLIBDEPS)
@@ -106,8 +113,14 @@ else()
   message(STATUS "cpack makes an archive, and no Debian package: dpkg-shlibdeps is not there (Debian: dpkg-dev)")
 endif()
 # Releases of Debian have other sonames: a package is for the one that it was built on.
-file(STRINGS /etc/os-release rf_release REGEX "^VERSION_ID=")
-string(REGEX REPLACE "[^0-9.]" "" rf_release "${rf_release}")
+set(rf_release "")
+if(EXISTS /etc/os-release)
+  file(STRINGS /etc/os-release rf_release REGEX "^VERSION_ID=")
+  string(REGEX REPLACE "[^0-9.]" "" rf_release "${rf_release}")
+endif()
+if(rf_release)
+  string(PREPEND rf_release +deb)
+endif()
 set(CPACK_PACKAGE_CONTACT "The reformer authors <reformer@users.noreply.github.com>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "trainer of language models on very long sequences")
 set(CPACK_PACKAGE_DESCRIPTION
@@ -123,7 +136,7 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
   OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_RELEASE 1+deb${rf_release})
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1${rf_release})
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${installed}/${CMAKE_INSTALL_LIBDIR})

@@ -2,10 +2,26 @@
 if(NOT CPACK_GENERATOR STREQUAL "DEB")
   return()
 endif()
+
+# The package repeats, whenever it is made: its files and its changelog have the time of the newest source, or the one
+# that SOURCE_DATE_EPOCH gives. CMake reads it here, and cpack when it packs.
+if(NOT DEFINED ENV{SOURCE_DATE_EPOCH})
+  cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH home)
+  file(GLOB_RECURSE sources ${home}/configs/* ${home}/docs/* ${home}/include/* ${home}/launch/* ${home}/src/*)
+  set(newest 0)
+  foreach(source IN LISTS sources ITEMS ${home}/CMakeLists.txt ${home}/README.md ${home}/LICENSE)
+    file(TIMESTAMP ${source} time "%s" UTC)
+    if(time GREATER newest)
+      set(newest ${time})
+    endif()
+  endforeach()
+  set(ENV{SOURCE_DATE_EPOCH} ${newest})
+endif()
+
 set(usr ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/usr)
 set(doc ${usr}/share/doc/reformer)
 
-# Without names and times in the archives, so that the package repeats.
+# Without names and times in the archives.
 function(compress)
   execute_process(COMMAND gzip -9n ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()

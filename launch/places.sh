@@ -50,7 +50,10 @@ unfold() {
 }
 
 read_allocation() {
-  local i
+  local i name
+  for name in SLURM_JOB_NODELIST SLURM_JOB_CPUS_PER_NODE ${SLURM_NTASKS:+SLURM_TASKS_PER_NODE}; do
+    [ -n "${!name-}" ] || die 2 "SLURM_JOB_ID says that this is an allocation of Slurm, and $name is not set; start in one, or: unset SLURM_JOB_ID"
+  done
   mapfile -t hosts < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
   [ ${#hosts[@]} -gt 0 ] || die 1 "scontrol does not name the nodes of this job"
   mapfile -t cores < <(unfold "$SLURM_JOB_CPUS_PER_NODE")

@@ -1,20 +1,32 @@
 # For the scripts here, before anything else: what the caller's shell and environment must not decide. Sets home, the
-# project's folder, and built, the program, however the script was called.
-# shellcheck shell=bash disable=SC2034 # home, built, now
+# project's folder, built, the program, and called, how to call the script, however that was done. Asks for no command: a
+# machine may lack them all.
+# shellcheck shell=bash disable=SC2034 # home, built, called, now
 set +o posix +o noclobber +o noglob +o errexit +o pipefail +o allexport # SHELLOPTS, BASH_ENV or `sh run.sh` may have set them
 shopt -u failglob nullglob nocasematch
 set -u
 IFS=$' \t\n'
 unset POSIXLY_CORRECT CDPATH GREP_OPTIONS
 export LC_ALL=C # decimal points; letters are a to z
-home=$(dirname "$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+home=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." >/dev/null && pwd -P)
 built=$home/build/release/reformer
-[ -e "$home/CMakeLists.txt" ] || built=${home%/*/*}/bin/reformer # installed: home is PREFIX/share/reformer
+called=$(readlink -f -- "$0" 2>/dev/null) || called=$0
+called=launch/${called##*/}
+# Installed: home is PREFIX/share/reformer.
+[ -e "$home/CMakeLists.txt" ] || { built=${home%/*/*}/bin/reformer && called=$home/$called; }
+
+# The head of the script that is called, which is its help.
+show_help() { sed -n "1d; /^#/!q; s|launch/${called##*/}|$called|g; s/^# \{0,1\}//p" "$home/launch/${called##*/}"; }
 
 # The seconds of a clock that nobody sets, into now: bash's SECONDS jump when somebody sets the machine's.
 tick() {
   local up rest
   { read -r up rest </proc/uptime; } 2>/dev/null && now=${up%.*} || now=$SECONDS
+}
+
+# Makefiles where there is make, whatever the environment asks for: what is built is looked for in one place.
+choose_generator() {
+  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
 }
 
 # Whether a file can be read again and again, by any process: not standard input, a FIFO, or <(...).

@@ -1,15 +1,24 @@
 # What the machine that runs the program must be, and how the compiler is told to use all of it.
 # For a test: cmake -DCMAKE_C_BYTE_ORDER=BIG_ENDIAN -DCMAKE_SIZEOF_VOID_P=8 -P launch/platform.cmake
+# (In a build both are what project() found out by compiling, whatever the command line says of them.)
 
 # The same words as in include/reformer/real.h, which tells those who build without CMake.
 if(CMAKE_C_BYTE_ORDER STREQUAL "BIG_ENDIAN")
-  message(FATAL_ERROR "${CMAKE_SYSTEM_PROCESSOR} is big-endian, and reformer needs a little-endian machine: token files, "
+  set(machine ${CMAKE_SYSTEM_PROCESSOR})
+  if(NOT machine)
+    set(machine "this machine")
+  endif()
+  message(FATAL_ERROR "${machine} is big-endian, and reformer needs a little-endian machine: token files, "
     "safetensors and bfloat16 are read as they lie in memory. Allowed: a little-endian machine of 64 bits (x86-64 and "
     "aarch64 are tested). No option changes this.")
 endif()
 if(CMAKE_SIZEOF_VOID_P AND NOT CMAKE_SIZEOF_VOID_P EQUAL 8)
   math(EXPR bits "8 * ${CMAKE_SIZEOF_VOID_P}")
-  message(FATAL_ERROR "${CMAKE_C_COMPILER} makes programs of ${bits} bits, and reformer needs 64 (LP64): its arrays and "
+  set(compiler ${CMAKE_C_COMPILER})
+  if(NOT compiler)
+    set(compiler "the compiler")
+  endif()
+  message(FATAL_ERROR "${compiler} makes programs of ${bits} bits, and reformer needs 64 (LP64): its arrays and "
     "files outgrow a smaller address space. Allowed: a little-endian machine of 64 bits (x86-64 and aarch64 are tested). "
     "If this is one, look for -m32 in CFLAGS.")
 endif()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, builds, and trains a small byte-level Reformer for about two minutes.
+# Sets up, builds, and trains a small byte-level Reformer for one to two minutes.
 #   launch/quickstart.sh            on the King James Bible (public domain, 4.3 MB of text)
 #   launch/quickstart.sh TEXT       on a text of your own, a megabyte or more
 #   launch/quickstart.sh [TEXT] --set KEY=VALUE...    with other settings than configs/quickstart.yaml's, as of train
@@ -16,7 +16,7 @@ texts=() settings=()
 while [ $# != 0 ]; do
   case "$1" in
   -h | --help)
-    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/quickstart.sh"
+    show_help
     exit 0
     ;;
   --set)
@@ -69,8 +69,7 @@ if [ -n "$built_for" ] && [ ! "$built_for" -ef . ]; then
   say "build/release was made for $built_for; making it anew"
   rm -rf build/release
 fi
-# Makefiles where there is make, whatever the environment asks for: the program is looked for in one place.
-if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
+choose_generator
 
 say "building build/release/reformer"
 log=build/quickstart.log

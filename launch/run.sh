@@ -48,13 +48,16 @@ number() { # number OPTION VALUE LEAST
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
   -h | --help)
-    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$home/launch/run.sh"
+    show_help
     exit 0
     ;;
   --requeue) requeue=1 && shift && continue ;;
   --dry-run) dry_run=1 && shift && continue ;;
-  --*) [ $# -ge 2 ] || die 2 "$1: an argument is missing; see launch/run.sh --help" ;;
-  *) die 2 "found '$1' before --; usage: launch/run.sh [OPTION...] -- train CONFIG ..." ;;
+  --ranks | --threads | --hosts | --restarts | --launcher | --bind | --hang | --grace | --program)
+    [ $# -ge 2 ] || die 2 "$1: an argument is missing; see $called --help"
+    ;;
+  -*) die 2 "unknown option $1; see $called --help" ;;
+  *) die 2 "found '$1' before --; usage: $called [OPTION...] -- train CONFIG ..." ;;
   esac
   case $1 in
   --ranks) ranks=$(number "$1" "$2" 1) || exit ;;
@@ -72,11 +75,10 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
     [[ $2 =~ ^(cores|none)$ ]] || die 2 "--bind: found '$2'; allowed: cores, none"
     bind=$2
     ;;
-  *) die 2 "unknown option $1; see launch/run.sh --help" ;;
   esac
   shift 2
 done
-[[ ${1-} = -- && $# -ge 2 ]] || die 2 "usage: launch/run.sh [OPTION...] -- train CONFIG ..."
+[[ ${1-} = -- && $# -ge 2 ]] || die 2 "usage: $called [OPTION...] -- train CONFIG ..."
 shift
 arguments=("$@")
 [ -f "$program" ] || die 2 "$program: no program there; build it (cmake --preset release && cmake --build --preset release) or name it with --program"

@@ -10,7 +10,7 @@
 #     --steps N          timed steps of a point (3)
 #     --cluster FILE     constants of `reformer bench cluster`; without, they are measured first, on the most ranks
 #     --launcher "CMD"   what starts N ranks, with {} for N ("mpirun --oversubscribe --bind-to none -n {}")
-#     --program FILE     (REFORMER_PROGRAM, or build/release/reformer)
+#     --program FILE     (REFORMER_PROGRAM, or build/release/reformer; where this is installed, PREFIX/bin/reformer)
 #     --most-seconds S   a kind whose step takes longer is not tried at greater lengths (60)
 #     SETTING            key=value for every point
 # FOLDER gets table.csv, table.json, a JSON file for each point, and SVG plots: time, efficiency, bytes, memory, with the
@@ -21,19 +21,25 @@
 . "$(dirname "$(readlink -f -- "$0")")/plain.sh" || exit 2
 die() { echo "scaling.sh: $*" >&2; exit 2; }
 
-[ $# -gt 0 ] || die "CONFIG is missing; see the head of launch/scaling.sh"
+for word; do
+  case $word in --) break ;; -h | --help) show_help && exit 0 ;; esac
+done
+[[ ${1--} != -* ]] || die "found '${1-}', wanted CONFIG; see $called --help"
 config=$1
 shift
 mode=lengths lengths="1024 2048 4096 8192" ranks='' kinds="full lsh-2 lsh-4 lsh-8" tokens='' steps=3 cluster='' out='' most=60
 launcher='mpirun --oversubscribe --bind-to none -n {}' program=${REFORMER_PROGRAM:-$built}
 while [ $# -gt 0 ]; do
   [ "$1" = -- ] && { shift; break; }
-  [ $# -gt 1 ] || die "$1: its argument is missing"
+  case $1 in
+    --mode | --lengths | --ranks | --kinds | --tokens | --steps | --cluster | --out | --launcher | --program | --most-seconds)
+      [ $# -gt 1 ] || die "$1: its argument is missing; see $called --help" ;;
+    *) die "unknown option $1; see $called --help" ;;
+  esac
   case $1 in
     --mode) mode=$2 ;; --lengths) lengths=$2 ;; --ranks) ranks=$2 ;; --kinds) kinds=$2 ;; --tokens) tokens=$2 ;;
     --steps) steps=$2 ;; --cluster) cluster=$2 ;; --out) out=$2 ;; --launcher) launcher=$2 ;; --program) program=$2 ;;
     --most-seconds) most=$2 ;;
-    *) die "unknown option $1; see the head of launch/scaling.sh" ;;
   esac
   shift 2
 done

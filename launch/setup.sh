@@ -8,25 +8,24 @@
 # package. Where nothing can be installed it names all that is missing.
 # Exit status: 0 all there; 1 something is missing; 2 wrong usage.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
-set -u
-IFS=$' \t\n'
 folder=${BASH_SOURCE[0]%/*} # no dirname: a machine may lack everything
 [ "$folder" != "${BASH_SOURCE[0]}" ] || folder=.
-source_dir=$(cd -- "$folder/.." >/dev/null && pwd -P) || exit 1
+# shellcheck source-path=SCRIPTDIR source=plain.sh
+. "$folder/plain.sh" || exit 1
 
-# The compiler that CMake would take.
-compiles() {
-  local compiler=${CC-}
-  [ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang) || return 1
-  # shellcheck disable=SC2086 # CC may hold options
-  echo "#include <stdio.h>" | $compiler -x c -fsyntax-only -
+# The compiler that CMake would take, with its options.
+compiler=${CC-}
+[ -n "$compiler" ] || compiler=$(command -v cc || command -v gcc || command -v clang)
+compiles() { # compiles COMPILER [OPTION...]
+  echo "#include <stdio.h>" | "$@" -x c -fsyntax-only - >/dev/null 2>&1
 }
 export -f compiles
+export compiler
 
 # package | how to tell that it is there
 tools='
-gcc                    | compiles || { [ -z "${CC-}" ] && { command -v cc || command -v gcc || command -v clang; }; }
-libc6-dev              | compiles
+gcc                    | command -v "${compiler%% *}"
+libc6-dev              | compiles $compiler
 make                   | command -v make || command -v ninja
 cmake                  | command -v cmake
 '
@@ -54,6 +53,7 @@ debootstrap            | PATH=$PATH:/usr/sbin command -v debootstrap
 debian-archive-keyring | test -s /usr/share/keyrings/debian-archive-keyring.gpg
 '
 
+usage="usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]"
 extras=
 for option; do
   case "$option" in
@@ -61,14 +61,23 @@ for option; do
   --quickstart) extras+=$for_quickstart ;;
   --cluster) extras+=$for_cluster ;;
   --install) extras+=$for_install ;;
-  *)
-    echo "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" >&2
-    exit 2
-    ;;
+  -h | --help) show_help && exit 0 ;;
+  *) echo "setup: unknown option $option; $usage" >&2 && exit 2 ;;
   esac
 done
-if [ -n "${CC-}" ] && [[ ! $CC =~ ^g?cc( |$) ]] && ! compiles >/dev/null 2>&1; then # gcc will be installed
-  echo "setup: CC=$CC compiles nothing; name another compiler, or none" >&2
+# Of what CC names, gcc can be installed where it is not there, and the C library's headers where it finds none, whatever
+# its options.
+can_be_mended() {
+  [[ ${CC%% *} =~ ^g?cc$ ]] && { ! command -v "${CC%% *}" || ! compiles "${CC%% *}"; } >/dev/null
+}
+# shellcheck disable=SC2086 # options
+if [ -n "${CC-}" ] && ! compiles $CC && ! can_be_mended; then
+  echo "setup: CC=$CC compiles nothing; name another compiler, or other options, or none" >&2
+  exit 1
+fi
+for TMPDIR in "${TMPDIR:-/tmp}" /tmp ''; do [ -w "$TMPDIR/." ] && break; done
+if [ -z "$TMPDIR" ]; then
+  echo "setup: no temporary folder can be made: name a folder that can be written in TMPDIR" >&2
   exit 1
 fi
 
@@ -83,8 +92,8 @@ list_missing() { # list_missing LINES
 ask_build() {
   local scratch status=0
   scratch=$(mktemp -d) || return 1
-  if command -v make >/dev/null; then unset CMAKE_GENERATOR; else export CMAKE_GENERATOR=Ninja; fi
-  if cmake -S "$source_dir" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
+  choose_generator
+  if cmake -S "$home" -B "$scratch" -DRF_LIST_MISSING=ON >"$scratch/log" 2>&1; then
     { read -r build_missing && read -r build_spack && read -r build_wanted; } <"$scratch/missing-packages" || status=1
   else
     status=1
@@ -112,7 +121,7 @@ read_table() {
       [[ " $build_spack " == *" $spack "* ]] || build_spack+=" $spack"
       ;;
     esac
-  done <"$source_dir/launch/packages.cmake"
+  done <"$home/launch/packages.cmake"
 }
 
 as_root=
@@ -169,7 +178,7 @@ provide() {
     others=$(list_missing "$extras")
     ask_build || return 1
     if [ -n "$others$build_missing" ]; then
-      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$source_dir' -B FOLDER may tell why)" >&2
+      echo "setup: installed, yet not found: $others$build_missing (cmake -S '$home' -B FOLDER may tell why)" >&2
       return 1
     fi
   fi

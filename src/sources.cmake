@@ -1,7 +1,7 @@
-# Writes OUTPUT, a C file with a hash of all files beneath src/ and include/ and of FLAGS. Called by src/CMakeLists.txt.
+# Writes OUTPUT, a C file with a hash of FLAGS and of the files that LIST names, one a line, from the project's folder.
+# Called by src/CMakeLists.txt.
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
-file(GLOB_RECURSE files RELATIVE ${root} ${root}/src/*.[ch] ${root}/include/*.h)
-list(SORT files)
+file(STRINGS ${LIST} files)
 set(hashes "${FLAGS}")
 foreach(file IN LISTS files)
   file(SHA256 ${root}/${file} hash)

@@ -11,11 +11,11 @@
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
 set -u
 quick=0
-case "${1-}" in
+case "$*" in
 '') ;;
 --quick) quick=1 ;;
---help) sed -n '2,/^set -u/s/^# //p; 2,/^set -u/s/^#//p' "${BASH_SOURCE[0]}" && exit ;;
-*) echo "run.sh: found $1; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
+-h | --help) sed -n '2,/^set -u/s/^# //p; 2,/^set -u/s/^#//p' "${BASH_SOURCE[0]}" && exit ;;
+*) echo "run.sh: found $*; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export LC_ALL=C

@@ -5,6 +5,7 @@
 #include <reformer/config_file.h>
 #include <reformer/session.h>
 #include <reformer/threads.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,13 +21,23 @@ static rf_status train(rf_session *session, int64_t steps, const char *checkpoin
   return rf_session_save(session, checkpoint);
 }
 
+static rf_status read_steps(const char *text, int64_t *steps) {
+  char *end;
+  errno = 0;
+  *steps = strtoll(text, &end, 10);
+  if (end != text && *end == '\0' && errno == 0 && *steps >= 0) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "STEPS: found '%s'; allowed: a whole number of at least 0", text);
+}
+
 static rf_status run(rf_mesh *mesh, int argc, char **argv) {
   rf_config config;
   rf_session *session;
+  int64_t steps;
   if (argc < 4) return rf_fail(RF_BAD_CONFIG, "usage: train CONFIG STEPS CHECKPOINT [KEY.PATH=VALUE]...");
+  RF_TRY(read_steps(argv[2], &steps));
   RF_TRY(rf_config_load(mesh, argv[1], (const char *const *)argv + 4, argc - 4, &config));
   RF_TRY(rf_session_create(&config, mesh, &session));
-  const rf_status status = train(session, strtoll(argv[2], NULL, 10), argv[3], rf_mesh_rank(mesh) == 0);
+  const rf_status status = train(session, steps, argv[3], rf_mesh_rank(mesh) == 0);
   rf_session_destroy(session);
   return status;
 }

@@ -9,10 +9,10 @@
 #include "reformer/config.h"
 #include "reformer/error.h"
 #include "reformer/linkage.h"
+#include "reformer/loss.h"
 
 RF_API_BEGIN
 
-enum { RF_IGNORE = -100 }; /* a label that is not counted */
 enum { RF_MAX_SHORTAGE = 256 };
 
 typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_split;

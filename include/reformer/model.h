@@ -5,6 +5,7 @@
 #include "reformer/config.h"
 #include "reformer/error.h"
 #include "reformer/linkage.h"
+#include "reformer/loss.h"
 #include "reformer/real.h"
 #include "reformer/store.h"
 #include <stddef.h>
@@ -24,22 +25,6 @@ typedef struct rf_batch {
   uint64_t seed;
   uint32_t step; /* RF_EVAL_STEP in evaluation */
 } rf_batch;
-
-enum { RF_POSITION_CLASSES = 27 };
-
-/* Sums over counted tokens. Losses are in nats. Class i holds the positions [2^i - 1, 2^(i+1) - 1). */
-typedef struct rf_loss {
-  double sum;
-  int64_t counted, correct;
-  double sum_by_position[RF_POSITION_CLASSES];
-  int64_t counted_by_position[RF_POSITION_CLASSES];
-} rf_loss;
-
-/* Of sums: the mean in nats, the mean in bits, and the share of tokens that were predicted; NaN where nothing was
- * counted. */
-double rf_loss_mean(const rf_loss *loss);
-double rf_loss_bits(const rf_loss *loss);
-double rf_loss_accuracy(const rf_loss *loss);
 
 typedef struct rf_model rf_model;
 
@@ -93,10 +78,6 @@ rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *los
 
 /* logits[n, vocab_size] of tokens [first, first + n) of sequence 0 of the batch; labels are not read. */
 rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits);
-
-/* Takes logits[n, vocab_size] of rows [row, row + n), row = sequence * tokens + token; called with all rows in order.
- */
-typedef rf_status (*rf_logits_take)(void *context, int64_t row, int64_t n, const real *logits);
 
 /* Forward only, no dropout, token by token: token_loss[sequences, tokens] in nats and in double whatever the build, NaN
  * where a label is RF_IGNORE. take: NULL where the logits are not wanted. */

@@ -4,9 +4,10 @@
  *                                                                                   -> rf_session_save -> destroy
  *
  * It is what reformer train is made of, without the run's folder: the same configuration gives the same losses, to the
- * last bit. What takes a session that is not const is collective: called by all ranks, in the same order, from the main
+ * last bit. Collective are create, step, evaluate, save and load: called by all ranks, in the same order, from the main
  * thread. All ranks return the same status with the same rf_error_message(). After a failure to create, to step or to
- * evaluate the mesh is of no more use (rf_mesh_has_failed); one to save or to load ends nothing but what it says. */
+ * evaluate the mesh is of no more use (rf_mesh_has_failed). After a failure to save or to load, and after a call that
+ * is refused, with which nothing is done, it is as good as before. */
 #ifndef REFORMER_SESSION_H
 #define REFORMER_SESSION_H
 
@@ -16,7 +17,7 @@
 #include "reformer/linkage.h"
 #include "reformer/mesh.h"
 #include "reformer/model.h"
-#include <stdbool.h>
+#include "reformer/step.h"
 #include <stdint.h>
 
 RF_API_BEGIN
@@ -26,23 +27,17 @@ typedef struct rf_session rf_session;
 /* Before step 1: opens the data, makes the model and draws its parameters from training.seed. config: of
  * rf_config_load or rf_config_parse, copied. mesh: lent, outlives the session; arranged as the configuration says where
  * it is not; NULL: this process alone. rf_threads_start comes before. RF_BAD_CONFIG where it does not fit the ranks or
- * their memory, or is not one that can be trained; RF_BAD_DATA where data.path is missing or does not fit.
+ * their memory, is not one that can be trained, or where a rank has another build of the library than rank 0;
+ * RF_BAD_DATA where data.path is missing or does not fit. Ranks are warned about that have another processor than rank
+ * 0, another level of it, or another choice of the libraries.
  * *session: the caller destroys it; NULL after a failure. */
 rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session);
-/* NULL is fine. After a failed call on several ranks memory stays until the process ends, as messages may be under
- * way. */
+/* NULL is fine; not collective. Where the mesh has failed, on several ranks, memory stays until the process ends, as
+ * messages may be under way. */
 void rf_session_destroy(rf_session *session);
 
-/* What one step was like; the same on all ranks. */
-typedef struct rf_step_result {
-  rf_loss loss; /* sums over the batch, of all ranks */
-  double learning_rate;
-  double grad_norm; /* before clipping */
-  bool skipped;     /* loss or gradient not finite: parameters and optimizer state are as before */
-} rf_step_result;
-
-/* The next step: a batch of training.batch sequences forwards and backwards, and an update. RF_BAD_CONFIG, and nothing
- * done, where all training.steps are done, which the schedule counts on. */
+/* The next step: a batch of training.batch sequences forwards and backwards, and an update. Refused with RF_BAD_CONFIG
+ * where all training.steps are done, which the schedule counts on. */
 rf_status rf_session_step(rf_session *session, rf_step_result *result);
 int64_t rf_session_steps_done(const rf_session *session); /* the loaded checkpoint's, and those since */
 
@@ -55,9 +50,13 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
 rf_status rf_session_save(rf_session *session, const char *folder);
 
 /* Goes on from a checkpoint, whatever ranks and precision it was written with: of rf_session_save, reformer train or
- * reformer import. Every block that is read is checked. RF_BAD_DATA where it is damaged, where sections model, lsh,
- * local or full are others than the session's, or where it holds the state of another optimizer; the session is then
- * of no more use. Data that have changed since are warned about. */
+ * reformer import. After step 0 the optimizer starts anew. Every block that is read is checked. Data that have changed
+ * since, and another machine, are warned about.
+ *
+ * RF_BAD_DATA where sections model, lsh, local or full are others than the session's, where it holds the state of
+ * another optimizer, or where it is not whole: the session is then as it was. Where damage, or a disk that does not
+ * answer (RF_FAILED), shows among the numbers, some of them may have been taken: step, evaluate and save are then
+ * refused with RF_BAD_DATA until a checkpoint has been loaded. */
 rf_status rf_session_load(rf_session *session, const char *folder);
 
 /* All lent. The model: for what reformer/model.h can do with a batch, e.g. logits. */

@@ -1,49 +1,18 @@
 /* The parameter store: the one place that knows where parameters, gradients and optimizer state live.
  *
- * The model is a row of blocks (embedding, layers, head). A block's tensors lie one after another in
- * one flat vector, each at a multiple of 64 bytes, the vector padded to a multiple of 64 bytes:
- *
- *   block b   | norm.scale | norm.bias | query_key.weight ...........| value.weight ... | pad |
- *             0            offset[1]    offset[2]                                        size
- *
- * The store lends a block's full vector just before it is needed and takes its gradient back right
+ * It lends the full vector of a block (reformer/layout.h) just before it is needed and takes its gradient back right
  * after; what it owns of a block for good is its shard [first, first + count). */
 #ifndef REFORMER_STORE_H
 #define REFORMER_STORE_H
 
 #include "reformer/error.h"
+#include "reformer/layout.h"
 #include "reformer/linkage.h"
 #include "reformer/real.h"
 #include <stddef.h>
 #include <stdint.h>
 
 RF_API_BEGIN
-
-enum { RF_MAX_NAME = 96, RF_MAX_DIMS = 3 };
-
-typedef enum rf_init { RF_INIT_ZERO, RF_INIT_ONE, RF_INIT_NORMAL } rf_init;
-
-typedef struct rf_tensor {
-  char name[RF_MAX_NAME]; /* e.g. "layers.3.attention.query_key.weight" */
-  int n_dims;
-  int64_t shape[RF_MAX_DIMS]; /* row-major; a linear layer's weight is [out, in] */
-  int64_t offset;             /* reals from the start of the block */
-  rf_init init;
-} rf_tensor;
-
-typedef struct rf_block {
-  char name[RF_MAX_NAME]; /* "embedding", "layers.3", "head" */
-  int n_tensors;
-  rf_tensor *tensors; /* owned by the layout */
-  int64_t size;       /* reals, padded */
-} rf_block;
-
-typedef struct rf_layout {
-  int n_blocks;
-  rf_block *blocks;
-} rf_layout;
-
-int64_t rf_tensor_count(const rf_tensor *tensor); /* elements */
 
 typedef struct rf_store rf_store;
 

@@ -54,7 +54,7 @@ const rf_feature rf_features[] = {
   {"avx_vnni_int16", IS_SET(__AVXVNNIINT16__), 0, {7, 1, EDX, 10, YMM}},
   {"avx_ne_convert", IS_SET(__AVXNECONVERT__), 0, {7, 1, EDX, 5, YMM}},
   {"avx10", IS_SET(__AVX10_1__), 0, {7, 1, EDX, 19, ZMM}},
-  {"avx10_2", IS_SET(__AVX10_2__), 0, {0x24, 0, EBX, 1, ZMM}}, /* of the version's bits: 2 or 3 */
+  {"avx10_2", IS_SET(__AVX10_2__), 0, {0x24, 0, EBX, -2, ZMM}},
   {"apx_f", IS_SET(__APX_F__), 0, {7, 1, EDX, 21, EGPR}},
   {"cmpccxadd", IS_SET(__CMPCCXADD__), 0, {7, 1, EAX, 7, 0}},
   {"gfni", IS_SET(__GFNI__), 0, {7, 0, ECX, 8, 0}},

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* Where a processor says that it has it. x86-64: a bit of what `cpuid` leaves in a register (0: eax to 3: edx), and the
- * registers that the system must keep for it (bits of xcr0). aarch64: a bit of a word of the auxiliary vector. */
+ * registers that the system must keep for it (bits of xcr0); bit -N: the register's lowest byte is a version, of which
+ * it takes N or a later one. aarch64: a bit of a word of the auxiliary vector. */
 typedef struct rf_feature_place {
   uint32_t leaf, subleaf;
   int word, bit;

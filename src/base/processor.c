@@ -21,12 +21,14 @@ static uint32_t kept_state(void) {
 static bool has(const rf_feature_place *place) {
   uint32_t words[4];
   if (!__get_cpuid_count(place->leaf, place->subleaf, &words[0], &words[1], &words[2], &words[3])) return false;
-  return (words[place->word] >> place->bit & 1) != 0 && (kept_state() & place->state) == place->state;
+  const uint32_t word = words[place->word];
+  const bool there = place->bit < 0 ? (int)(word & 0xff) >= -place->bit : (word >> place->bit & 1) != 0;
+  return there && (kept_state() & place->state) == place->state;
 }
 
 /* The 48 bytes in which the processor names itself; false: it does not. */
 static bool ask_name(char name[RF_MAX_PROCESSOR]) {
-  uint32_t words[12];
+  uint32_t words[12] = {0};
   for (uint32_t i = 0; i < 3; i++) {
     uint32_t *w = words + 4 * (size_t)i;
     if (!__get_cpuid(0x80000002 + i, w, w + 1, w + 2, w + 3)) return false;
@@ -112,12 +114,26 @@ int rf_built_for(const rf_feature *table, char level[RF_MAX_LEVEL], char names[R
   return more;
 }
 
+const char *rf_processor_remedy(const char *base_level, bool installed) {
+  const bool levels = strcmp(base_level, "x86-64") == 0; /* src/CMakeLists.txt */
+  if (levels && installed)
+    return "the loader would have taken the library of this processor's level: something has named another one "
+           "(LD_LIBRARY_PATH, LD_PRELOAD)";
+  if (levels)
+    return "build it on this processor, or install it (cmake --install): what is installed runs on any x86-64";
+  if (installed) return "build and install it without the flags that ask for that (CMAKE_C_FLAGS)";
+  return "build it on this processor, or for any of the kind (cmake -DRF_NATIVE=OFF)";
+}
+
 bool rf_processor_suffices(void) {
+#ifdef RF_INSTALLED
+  const bool installed = true;
+#else
+  const bool installed = false;
+#endif
   char name[RF_MAX_PROCESSOR], lacking[RF_MAX_FEATURES];
   if (rf_processor_lacks(rf_features, lacking) == 0) return true;
-  (void)fprintf(stderr,
-                "error: this processor, %s, lacks what the program was compiled for: %s; build it on this processor, "
-                "or install it (cmake --install), which brings a library for every level of x86-64\n",
-                rf_processor_name(name), lacking);
+  (void)fprintf(stderr, "error: this processor, %s, lacks what the program was compiled for: %s; %s\n",
+                rf_processor_name(name), lacking, rf_processor_remedy(rf_base_level, installed));
   return false;
 }

@@ -19,6 +19,9 @@ RF_API_END
 /* "AMD EPYC 9R14 96-Core Processor"; where it has no name, the kind of machine. Returns name. */
 const char *rf_processor_name(char name[RF_MAX_PROCESSOR]);
 
+/* What a user can do who has another processor than the program was compiled for, in place or installed. */
+const char *rf_processor_remedy(const char *base_level, bool installed);
+
 /* How many of the table this processor lacks though they were compiled for, and their names: "avx512f, avx512bw". */
 int rf_processor_lacks(const rf_feature *table, char names[RF_MAX_FEATURES]);
 

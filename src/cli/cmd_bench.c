@@ -53,24 +53,24 @@ static rf_status bench_cluster(const rf_arguments *arguments, const rf_config *c
   return rf_bench_cluster(config, arguments->mesh, rf_arguments_value(arguments, "output"));
 }
 
-static const char *const names[] = {"step", "attention", "exchange", "checkpoint", "cluster", NULL};
-static rf_status (*const benches[])(const rf_arguments *arguments, const rf_config *config, int64_t steps) = {
-    bench_step, bench_attention, bench_exchange, bench_checkpoint, bench_cluster};
+static const struct bench {
+  const char *name;
+  rf_status (*run)(const rf_arguments *arguments, const rf_config *config, int64_t steps);
+} benches[] = {{"step", bench_step},         {"attention", bench_attention},
+               {"exchange", bench_exchange}, {"checkpoint", bench_checkpoint},
+               {"cluster", bench_cluster},   {NULL, NULL}};
+
+static const char *name_of(int number) { return benches[number].name; }
 
 static rf_status run(const rf_arguments *arguments) {
-  const char *what = arguments->operand[0];
-  const size_t n = sizeof benches / sizeof *benches;
-  size_t i = 0;
-  while (i < n && strcmp(what, names[i]) != 0) i++;
-  if (i == n)
-    return rf_fail(RF_BAD_CONFIG,
-                   "reformer bench: found '%.64s'; allowed: step, attention, exchange, checkpoint, cluster", what);
+  const struct bench *bench = benches;
+  while (strcmp(arguments->operand[0], bench->name) != 0) bench++; /* it is a choice: rf_arguments_parse has looked */
   rf_config config;
   int64_t steps = 0;
   RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, 0, &steps));
   RF_TRY(rf_config_load(arguments->mesh, arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_agree(arguments->mesh, rf_config_check_training(arguments->operand[1], &config)));
-  return benches[i](arguments, &config, steps);
+  return bench->run(arguments, &config, steps);
 }
 
 static const rf_option options[] = {
@@ -86,7 +86,7 @@ static const rf_option options[] = {
 const rf_command rf_command_bench = {
     .name = "bench",
     .operands = {"WHAT", "CONFIG", NULL},
-    .choices = names,
+    .choice = name_of,
     .summary = "times training steps, attention, the exchange between ranks, checkpoints, or the machines",
     .description =
         "WHAT is step, attention, exchange, checkpoint or cluster.\n"

@@ -14,6 +14,22 @@ static void write_manual(const rf_command *command, bool config) {
     rf_manual_program(stdout, rf_commands);
 }
 
+/* What one form of the help cannot do must not go unsaid. */
+static rf_status check_form(const rf_arguments *arguments, bool config) {
+  const char *topic = arguments->operand[0];
+  const bool markdown = rf_arguments_value(arguments, "markdown"), man = rf_arguments_value(arguments, "man");
+  if (rf_arguments_value(arguments, "completion") && (topic || markdown || man))
+    return rf_fail(RF_BAD_CONFIG, "--completion: found '%.64s' beside it; allowed: nothing, as one script knows all",
+                   topic      ? topic
+                   : markdown ? "--markdown"
+                              : "--man");
+  if (markdown && man) return rf_fail(RF_BAD_CONFIG, "--markdown: found --man beside it; allowed: one of the two");
+  if (markdown && !config)
+    return rf_fail(RF_BAD_CONFIG, "--markdown: found %s%.64s; allowed: reformer help config --markdown",
+                   topic ? "the topic " : "no topic", topic ? topic : "");
+  return RF_OK;
+}
+
 static rf_status run(const rf_arguments *arguments) {
   const char *topic = arguments->operand[0];
   const rf_command *command = topic ? rf_command_find(topic) : NULL;
@@ -22,6 +38,7 @@ static rf_status run(const rf_arguments *arguments) {
     return rf_fail(RF_BAD_CONFIG, "no help on '%.64s'; allowed: config or a command (the nearest is %s)", topic,
                    rf_command_nearest(topic));
   }
+  RF_TRY(check_form(arguments, config));
   if (!rf_log_speaks()) return RF_OK;
   if (rf_arguments_value(arguments, "completion"))
     rf_completion_write(stdout, rf_commands);

@@ -85,6 +85,15 @@ static rf_status take_option(rf_arguments *arguments, int index, const char *val
   return RF_OK;
 }
 
+static rf_status check_choice(const rf_command *command, const char *given) {
+  char allowed[256] = "";
+  for (int i = 0; command->choice(i); i++) {
+    if (strcmp(given, command->choice(i)) == 0) return RF_OK;
+    rf_text_append(allowed, sizeof allowed, "%s%s", i > 0 ? ", " : "", command->choice(i));
+  }
+  return rf_fail(RF_BAD_CONFIG, "reformer %s: found '%.64s'; allowed: %s", command->name, given, allowed);
+}
+
 static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
   const rf_command *command = arguments->command;
   char text[256];
@@ -96,6 +105,7 @@ static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
     (void)snprintf(text, sizeof text, "reformer %s: %s is missing", command->name, command->operands[taken]);
     return refuse(command, text);
   }
+  if (command->choice) RF_TRY(check_choice(command, arguments->operand[0]));
   const char *last = taken > 0 ? command->operands[taken - 1] : "";
   const bool takes_more = strstr(last, "...") != NULL;
   for (; takes_more && taken < argc && taken < RF_MAX_OPERANDS; taken++) arguments->operand[taken] = argv[taken];

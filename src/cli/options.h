@@ -23,7 +23,7 @@ typedef struct rf_command {
   const char *name;
   const char *operands[RF_MAX_OPERANDS + 1]; /* names, NULL at the end; all must be given, but those in
                                                 [brackets]; the last takes all that follow where it ends in ... */
-  const char *const *choices;                /* what the first may be, NULL at the end; NULL: it is a path */
+  const char *(*choice)(int number);         /* what the first may be, from 0 up to a NULL; NULL: it is a path */
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;
@@ -52,7 +52,7 @@ struct rf_arguments {
   }
 
 /* argv[0] is the command's name. RF_BAD_CONFIG: unknown option (with the nearest known one), missing or surplus
- * argument. With --help nothing is missing. */
+ * argument, none of the command's choices. With --help nothing is missing. */
 rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, rf_arguments *arguments);
 
 /* An option's argument; NULL: not given. The name must be in the command's table. */

@@ -4,12 +4,12 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/ranks.h"
-#include "reformer/agree.h"
-#include "reformer/version.h"
 #include "comm/launch.h"
 #include "kernel/stack.h"
+#include "reformer/agree.h"
 #include "reformer/real.h"
 #include "reformer/threads.h"
+#include "reformer/version.h"
 #include "train/machine.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,25 +1,10 @@
 #include "cli/ranks.h"
-#include "reformer/version.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "reformer/agree.h"
 #include "train/machine.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Builds may differ in what they send each other, not only in last bits. */
-static rf_status compare_programs(rf_mesh *mesh) {
-  char own[128] = "", first[128], program[RF_MAX_PROGRAM];
-  (void)snprintf(own, sizeof own, "version %s, %s", RF_VERSION, rf_program_describe(program));
-  memcpy(first, own, sizeof first);
-  RF_TRY(rf_share(mesh, first, sizeof first));
-  if (strcmp(own, first) == 0) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG,
-                 "it runs another program than rank 0 on host %s: found %s; allowed: %s, the same file on "
-                 "all hosts",
-                 rf_host_name(mesh, 0), own, first);
-}
 
 static int64_t bytes_of(int argc, char **argv) {
   int64_t bytes = 0;
@@ -57,7 +42,7 @@ static rf_status compare_command_lines(rf_mesh *mesh, int argc, char **argv) {
 
 rf_status rf_ranks_compare(rf_mesh *mesh, int argc, char **argv) {
   if (rf_mesh_size(mesh) == 1) return RF_OK;
-  RF_TRY(rf_agree(mesh, compare_programs(mesh)));
+  RF_TRY(rf_agree(mesh, rf_program_compare(mesh)));
   RF_TRY(rf_agree(mesh, compare_command_lines(mesh, argc, argv)));
   return rf_agree(mesh, rf_machine_compare(mesh));
 }

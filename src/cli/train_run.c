@@ -10,7 +10,6 @@
 #include "kernel/parallel.h"
 #include "reformer/agree.h"
 #include "train/loop.h"
-#include "train/machine.h"
 #include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/stop.h"
@@ -23,7 +22,6 @@ typedef struct job {
   rf_mesh *mesh;
   rf_run_folder folder; /* rank 0's; the others know path and holds_run */
   rf_train_start start;
-  char machine[RF_MAX_MACHINE];
 } job;
 
 /* All ranks write their parts of checkpoints there. */
@@ -74,7 +72,7 @@ static void say_line(const char *line) { rf_log_info("%s", line); }
 
 static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
-  rf_log_info("%s", j->machine);
+  rf_log_info("%s", j->start.session->machine);
   return rf_host_describe(j->mesh, rf_threads(), say_line);
 }
 
@@ -99,7 +97,7 @@ static rf_status train(job *j, const char *text) {
   const rf_train_options options = {.run_folder = j->folder.path,
                                     .lock = j->folder.lock,
                                     .config_text = text,
-                                    .machine = j->machine,
+                                    .machine = j->start.session->machine,
                                     .step = rf_session_steps_done(j->start.session),
                                     .resumed_here = j->start.from_here};
   RF_TRY(rf_train_run(&options, &j->start.session->trainer, &end));
@@ -127,12 +125,10 @@ static rf_status run_from_start(job *j) {
 }
 
 static rf_status run_on_mesh(job *j, rf_train_request *request) {
-  RF_TRY(rf_machine_describe(j->mesh, j->machine));
   RF_TRY(open_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;
   request->holds_run = j->folder.holds_run;
-  request->machine = j->machine;
   RF_TRY(rf_train_start_find(request, &j->start));
   return run_from_start(j);
 }
@@ -147,9 +143,9 @@ rf_status rf_cli_train(const rf_arguments *arguments) {
   RF_TRY(rf_config_read(j.mesh, arguments->operand[0], arguments->sets, arguments->n_sets, &request.given,
                         &request.origin));
   RF_TRY(rf_mesh_arrange(j.mesh, request.given.mesh.sequence, request.given.mesh.data));
-  const rf_status status = run_on_mesh(&j, &request);
-  /* after a failure on several ranks, messages may still be under way */
-  if (status == RF_OK || status == RF_STOPPED || rf_mesh_size(j.mesh) == 1) rf_session_destroy(j.start.session);
+  rf_status status = run_on_mesh(&j, &request);
+  if (status != RF_OK && status != RF_STOPPED) status = rf_agree(j.mesh, status); /* a session that ends must know */
+  rf_session_destroy(j.start.session);
   rf_run_folder_close(&j.folder);
   return status;
 }

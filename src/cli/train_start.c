@@ -1,8 +1,8 @@
 #include "cli/train_start.h"
 #include "base/log.h"
+#include "comm/collective.h"
 #include "config/check.h"
 #include "config/resume.h"
-#include "comm/collective.h"
 #include "reformer/agree.h"
 #include "train/resume.h"
 #include "train/run_folder.h"
@@ -26,9 +26,6 @@ static void say_origin(const rf_train_request *request, const char *path, const 
     rf_log_info("it was written by %d ranks (%lld x %lld), this is %d (%d x %d): the same batches, other rounding",
                 info->ranks, (long long)info->header.mesh_sequence, (long long)info->header.mesh_data, ranks, sequence,
                 rf_mesh_data_size(mesh));
-  if (info->header.machine[0] != '\0' && strcmp(info->header.machine, request->machine) != 0)
-    rf_log_warn("it was computed by %s, this is %s: last bits may differ from here on", info->header.machine,
-                request->machine);
 }
 
 /* The session of an open checkpoint. Where finding->status is not RF_OK there is none. */
@@ -38,7 +35,9 @@ static rf_status load(const rf_train_request *request, const char *path, rf_chec
   rf_config config;
   RF_TRY(rf_agree(request->mesh, rf_config_resume(&request->given, &request->origin, path, info, &config)));
   RF_TRY(rf_session_create_from(request->origin.file, &config, request->mesh, &start->session));
-  const rf_status status = rf_session_take(start->session, path, checkpoint, finding);
+  rf_status status =
+      rf_agree(request->mesh, rf_context(rf_session_fits(start->session, path, checkpoint), "checkpoint %s", path));
+  if (status == RF_OK) status = rf_session_take(start->session, checkpoint, finding);
   if (status == RF_OK && finding->status == RF_OK) {
     (void)snprintf(start->from, sizeof start->from, "%s", path);
     say_origin(request, path, info);
@@ -68,16 +67,26 @@ static void check_name(const char *path, bool own, const rf_checkpoint *checkpoi
                  step, named, step);
 }
 
+/* What is no damage ends the run: memory that is short, or a disk that does not answer, is no reason to pass over a
+ * checkpoint, whose place a later one would take. */
+static rf_status check_finding(const char *path, const rf_finding *finding) {
+  if (finding->status == RF_OK || finding->status == RF_BAD_DATA) return RF_OK;
+  return rf_fail(
+      finding->status,
+      "checkpoint %s: %s; this need be no damage, so nothing was passed over: start again when it can be read, "
+      "or move the checkpoint away",
+      path, finding->message);
+}
+
 static rf_status try_checkpoint(const rf_train_request *request, const char *path, bool own, rf_train_start *start,
                                 rf_finding *finding) {
   rf_status status = RF_OK;
   rf_checkpoint *checkpoint;
   RF_TRY(rf_resume_open(request->mesh, path, &checkpoint, finding));
-  if (finding->status != RF_OK) return RF_OK;
-  check_name(path, own, checkpoint, finding);
+  if (finding->status == RF_OK) check_name(path, own, checkpoint, finding);
   if (finding->status == RF_OK) status = load(request, path, checkpoint, start, finding);
   rf_checkpoint_close(checkpoint);
-  return status;
+  return status == RF_OK ? check_finding(path, finding) : status;
 }
 
 /* --- from the newest that is whole ------------------------------------------------------------------ */

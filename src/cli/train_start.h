@@ -14,7 +14,6 @@ typedef struct rf_train_request {
   const char *folder; /* the run's; "": it is not made yet */
   bool holds_run;     /* the folder does */
   const char *resume; /* auto, never, or the path of a checkpoint */
-  const char *machine;
 } rf_train_request;
 
 typedef struct rf_train_start {

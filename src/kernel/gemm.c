@@ -18,13 +18,60 @@
  *   128 x  256 x 1024, packed        85       116
  *    64 x  256 x 2048, tn            89       113
  *
- * With AVX2 libxsmm is the faster one, too, once pieces fit its cache (docs/performance.md, "Without AVX-512"). */
+ * With AVX2 libxsmm is the faster one, too, once pieces fit its cache (docs/performance.md, "Without AVX-512"). For
+ * processors below SSE 4.2 it makes no code. */
+typedef struct engine {
+  const char *library;
+  const char *(*target)(void);
+  void (*nn)(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add, real *c,
+             int64_t ldc);
+  void (*tn)(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add, real *c,
+             int64_t ldc);
+  void (*packed)(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add, real *c,
+                 int64_t ldc);
+  /* Where column `first` of b[k, n] goes, which starts a piece of so many columns, and the stride of its rows. */
+  real *(*place_of_columns)(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width);
+} engine;
+
+/* --- OpenBLAS ------------------------------------------------------------------------------------------ */
+
+static const char *openblas_target(void) { return openblas_get_corename(); }
+
+static void openblas_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
+                        bool add, real *c, int64_t ldc) {
+  rf_cblas(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, add, c,
+                 (int)ldc);
+}
+
+static void openblas_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
+                        bool add, real *c, int64_t ldc) {
+  if (k == 0) openblas_nn(m, n, 0, a, lda, b, ldb, add, c, ldc);
+  for (int64_t l = 0; l < k; l += RF_GEMM_DEPTH)
+    rf_cblas(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n,
+                   (int)(k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH), 1, a + l * lda, (int)lda, b + l * ldb,
+                   (int)ldb, add || l > 0, c, (int)ldc);
+}
+
+/* OpenBLAS has panels of its own: here one as wide as the padded matrix, so that b is at least not transposed. */
+static int64_t padded(int64_t n) { return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL; }
+
+static void openblas_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
+                            real *c, int64_t ldc) {
+  openblas_nn(m, n, k, a, lda, packed, padded(n), add, c, ldc);
+}
+
+static real *openblas_place(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
+  (void)k;
+  *width = RF_GEMM_PANEL;
+  *ld = padded(n);
+  return packed + first;
+}
+
+static const engine openblas = {"OpenBLAS", openblas_target, openblas_nn, openblas_tn, openblas_packed, openblas_place};
+
+/* --- libxsmm ------------------------------------------------------------------------------------------- */
 
 #ifdef RF_XSMM
-
-const char *rf_gemm_library(void) { return "libxsmm"; }
-
-const char *rf_gemm_target(void) { return libxsmm_get_target_arch(); }
 
 enum {
   ROWS = 128,  /* that a call takes at most: few shapes, little code */
@@ -32,6 +79,9 @@ enum {
   DEPTH = 128,
   OFF = 16 /* what keeps a stride off powers of two */
 };
+
+_Static_assert(RF_GEMM_PANEL *(RF_GEMM_DEPTH + ROWS) + DEPTH * (ROWS + OFF + SLIVER) <= RF_GEMM_STACK,
+               "more on the stack than is said");
 
 /* libxsmm's code reads a piece of b, so many columns and so deep, again for every few rows of a. Code for AVX-512 makes
  * enough of each reading to wait for the second-level cache. With half the lanes and half the registers it reads four
@@ -63,7 +113,7 @@ static void call(int64_t m, int64_t n, int64_t k, const sides *s, bool add, real
       libxsmm_smmdispatch((int)n, (int)m, (int)k, &lda, &ldb, &ld, &one, &beta, &flags, NULL);
   if (product)
     product(s->b, s->a, c);
-  else /* a processor without vectors that it knows */
+  else /* no memory that may hold code */
     rf_cblas(gemm)(CblasRowMajor, s->a_transposed ? CblasTrans : CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1,
                    s->a, ldb, s->b, lda, beta, c, ld);
 }
@@ -157,68 +207,58 @@ static void multiply(int64_t m, int64_t n, int64_t k, const sides *s, bool add, 
   }
 }
 
-void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
-                real *c, int64_t ldc) {
+static const char *xsmm_target(void) { return libxsmm_get_target_arch(); }
+
+static void xsmm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
+                    real *c, int64_t ldc) {
   multiply(m, n, k, &(sides){a, b, lda, ldb, piece_of_b().columns, false, false}, add, c, ldc);
 }
 
-void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
-                real *c, int64_t ldc) {
+static void xsmm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
+                    real *c, int64_t ldc) {
   multiply(m, n, k, &(sides){a, b, lda, ldb, piece_of_b().columns, true, false}, add, c, ldc);
 }
 
-static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
-                            real *c, int64_t ldc) {
+static void xsmm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
+                        real *c, int64_t ldc) {
   const int64_t columns = piece_of_b().columns;
   multiply(m, n, k, &(sides){a, packed, lda, columns, k * columns, false, true}, add, c, ldc);
 }
 
-/* Where column `first` goes, which starts a piece of so many columns, and the stride of its rows. */
-static real *place_of_columns(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
+static real *xsmm_place(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
   (void)n;
   *ld = *width = piece_of_b().columns;
   return packed + first * k;
 }
 
-#else
+static const engine xsmm = {"libxsmm", xsmm_target, xsmm_nn, xsmm_tn, xsmm_packed, xsmm_place};
 
-const char *rf_gemm_library(void) { return "OpenBLAS"; }
+#endif
 
-const char *rf_gemm_target(void) { return openblas_get_corename(); }
+/* --- whichever multiplies here ------------------------------------------------------------------------- */
+
+static const engine *engine_here(void) {
+#ifdef RF_XSMM
+  if (libxsmm_get_target_archid() >= LIBXSMM_X86_SSE3) return &xsmm; /* its least that it makes code for */
+#endif
+  return &openblas;
+}
+
+const char *rf_gemm_library(void) { return engine_here()->library; }
+
+const char *rf_gemm_target(void) { return engine_here()->target(); }
 
 void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {
-  rf_cblas(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, add, c,
-                 (int)ldc);
+  engine_here()->nn(m, n, k, a, lda, b, ldb, add, c, ldc);
 }
 
 void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
                 real *c, int64_t ldc) {
-  if (k == 0) rf_gemm_nn(m, n, 0, a, lda, b, ldb, add, c, ldc);
-  for (int64_t l = 0; l < k; l += RF_GEMM_DEPTH)
-    rf_cblas(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n,
-                   (int)(k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH), 1, a + l * lda, (int)lda, b + l * ldb,
-                   (int)ldb, add || l > 0, c, (int)ldc);
+  engine_here()->tn(m, n, k, a, lda, b, ldb, add, c, ldc);
 }
 
-/* OpenBLAS has panels of its own: here one as wide as the padded matrix, so that b is at least not transposed. */
-static int64_t padded(int64_t n) { return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL; }
-
-static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
-                            real *c, int64_t ldc) {
-  rf_gemm_nn(m, n, k, a, lda, packed, padded(n), add, c, ldc);
-}
-
-static real *place_of_columns(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
-  (void)k;
-  *width = RF_GEMM_PANEL;
-  *ld = padded(n);
-  return packed + first;
-}
-
-#endif
-
-/* `width` columns, of which the last may lie beyond the matrix: zeros. */
+/* `width` columns, of which the last, or all, may lie beyond the matrix: zeros. */
 static void pack_transposed(int64_t k, int64_t columns, int64_t width, real factor, const real *b, int64_t ldb,
                             real *to, int64_t ld) {
   for (int64_t j0 = 0; j0 < width; j0 += RF_LANES) {
@@ -253,7 +293,7 @@ void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
     return;
   }
 #endif
-  multiply_packed(m, n, k, a, lda, packed->data, add, c, ldc);
+  engine_here()->packed(m, n, k, a, lda, packed->data, add, c, ldc);
 }
 
 void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed, int64_t panel,
@@ -265,10 +305,10 @@ void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb
   const int64_t end = (panel + 1) * RF_GEMM_PANEL;
   int64_t ld, width;
   for (int64_t first = panel * RF_GEMM_PANEL; first < end; first += width) {
-    real *restrict to = place_of_columns(k, n, first, packed->data, &ld, &width);
-    const int64_t columns = n - first < width ? n - first : width;
+    real *restrict to = engine_here()->place_of_columns(k, n, first, packed->data, &ld, &width);
+    const int64_t left = n - first, columns = left < 0 ? 0 : left < width ? left : width;
     if (transposed)
-      pack_transposed(k, columns, width, factor, b + first * ldb, ldb, to, ld);
+      pack_transposed(k, columns, width, factor, columns > 0 ? b + first * ldb : b, ldb, to, ld);
     else
       for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < width; j++) to[i * ld + j] = j < columns ? factor * b[i * ldb + first + j] : 0;

@@ -1,8 +1,8 @@
 /* Matrix products on one thread, row-major. Whoever wants two cores calls from two threads on independent tiles.
  *
- * In float they are libxsmm's where it was found: code made at run time for a shape at its first use. There a row of
- * the result has the same bits however many rows are multiplied at once. In double, and without libxsmm, they are
- * OpenBLAS's, which promises that for whole tiles only (RF_TILE). */
+ * In float they are libxsmm's where it was found and makes code for the processor (from SSE 4.2 on), at run time, for a
+ * shape at its first use. There a row of the result has the same bits however many rows are multiplied at once.
+ * Elsewhere they are OpenBLAS's, which promises that for whole tiles only (RF_TILE). rf_gemm_library tells which. */
 #ifndef RF_KERNEL_GEMM_H
 #define RF_KERNEL_GEMM_H
 
@@ -33,7 +33,7 @@ enum { RF_GEMM_PANEL = 64 };
 enum { RF_GEMM_DEPTH = 512 };
 
 /* Reals that a product has on its thread's stack at most: two panels, and copies of parts of both sides. */
-enum { RF_GEMM_STACK = RF_GEMM_PANEL * (RF_GEMM_DEPTH + 128) + 128 * (128 + 16 + 32) };
+enum { RF_GEMM_STACK = 64 * 1024 };
 
 typedef struct rf_packed {
   rf_precision precision;
@@ -53,7 +53,7 @@ void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb
 void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const rf_packed *packed, bool add,
                     real *c, int64_t ldc);
 
-/* The library behind the products: "libxsmm" or "OpenBLAS". */
+/* What multiplies in float or double on this processor: "libxsmm" or "OpenBLAS". */
 const char *rf_gemm_library(void);
 
 /* Of which processors it chose the code, in its own words: "cpx", "SkylakeX". */

@@ -35,6 +35,10 @@ void rf_narrow_pack_panel(int64_t k, int64_t n, real factor, const real *b, int6
 
 enum { ROWS = 128 }; /* that a call takes at most: few shapes, little code */
 
+_Static_assert(sizeof(uint16_t) * ROWS * RF_GEMM_DEPTH + sizeof(real) * ROWS * RF_GEMM_PANEL <=
+                   sizeof(real) * RF_GEMM_STACK,
+               "more on the stack than is said");
+
 /* libxsmm counts in columns: there our c is c^T = b^T a^T. k is even. */
 static libxsmm_bsmmfunction product(int64_t m, int64_t k, int64_t lda, bool add, int64_t ldc) {
   const int flags = LIBXSMM_GEMM_FLAG_VNNI_A, ldb = RF_GEMM_PANEL, ld_a = (int)lda, ld_c = (int)ldc;

@@ -1,9 +1,11 @@
-/* The largest number of a row, and where a number stands in it. In vectors by hand: clang makes none of a loop for such
- * a maximum, for the sake of NaN, nor gcc of a search that ends at what it finds. */
+/* The largest number of a row, and where a number stands in it, by a minimum over places: no compiler takes a search
+ * that ends at what it finds to vectors. */
 #ifndef RF_KERNEL_LARGEST_H
 #define RF_KERNEL_LARGEST_H
 
 #include "kernel/transpose.h"
+
+#ifdef __clang__ /* which makes no vectors of a loop for such a maximum, for the sake of NaN */
 
 static inline __attribute__((always_inline)) rf_vector rf_larger(rf_vector a, rf_vector b) {
   const rf_lane_numbers take = b > a;
@@ -29,6 +31,18 @@ static inline __attribute__((always_inline)) real rf_largest(int64_t n, real sig
   for (; j < n; j++) largest = sign * x[j] > largest ? sign * x[j] : largest;
   return largest;
 }
+
+#else /* which has one instruction for it, and by hand takes two: 5 % of a block of attention */
+
+/* Of sign * x[n]; NaN is passed over. */
+static inline __attribute__((always_inline)) real rf_largest(int64_t n, real sign, const real *x) {
+  real largest = -RF_REAL_MAX;
+#pragma omp simd reduction(max : largest)
+  for (int64_t j = 0; j < n; j++) largest = sign * x[j] > largest ? sign * x[j] : largest;
+  return largest;
+}
+
+#endif
 
 /* The first j with x[j] = wanted; n - 1 where there is none. */
 static inline int64_t rf_first_of(int64_t n, real wanted, const real *x) {

@@ -34,12 +34,6 @@ struct rf_store {
   slot params[SLOTS], gradients[SLOTS];
 };
 
-int64_t rf_tensor_count(const rf_tensor *tensor) {
-  int64_t count = 1;
-  for (int d = 0; d < tensor->n_dims; d++) count *= tensor->shape[d];
-  return count;
-}
-
 static bool alone(const rf_store *store) { return rf_mesh_size(store->mesh) == 1; }
 
 static rf_status create_shards(rf_store *store) {

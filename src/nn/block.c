@@ -3,6 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+int64_t rf_tensor_count(const rf_tensor *tensor) {
+  int64_t count = 1;
+  for (int d = 0; d < tensor->n_dims; d++) count *= tensor->shape[d];
+  return count;
+}
+
 rf_status rf_block_add(rf_block *block, rf_init init, int n_dims, const int64_t *shape, const char *format, ...) {
   rf_tensor *tensors = realloc(block->tensors, (size_t)(block->n_tensors + 1) * sizeof *tensors);
   if (!tensors) return rf_fail(RF_FAILED, "out of memory: table of tensors of block %s", block->name);

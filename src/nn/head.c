@@ -4,7 +4,6 @@
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
-#include "reformer/dataset.h"
 #include <assert.h>
 #include <math.h>
 #include <string.h>

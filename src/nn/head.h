@@ -8,7 +8,7 @@
 #define RF_NN_HEAD_H
 
 #include "nn/sublayer.h"
-#include "reformer/model.h"
+#include "reformer/loss.h"
 
 /* Tensors, in order: norm.scale, norm.bias [width]; weight [vocab, width] unless tied; bias [vocab]. */
 rf_status rf_head_describe(const rf_config *config, rf_block *block);

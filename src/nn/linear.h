@@ -21,7 +21,7 @@ static inline int64_t rf_superblock(void) {
 /* The stride of rows of n reals that gradients of weights read many of: off powers of two, whose rows would push each
  * other out of the caches. */
 static inline int64_t rf_row_stride(int64_t n) {
-  enum { LINE = 16 };
+  enum { LINE = 64 / (int)sizeof(real) };
   const int64_t lines = rf_ceil_div(n, LINE);
   return (lines % 2 == 0 ? lines + 1 : lines) * LINE;
 }

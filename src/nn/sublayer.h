@@ -14,7 +14,7 @@
 #include "reformer/error.h"
 #include "reformer/real.h"
 #include "reformer/rng.h"
-#include "reformer/store.h"
+#include "reformer/layout.h"
 
 struct rf_mesh;
 

@@ -1,4 +1,5 @@
 #include "session/session.h"
+#include "base/log.h"
 #include "config/check.h"
 #include "config/file.h"
 #include "config/resume.h"
@@ -7,10 +8,10 @@
 #include "reformer/agree.h"
 #include "train/evaluate.h"
 #include "train/inputs.h"
-#include "train/loss.h"
 #include "train/machine.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- made and ended --------------------------------------------------------------------------------- */
 
@@ -35,23 +36,29 @@ static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh,
   RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
   RF_TRY(rf_agree(mesh, check_data(config)));
   RF_TRY(rf_agree(mesh, rf_plan_check_memory(config, mesh)));
+  RF_TRY(rf_agree(mesh, rf_machine_describe(mesh, session->machine)));
   return rf_agree(mesh, rf_trainer_create(config, mesh, &session->trainer));
 }
 
 rf_status rf_session_create_from(const char *file, const rf_config *config, rf_mesh *mesh, rf_session **session) {
-  *session = calloc(1, sizeof **session);
-  rf_status status = rf_agree(mesh, *session ? RF_OK : rf_fail(RF_FAILED, "out of memory: a session"));
-  if (status == RF_OK) {
-    **session = (rf_session){.eval_step = -1};
-    status = build(file, config, mesh, *session);
-  }
-  if (status == RF_OK) return RF_OK;
-  free(*session); /* a trainer that could not be made has left nothing */
+  rf_session *made = calloc(1, sizeof *made);
   *session = NULL;
+  rf_status status = rf_agree(mesh, made ? RF_OK : rf_fail(RF_FAILED, "out of memory: a session"));
+  if (made && status == RF_OK) {
+    *made = (rf_session){.eval_step = -1};
+    status = build(file, config, mesh, made);
+  }
+  if (status == RF_OK)
+    *session = made;
+  else
+    free(made); /* a trainer that could not be made has left nothing */
   return status;
 }
 
 rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session) {
+  *session = NULL;
+  RF_TRY(rf_agree(mesh, rf_library_compare(mesh)));
+  RF_TRY(rf_agree(mesh, rf_machine_compare(mesh)));
   return rf_session_create_from("the configuration", config, mesh, session);
 }
 
@@ -72,8 +79,16 @@ int64_t rf_session_steps_done(const rf_session *session) { return session->step;
 
 /* --- trained ---------------------------------------------------------------------------------------- */
 
+static rf_status check_numbers(const rf_session *session) {
+  if (!session->spoilt) return RF_OK;
+  return rf_fail(RF_BAD_DATA,
+                 "the session's numbers may in part be those of a checkpoint that could not be loaded; load "
+                 "another one, or end it");
+}
+
 rf_status rf_session_step(rf_session *session, rf_step_result *result) {
   const int64_t steps = session->trainer.config.training.steps;
+  RF_TRY(check_numbers(session));
   if (session->step >= steps)
     return rf_fail(RF_BAD_CONFIG, "all %lld steps of training.steps are done; give more to go on", (long long)steps);
   RF_TRY(rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result)));
@@ -83,6 +98,7 @@ rf_status rf_session_step(rf_session *session, rf_step_result *result) {
 
 rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss) {
   rf_trainer *t = &session->trainer;
+  RF_TRY(check_numbers(session));
   RF_TRY(rf_agree(t->mesh, rf_evaluate(t->model, t->dataset, split, &t->sequences, NULL, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
   session->eval_loss = rf_loss_mean(loss);
@@ -90,14 +106,17 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
   return RF_OK;
 }
 
+/* A finding about the checkpoint `folder` as a failure that ends nothing. */
+static rf_status fail_of(const rf_finding *finding, const char *folder) {
+  return finding->status == RF_OK ? RF_OK : rf_fail(finding->status, "checkpoint %s: %s", folder, finding->message);
+}
+
 /* --- saved ------------------------------------------------------------------------------------------ */
 
 static rf_status save(rf_session *session, const char *folder, const char *text, const rf_state *state) {
   rf_trainer *t = &session->trainer;
-  char machine[RF_MAX_MACHINE];
-  RF_TRY(rf_agree(t->mesh, rf_machine_describe(t->mesh, machine)));
   const double eval_loss = session->eval_step == session->step ? session->eval_loss : NAN;
-  const rf_checkpoint_header header = rf_trainer_header(t, text, machine, session->step, eval_loss);
+  const rf_checkpoint_header header = rf_trainer_header(t, text, session->machine, session->step, eval_loss);
   return rf_checkpoint_save(folder, t->mesh, &header, rf_store_layout(rf_model_store(t->model)), state);
 }
 
@@ -105,9 +124,12 @@ rf_status rf_session_save(rf_session *session, const char *folder) {
   rf_trainer *t = &session->trainer;
   rf_state state = {0};
   char *text = NULL;
+  rf_finding finding;
+  RF_TRY(check_numbers(session));
   rf_status status = rf_config_emit(&t->config, &text);
   if (status == RF_OK) status = rf_state_create(rf_model_store(t->model), t->optimizer, &state);
-  status = rf_agree(t->mesh, status);
+  status = rf_survey(t->mesh, status, &finding);
+  if (status == RF_OK) status = fail_of(&finding, folder);
   if (status == RF_OK) status = save(session, folder, text, &state);
   free(text);
   rf_state_destroy(&state);
@@ -123,28 +145,44 @@ static rf_status warn_of_data(const rf_session *session, const rf_checkpoint_inf
   return rf_inputs_warn(&t->config, t->dataset, &info->header.data, info->header.step);
 }
 
-rf_status rf_session_take(rf_session *session, const char *path, rf_checkpoint *checkpoint, rf_finding *finding) {
+static void warn_of_machine(const rf_session *session, const char *path, const char *before) {
+  if (before[0] == '\0' || strcmp(before, session->machine) == 0) return;
+  rf_log_warn("checkpoint %s was computed by %s, this is %s: last bits may differ from here on", path, before,
+              session->machine);
+}
+
+rf_status rf_session_fits(const rf_session *session, const char *path, const rf_checkpoint *checkpoint) {
   const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
-  rf_mesh *mesh = session->trainer.mesh;
-  RF_TRY(rf_agree(mesh, warn_of_data(session, info)));
-  RF_TRY(rf_agree(mesh, rf_context(rf_resume_load(checkpoint, &session->trainer, finding), "checkpoint %s", path)));
-  if (finding->status == RF_OK) session->step = info->header.step;
+  RF_TRY(rf_resume_fits(info, &session->trainer));
+  RF_TRY(warn_of_data(session, info));
+  warn_of_machine(session, path, info->header.machine);
+  return RF_OK;
+}
+
+rf_status rf_session_take(rf_session *session, rf_checkpoint *checkpoint, rf_finding *finding) {
+  session->spoilt = true;
+  RF_TRY(rf_resume_load(checkpoint, &session->trainer, finding));
+  if (finding->status != RF_OK) return RF_OK;
+  session->spoilt = false;
+  session->step = rf_checkpoint_info_of(checkpoint)->header.step;
+  session->eval_step = -1; /* that was of other parameters */
   return RF_OK;
 }
 
 static rf_status load(rf_session *session, const char *folder, rf_checkpoint *checkpoint, rf_finding *finding) {
-  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
-  const rf_status own = rf_config_check_checkpoint(&session->trainer.config, info);
+  rf_status own = rf_config_check_checkpoint(&session->trainer.config, rf_checkpoint_info_of(checkpoint));
+  if (own == RF_OK) own = rf_session_fits(session, folder, checkpoint);
   RF_TRY(rf_survey(session->trainer.mesh, own, finding));
-  return finding->status == RF_OK ? rf_session_take(session, folder, checkpoint, finding) : RF_OK;
+  return finding->status == RF_OK ? rf_session_take(session, checkpoint, finding) : RF_OK;
 }
 
 rf_status rf_session_load(rf_session *session, const char *folder) {
+  rf_mesh *mesh = session->trainer.mesh;
   rf_checkpoint *checkpoint;
   rf_finding finding;
-  RF_TRY(rf_resume_open(session->trainer.mesh, folder, &checkpoint, &finding));
-  const rf_status status = checkpoint ? load(session, folder, checkpoint, &finding) : RF_OK;
+  RF_TRY(rf_agree(mesh, rf_resume_open(mesh, folder, &checkpoint, &finding)));
+  const rf_status status = checkpoint ? rf_agree(mesh, load(session, folder, checkpoint, &finding)) : RF_OK;
   rf_checkpoint_close(checkpoint);
   RF_TRY(status);
-  return finding.status == RF_OK ? RF_OK : rf_fail(finding.status, "checkpoint %s: %s", folder, finding.message);
+  return fail_of(&finding, folder);
 }

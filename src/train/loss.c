@@ -1,6 +1,5 @@
 #include "train/loss.h"
 #include "comm/collective.h"
-#include <math.h>
 #include <string.h>
 
 rf_status rf_loss_reduce(rf_mesh *mesh, rf_loss *loss) {
@@ -19,12 +18,4 @@ rf_status rf_loss_reduce(rf_mesh *mesh, rf_loss *loss) {
   memcpy(loss->sum_by_position, sums + 1, sizeof loss->sum_by_position);
   memcpy(loss->counted_by_position, counts + 2, sizeof loss->counted_by_position);
   return RF_OK;
-}
-
-double rf_loss_mean(const rf_loss *loss) { return loss->counted > 0 ? loss->sum / (double)loss->counted : NAN; }
-
-double rf_loss_bits(const rf_loss *loss) { return rf_loss_mean(loss) / log(2.0); }
-
-double rf_loss_accuracy(const rf_loss *loss) {
-  return loss->counted > 0 ? (double)loss->correct / (double)loss->counted : NAN;
 }

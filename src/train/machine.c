@@ -7,6 +7,7 @@
 #include "kernel/gemm.h"
 #include "reformer/agree.h"
 #include "reformer/real.h"
+#include "reformer/version.h"
 #include <cblas.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,12 +26,16 @@ static uint64_t program_hash(void) {
   return hash;
 }
 
-const char *rf_program_describe(char *program) {
+/* "WHAT 00b1946ac92492d2 (float)" into build, RF_MAX_PROGRAM bytes: of the library, and of a file where its hash is not
+ * 0. */
+static const char *describe_build(const char *what, uint64_t file, char *build) {
   char text[128] = "";
-  (void)snprintf(text, sizeof text, "%016" PRIx64 " %s %s", program_hash(), rf_sources, __VERSION__);
-  (void)snprintf(program, RF_MAX_PROGRAM, "program %016" PRIx64 " (%s)", rf_hash(text, sizeof text), RF_REAL_NAME);
-  return program;
+  (void)snprintf(text, sizeof text, "%016" PRIx64 " %s %s", file, rf_sources, __VERSION__);
+  (void)snprintf(build, RF_MAX_PROGRAM, "%s %016" PRIx64 " (%s)", what, rf_hash(text, sizeof text), RF_REAL_NAME);
+  return build;
 }
+
+const char *rf_program_describe(char *program) { return describe_build("program", program_hash(), program); }
 
 /* OpenBLAS says "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...", and which processor's kernels it chose. */
 static int length_of_version(const char *library) {
@@ -60,6 +65,29 @@ rf_status rf_machine_describe(rf_mesh *mesh, char *machine) {
 
 /* --- between ranks ---------------------------------------------------------------------------------- */
 
+/* what: "another ..."; build: this rank's; where: the message's end. */
+static rf_status compare_builds(rf_mesh *mesh, const char *what, const char *build, const char *where) {
+  char own[128] = "", first[128];
+  if (rf_mesh_size(mesh) == 1) return RF_OK;
+  (void)snprintf(own, sizeof own, "version %s, %s", RF_VERSION, build);
+  memcpy(first, own, sizeof first);
+  RF_TRY(rf_share(mesh, first, sizeof first));
+  if (strcmp(own, first) == 0) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "it %s than rank 0 on host %s: found %s; allowed: %s, %s", what, rf_host_name(mesh, 0),
+                 own, first, where);
+}
+
+rf_status rf_library_compare(rf_mesh *mesh) {
+  char library[RF_MAX_PROGRAM];
+  return compare_builds(mesh, "has another build of the library", describe_build("library", 0, library),
+                        "the same on all hosts");
+}
+
+rf_status rf_program_compare(rf_mesh *mesh) {
+  char program[RF_MAX_PROGRAM];
+  return compare_builds(mesh, "runs another program", rf_program_describe(program), "the same file on all hosts");
+}
+
 static bool is_new(const char (*all)[RF_MAX_MACHINE], int rank) {
   for (int r = 0; r < rank; r++)
     if (strcmp(all[r], all[rank]) == 0) return false;
@@ -81,6 +109,7 @@ static void warn_of_kinds(const rf_mesh *mesh, const char (*all)[RF_MAX_MACHINE]
 rf_status rf_machine_compare(rf_mesh *mesh) {
   char own[RF_MAX_MACHINE] = "";
   const int size = rf_mesh_size(mesh);
+  if (size == 1) return RF_OK;
   const bool first = rf_mesh_rank(mesh) == 0;
   char(*all)[RF_MAX_MACHINE] = first ? calloc((size_t)size, sizeof *all) : NULL;
   rf_status status = rf_agree(mesh, !first || all ? RF_OK : rf_fail(RF_FAILED, "out of memory: %d ranks", size));

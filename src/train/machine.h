@@ -20,6 +20,12 @@ const char *rf_processor_describe(char *processor);
 /* Both, of rank 0, into machine, RF_MAX_MACHINE bytes, on all ranks, which call this. */
 rf_status rf_machine_describe(rf_mesh *mesh, char *machine);
 
+/* Called by all ranks, which do not agree: RF_BAD_CONFIG on a rank that has another build of the library than rank 0
+ * (version, sources, compiler, precision), or runs another program on it, whose file counts too. They may differ in
+ * what they send each other, not only in last bits. */
+rf_status rf_library_compare(rf_mesh *mesh);
+rf_status rf_program_compare(rf_mesh *mesh);
+
 /* Warns on rank 0 of ranks whose processor, level or libraries' choice is another than rank 0's. Called by all. */
 rf_status rf_machine_compare(rf_mesh *mesh);
 

@@ -94,17 +94,6 @@ rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t 
 
 /* --- one of them ------------------------------------------------------------------------------------ */
 
-/* What is no damage ends the run: memory that is short, or a disk that does not answer, is no reason to pass over a
- * checkpoint, whose place a later one would take. */
-static rf_status survey(rf_mesh *mesh, rf_status own, rf_finding *finding) {
-  RF_TRY(rf_survey(mesh, own, finding));
-  if (finding->status == RF_OK || finding->status == RF_BAD_DATA) return RF_OK;
-  return rf_fail(finding->status,
-                 "%s; this need be no damage, so nothing was passed over: start again when it can be read, or move the "
-                 "checkpoint away",
-                 finding->message);
-}
-
 /* Hosts may have other folders under the same name, each of them whole: rank 0's is the one that counts. own: how this
  * rank has fared, with its message; *status: also where its checkpoint is another one. */
 static rf_status compare_with_first(rf_mesh *mesh, rf_status own, const rf_checkpoint *checkpoint, rf_status *status) {
@@ -128,7 +117,7 @@ static rf_status compare_with_first(rf_mesh *mesh, rf_status own, const rf_check
 rf_status rf_resume_open(rf_mesh *mesh, const char *path, rf_checkpoint **checkpoint, rf_finding *finding) {
   rf_status own = rf_checkpoint_open(path, checkpoint);
   rf_status status = compare_with_first(mesh, own, *checkpoint, &own);
-  if (status == RF_OK) status = survey(mesh, own, finding);
+  if (status == RF_OK) status = rf_survey(mesh, own, finding);
   if (status == RF_OK && finding->status == RF_OK) return RF_OK;
   rf_checkpoint_close(*checkpoint);
   *checkpoint = NULL;
@@ -141,7 +130,6 @@ static bool has_kind(const rf_checkpoint_info *info, const char *kind) {
   return found;
 }
 
-/* The same on every rank, as it depends on the manifest alone. */
 static rf_status check_kinds(const rf_checkpoint_info *info, const rf_state *state) {
   for (int i = 0; i < state->n_arrays; i++)
     if (!has_kind(info, state->arrays[i].kind))
@@ -153,23 +141,35 @@ static rf_status check_kinds(const rf_checkpoint_info *info, const rf_state *sta
   return RF_OK;
 }
 
-static rf_status load(rf_checkpoint *checkpoint, rf_trainer *t, const rf_state *state, rf_finding *finding) {
-  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
+rf_status rf_resume_fits(const rf_checkpoint_info *info, const rf_trainer *t) {
+  rf_state state;
+  if (info->header.step == 0) return RF_OK;
+  RF_TRY(rf_state_create(rf_model_store(t->model), t->optimizer, &state));
+  const rf_status status = check_kinds(info, &state);
+  rf_state_destroy(&state);
+  return status;
+}
+
+/* What the optimizer carries from step to step is zero before the first. */
+static void clear(int n_arrays, const rf_state_array *arrays) {
+  for (int i = 0; i < n_arrays; i++) memset(arrays[i].values, 0, (size_t)arrays[i].count * sizeof *arrays[i].values);
+}
+
+static rf_status load(rf_checkpoint *checkpoint, const rf_trainer *t, const rf_state *state, rf_finding *finding) {
   rf_store *store = rf_model_store(t->model);
-  RF_TRY(check_kinds(info, state));
-  RF_TRY(
-      survey(t->mesh, rf_checkpoint_load(checkpoint, rf_store_layout(store), state->n_arrays, state->arrays), finding));
+  const rf_layout *layout = rf_store_layout(store);
+  const bool anew = rf_checkpoint_info_of(checkpoint)->header.step == 0;
+  const int wanted = anew ? layout->n_blocks : state->n_arrays; /* the blocks' parameters come first */
+  RF_TRY(rf_survey(t->mesh, rf_checkpoint_load(checkpoint, layout, wanted, state->arrays), finding));
+  clear(state->n_arrays - wanted, state->arrays + wanted);
   rf_store_updated(store);
   return RF_OK;
 }
 
 rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *t, rf_finding *finding) {
-  const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
-  const bool parameters_only = info->header.step == 0 && info->n_kinds == 1;
   rf_state state;
-  *finding = (rf_finding){0};
-  RF_TRY(rf_agree(t->mesh, rf_state_create(rf_model_store(t->model), parameters_only ? NULL : t->optimizer, &state)));
-  const rf_status status = load(checkpoint, t, &state, finding);
+  RF_TRY(rf_survey(t->mesh, rf_state_create(rf_model_store(t->model), t->optimizer, &state), finding));
+  const rf_status status = finding->status == RF_OK ? load(checkpoint, t, &state, finding) : RF_OK;
   rf_state_destroy(&state);
   return status;
 }

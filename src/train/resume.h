@@ -23,12 +23,16 @@ int64_t rf_resume_named_step(const char *path);
  * A folder that is not there has none. */
 rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t **steps);
 
-/* Called by all ranks with the same path. *checkpoint: NULL where finding->status is not RF_OK. */
+/* Called by all ranks with the same path. *checkpoint: NULL where finding->status is not RF_OK. RF_FAILED, there and
+ * below, need be no damage: memory that is short, or a disk that does not answer. */
 rf_status rf_resume_open(rf_mesh *mesh, const char *path, rf_checkpoint **checkpoint, rf_finding *finding);
 
-/* Called by all ranks. A checkpoint of step 0 may hold parameters only (imported ones): the optimizer then starts anew.
- * RF_BAD_DATA, on all ranks, where it holds another optimizer's state. Where finding->status is not RF_OK the trainer
- * is of no more use: its state may be filled in part. */
+/* Whether the trainer's optimizer can go on from a checkpoint: RF_BAD_DATA, on all ranks, where it holds another one's
+ * state. */
+rf_status rf_resume_fits(const rf_checkpoint_info *info, const rf_trainer *trainer);
+
+/* Called by all ranks, with a checkpoint that fits. After step 0 the optimizer starts anew: of it nothing is read (an
+ * imported checkpoint has none). Where finding->status is not RF_OK the trainer's state may be filled in part. */
 rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *trainer, rf_finding *finding);
 
 /* By rank 0, which holds the lock: gives the checkpoints of `folder` of later steps than `step` names that nobody goes

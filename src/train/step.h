@@ -6,7 +6,7 @@
 #include "reformer/dataset.h"
 #include "reformer/model.h"
 #include "reformer/optimizer.h"
-#include "reformer/session.h"
+#include "reformer/step.h"
 #include "train/batch.h"
 
 /* Everything a run holds on this rank. */

@@ -226,18 +226,18 @@ static void test_a_limited_address_space_is_respected(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_allocations_are_aligned_and_do_not_overlap),
-    cmocka_unit_test(test_a_released_scope_is_given_out_again),
-    cmocka_unit_test(test_a_repeated_step_grows_nothing),
-    cmocka_unit_test(test_pointers_do_not_move_when_the_arena_grows),
-    cmocka_unit_test(test_zeroed_memory_is_zero_even_when_reused),
-    cmocka_unit_test(test_the_limit_is_kept_and_named),
-    cmocka_unit_test(test_sizes_that_overflow_are_refused),
-    cmocka_unit_test(test_several_large_arenas_live_side_by_side),
+      cmocka_unit_test(test_allocations_are_aligned_and_do_not_overlap),
+      cmocka_unit_test(test_a_released_scope_is_given_out_again),
+      cmocka_unit_test(test_a_repeated_step_grows_nothing),
+      cmocka_unit_test(test_pointers_do_not_move_when_the_arena_grows),
+      cmocka_unit_test(test_zeroed_memory_is_zero_even_when_reused),
+      cmocka_unit_test(test_the_limit_is_kept_and_named),
+      cmocka_unit_test(test_sizes_that_overflow_are_refused),
+      cmocka_unit_test(test_several_large_arenas_live_side_by_side),
 #ifdef RF_SANITIZE
-    cmocka_unit_test(test_overruns_and_stale_pointers_are_poisoned),
+      cmocka_unit_test(test_overruns_and_stale_pointers_are_poisoned),
 #else
-    cmocka_unit_test(test_a_limited_address_space_is_respected),
+      cmocka_unit_test(test_a_limited_address_space_is_respected),
 #endif
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

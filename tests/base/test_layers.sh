@@ -1,24 +1,40 @@
 #!/usr/bin/env bash
-# Layers include headers of their own and of layers below, never of those above; MPI is met in comm/ only, and nothing
+# Layers include headers of their own and of layers below, never of those above, public ones too; MPI is met in comm/ only, and nothing
 # but main (and the watchdog) ends the process (docs/style.md). PROGRAM SOURCE_DIR
 set -u
 cd "$2/src" || exit 1
 layers=(base kernel comm lsh nn model optim data checkpoint train config plan session cli)
 checks=0 failures=0
 
+# Whose each public header is; config.h has plain values, for all.
+declare -A public=([agree]=comm [arena]=base [checkpoint]=checkpoint [config]=base [config_file]=config [dataset]=data
+  [error]=base [layout]=nn [linkage]=base [log]=base [loss]=nn [mesh]=comm [model]=model [optimizer]=optim [real]=base
+  [rng]=base [saver]=checkpoint [session]=session [step]=train [store]=model [threads]=session [version]=base)
+
 rank_of() { # place of a layer in the list; nothing where there is no such layer
   local i
   for i in "${!layers[@]}"; do [ "${layers[$i]}" = "$1" ] && echo "$i" && return; done
 }
 
-while IFS=: read -r file line include; do
+check() { # check PLACE LAYER INCLUDE: whether the layer may include "INCLUDE"
+  local from to header=${3#reformer/} of=${3%%/*}
+  [ "$of" = reformer ] && of=${public[${header%.h}]-}
   checks=$((checks + 1))
-  from=$(rank_of "${file%%/*}") to=$(rank_of "$include")
-  [ "$include" = reformer ] && continue
-  [ -n "$from" ] && [ -n "$to" ] && [ "$to" -le "$from" ] && continue
+  from=$(rank_of "$2") to=$(rank_of "$of")
+  [ -n "$from" ] && [ -n "$to" ] && [ "$to" -le "$from" ] && return
   failures=$((failures + 1))
-  echo "FAILED: src/$file:$line: ${file%%/*} includes a header of $include"
-done < <(grep -rn '^#include "' --include='*.[ch]' . | sed -n 's|^\./\([^:]*:[0-9]*\):#include "\([a-z_]*\)/.*|\1:\2|p')
+  echo "FAILED: $1: $2 includes $3, a header of ${of:-no layer}"
+}
+includes() { grep -rn '^#include "' --include='*.[ch]' "$1" | sed -n 's|^\([^:]*:[0-9]*\):#include "\([a-z_/0-9.]*\)".*|\1 \2|p'; }
+
+while read -r place include; do
+  layer=${place#./}
+  check "src/$layer" "${layer%%/*}" "$include"
+done < <(includes .)
+while read -r place include; do
+  header=${place##*/}
+  check "include/reformer/$header" "${public[${header%.h:*}]-}" "$include"
+done < <(includes ../include/reformer)
 
 none() { # none WHAT PATTERN FOLDER...: no such line
   local what=$1 pattern=$2 found

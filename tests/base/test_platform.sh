@@ -21,7 +21,8 @@ platform() { cmake "$@" -P launch/platform.cmake; }
 says "" platform -DCMAKE_SIZEOF_VOID_P=8 -DCMAKE_C_BYTE_ORDER=LITTLE_ENDIAN
 says "s390x is big-endian, and reformer needs a little-endian machine: " \
   platform -DCMAKE_SIZEOF_VOID_P=8 -DCMAKE_C_BYTE_ORDER=BIG_ENDIAN -DCMAKE_SYSTEM_PROCESSOR=s390x
-says "makes programs of 32 bits, and reformer needs 64 (LP64): " \
+says "this machine is big-endian" platform -DCMAKE_C_BYTE_ORDER=BIG_ENDIAN
+says "the compiler makes programs of 32 bits, and reformer needs 64 (LP64): " \
   platform -DCMAKE_SIZEOF_VOID_P=4 -DCMAKE_C_BYTE_ORDER=LITTLE_ENDIAN
 
 # Those who build without CMake: the same words, from the header that gives numbers their type.

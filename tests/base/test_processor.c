@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 enum { EAX, EBX, ECX, EDX };
 
@@ -58,6 +61,16 @@ static void test_what_lies_beyond_a_whole_level_is_named(void **state) {
   assert_string_equal(level, "x86-64");
 }
 
+static void test_the_remedy_is_one_where_the_program_stands(void **state) {
+  (void)state;
+  assert_non_null(strstr(rf_processor_remedy("x86-64", false), "cmake --install"));
+  assert_non_null(strstr(rf_processor_remedy("x86-64", true), "LD_LIBRARY_PATH"));
+  assert_non_null(strstr(rf_processor_remedy("armv8-a", false), "-DRF_NATIVE=OFF"));
+  assert_non_null(strstr(rf_processor_remedy("armv8-a", true), "CMAKE_C_FLAGS"));
+  const char *const here = rf_processor_remedy(rf_base_level, false);
+  assert_ptr_equal(here, rf_processor_remedy(strcmp(rf_base_level, "x86-64") == 0 ? "x86-64" : "armv8-a", false));
+}
+
 #if defined(__x86_64__)
 /* Linux finds out by other code: whatever it shows is found. What it does not show the processor may have. */
 static void test_what_linux_shows_is_found(void **state) {
@@ -92,6 +105,18 @@ static void test_what_is_lacking_is_named(void **state) {
   assert_int_equal(rf_processor_lacks(table, names), 3);
   assert_string_equal(names, "reserved, leaf, not_kept");
 }
+
+/* The one number that every processor gives: of its highest leaf. */
+static void test_a_version_meets_what_wants_it_or_an_earlier_one(void **state) {
+  char names[RF_MAX_FEATURES];
+  const int version = (int)(__get_cpuid_max(0, NULL) & 0xff);
+  (void)state;
+  assert_in_range(version, 2, 0xfe);
+  for (int wanted = 1; wanted <= 0xff; wanted++) {
+    const rf_feature table[] = {{"version", true, 0, {0, 0, EAX, -wanted, 0}}, {NULL, false, 0, {0}}};
+    assert_int_equal(rf_processor_lacks(table, names), wanted > version);
+  }
+}
 #endif
 
 int main(void) {
@@ -100,9 +125,11 @@ int main(void) {
     cmocka_unit_test(test_the_processor_has_a_name),
     cmocka_unit_test(test_names_of_all_features_fit),
     cmocka_unit_test(test_what_lies_beyond_a_whole_level_is_named),
+    cmocka_unit_test(test_the_remedy_is_one_where_the_program_stands),
 #if defined(__x86_64__)
     cmocka_unit_test(test_what_linux_shows_is_found),
     cmocka_unit_test(test_what_is_lacking_is_named),
+    cmocka_unit_test(test_a_version_meets_what_wants_it_or_an_earlier_one),
 #endif
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

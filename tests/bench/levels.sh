@@ -7,6 +7,7 @@
 # medians by tokens/s.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+case "${1-}" in -*) sed -n '2,/^set -u/s/^# //p' "${BASH_SOURCE[0]}" >&2 && exit 2 ;; esac
 build=${1-$source_dir/build/release} CONFIG=${2-$source_dir/configs/small.yaml}
 [ $# -gt 2 ] && shift 2 || set --
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
@@ -29,6 +30,7 @@ compiled() { "$PROGRAM" --version | sed -n 's/^compiled for //p'; }
 while read -r level _; do
   from=$lib/glibc-hwcaps/$level
   [ "$level" != x86-64 ] || from=$lib
+  [ -d "$from" ] || continue # the compiler does not know it
   mkdir "$work/$level" && cp "$from"/libreformer.so.* "$work/$level/" # alone in a folder, the loader has no choice
   [ "$(LD_LIBRARY_PATH=$work/$level compiled 2>/dev/null)" = "$level" ] && names+=("$level")
 done <<<"$levels"

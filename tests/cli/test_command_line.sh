@@ -16,12 +16,20 @@ check 0 "Usage: reformer eval CHECKPOINT" "--data PATH" "--hashes N" -- eval -h
 check 0 "Usage: reformer bench WHAT CONFIG" "--steps N" "--json FILE" -- help bench
 check 0 "model.d_model" "default: 256; allowed: a whole number from 1 to 1048576" "optimizer.lr" -- help config
 check 0 '| `data.kind` | must be given | bytes, tokens, duplicate |' -- help config --markdown
+check 2 "--markdown: found the topic train; allowed: reformer help config --markdown" -- help train --markdown
+check 2 "--markdown: found no topic; allowed: reformer help config" -- help --markdown
+check 2 "--markdown: found --man beside it" -- help config --markdown --man
+check 2 "--completion: found 'train' beside it" -- help --completion train
+check 2 "--completion: found '--man' beside it" -- help --completion --man
 check 2 "no help on 'trian'" "the nearest is train" -- help trian
 check 2 "unknown command 'trian'" "train" "reformer --help" -- trian configs/small.yaml
 check 2 "unknown command '--verbos'" -- --verbos
 check 2 "CONFIG is missing" "reformer train --help" -- train
 check 2 "CONFIG is missing" -- bench step
-check 2 "found 'attend'; allowed: step" -- bench attend x.yaml
+check 2 "found 'attend'; allowed: step, attention, exchange, checkpoint, cluster" -- bench attend x.yaml
+for what in $("$PROGRAM" bench attend x.yaml 2>&1 | sed 's/.*allowed: //; s/,//g'); do
+  check 0 $'\n'"$what: " -- bench --help
+done
 check 2 "found 'b.yaml' where nothing more belongs" -- train a.yaml b.yaml
 check 2 "unknown option --rnu" "--run" -- train --rnu x a.yaml
 check 2 "--run: found a second argument, b, after a; allowed: one" -- train a.yaml --run a -r b

@@ -17,8 +17,44 @@ check 3 "missing.txt: no file that can be read" -- missing.txt
 check 3 "$work: no file that can be read" -- "$work"
 PROGRAM=$source_dir/launch/setup.sh
 check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" -- --test
-check 2 "usage: launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" -- --tests more
+check 2 "unknown option more; usage: launch/setup.sh" -- --tests more
+check 0 "launch/setup.sh [--tests] [--quickstart] [--cluster] [--install]" "Exit status" -- --help
+for name in fresh ports debian13 package processors; do # before they look for a machine
+  PROGRAM=$source_dir/tests/install/$name.sh
+  check 0 "tests/install/$name.sh" -- -h
+  check 2 "$name.sh: found --fast; allowed: " -- --fast
+done
+PROGRAM=$source_dir/tests/run.sh
+check 0 "tests/run.sh --quick" -- -h
+check 2 "run.sh: found --quick more; allowed: --quick" -- --quick more
+PROGRAM=$source_dir/launch/setup.sh
 CC=no-such-compiler check 1 "CC=no-such-compiler compiles nothing" -- --tests
+CC="cc --no-such-option" check 1 "CC=cc --no-such-option compiles nothing" -- --tests
+PROGRAM=$source_dir/launch/run.sh
+check 0 "launch/run.sh [OPTION...] -- train CONFIG" -- --help
+check 2 "unknown option --bogus; see launch/run.sh --help" -- --bogus
+check 2 "unknown option -x" -- -x -- train
+check 2 "--ranks: an argument is missing" -- --ranks
+PROGRAM=$source_dir/launch/scaling.sh
+check 0 "launch/scaling.sh CONFIG --out FOLDER" -- --help
+check 0 "launch/scaling.sh CONFIG --out FOLDER" -- x.yaml --out there --help
+check 2 "unknown option --bogus; see launch/scaling.sh --help" -- x.yaml --bogus
+check 2 "--out: its argument is missing" -- x.yaml --out
+check 2 "found '--out', wanted CONFIG" -- --out there
+PROGRAM=$source_dir/launch/gather.sh
+check 0 "launch/gather.sh FOLDER" -- --help
+# What Slurm says and does not say outside of it.
+for name in one_node many_nodes sweep; do
+  script=$source_dir/launch/$name.sbatch PROGRAM=env
+  check 2 "$name.sbatch: found no launch/run.sh in '$work'; submit from" REFORMER_HOME -- -u REFORMER_HOME \
+    SLURM_SUBMIT_DIR="$work" bash "$script" x.yaml
+  check 2 "$name.sbatch: found no launch/run.sh in ''; submit from" -- -u REFORMER_HOME -u SLURM_SUBMIT_DIR bash "$script"
+done
+PROGRAM=$source_dir/tests/install/processors.sh
+check 2 "$work: no built folder" -- "$work"
+PROGRAM=$source_dir/tests/install/package.sh
+check 2 "found 'woody'; allowed: bookworm, trixie" -- woody
+check 2 "--package: found ''" -- --package
 
 if command -v shellcheck >/dev/null; then
   checks=$((checks + 1))
@@ -43,7 +79,7 @@ ln -s /usr/bin/* usr && rm -f usr/apt-get usr/sudo
 for folder in $(pkg-config --variable pc_path pkg-config | tr : ' '); do ln -s "$folder"/*.pc pc-all 2>/dev/null; done
 rm -f pc-all/libxsmm*
 PROGRAM=$source_dir/launch/setup.sh
-[ "$(uname -m)" != x86_64 ] || PATH=$work/usr PKG_CONFIG_LIBDIR=$work/pc-all check 0 \
+[ "$(uname -m)" != x86_64 ] || TMPDIR=$work/nowhere PATH=$work/usr PKG_CONFIG_LIBDIR=$work/pc-all check 0 \
   "done without, though it would be faster with: libxsmm-dev" --
 
 # cmake names all that is missing at once, and why what is there will not do: an old HDF5, a file for pkg-config whose
@@ -68,6 +104,11 @@ HDF5_ROOT=$work/hdf5 check 1 "libhdf5.so is built on libmpi.so.99, mpicc on lib"
 # What was missing and is there now is found in the same folder, though another h5cc comes first.
 mkdir bin && printf '#!/bin/sh\nexit 1\n' >bin/h5cc && chmod +x bin/h5cc
 PATH=$work/bin:$PATH check 0 "Found HDF5: " "Build files have been written" -- -S "$source_dir" -B build
+# What is not built for it is not installed, and says so; levels that the compiler does not know are left out.
+check 1 "RF_LEVELS=OFF" "cmake -DRF_LEVELS=ON" "cmake --build" -- --install build --prefix installed
+check 1 "RF_LEVELS and RF_SANITIZE are both ON; allowed: one" -- -S "$source_dir" -B build -DRF_LEVELS=ON -DRF_SANITIZE=ON
+[ "$(uname -m)" != x86_64 ] || check 0 "has no library for x86-64-v3, x86-64-v4" "gcc 11" "Build files have been written" -- \
+  -S "$source_dir" -B build -DRF_LEVELS=ON -DRF_SANITIZE=OFF -DRF_HAS_march_x86_64_v3=OFF -DRF_HAS_march_x86_64_v4=OFF
 
 # quickstart.sh in a project of which only it is real: a folder that was built elsewhere, settings, a folder of others.
 mkdir -p other/launch other/build/release other/data other/bin && cp "$source_dir"/launch/{quickstart,plain}.sh other/launch/

@@ -98,6 +98,7 @@ fake scontrol 'case "$*" in "show hostnames"*) printf "n1\nn2\nn3\n" ;; "show no
 fake srun 'echo "MPI plugin types are... pmix"'
 export SLURM_JOB_ID=7 SLURM_JOB_NODELIST='n[1-3]' SLURM_JOB_CPUS_PER_NODE='16(x2),8' SLURM_TASKS_PER_NODE='2(x2),1' SLURM_NTASKS=5
 check 0 "OMP_NUM_THREADS=4 srun --nodes=3 --ntasks=5 --cpus-per-task=8 --nodelist=n1,n2,n3" "--kill-on-bad-exit=1" "--mpi=pmix" --
+SLURM_JOB_NODELIST='' check 2 "and SLURM_JOB_NODELIST is not set; start in one, or: unset SLURM_JOB_ID" --
 SLURM_CPUS_PER_TASK=4 check 0 "OMP_NUM_THREADS=2 srun --nodes=3 --ntasks=5 --cpus-per-task=4" --
 check 0 "mpirun --host n1:2,n2:2,n3:1 -n 5 --map-by slot:PE=4" -- --launcher mpirun
 SLURM_NTASKS='' check 0 "OMP_NUM_THREADS=4 srun --nodes=3 --ntasks=3 --cpus-per-task=8" --

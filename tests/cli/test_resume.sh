@@ -72,7 +72,7 @@ expect "buckets of a model at another length" "n_buckets: [8]" "$(grep -o 'n_buc
 
 # --- another program than the one that wrote the checkpoint says so, and is that of the next one ---
 cp "$PROGRAM" other_program && echo >>other_program
-PROGRAM=./other_program check 0 "warning: it was computed by program" "last bits may differ" \
+PROGRAM=./other_program check 0 "warning: checkpoint short/checkpoints/step-00000021 was computed by program" "last bits may differ" \
   -- train tiny.yaml --run short --resume auto $optimizer -s training.steps=22
 check 0 "computed by program" -- inspect short/checkpoints/step-00000022
 

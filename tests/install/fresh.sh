@@ -3,7 +3,7 @@
 #   tests/install/fresh.sh [VARIANT...]        all of them, where none is named; --list names them
 # Prints a row of a table for each: the variant, what came of it, and seconds. Most are roots of Debian (root.sh: for
 # root, with debootstrap and a mirror); the others run here, on a copy of the project. Logs: build/install/VARIANT.log.
-# Exit status: 0 each did what it should; 1 one did not; 2 no such variant; 77 there are no fresh machines here.
+# Exit status: 0 each did what it should; 1 one did not; 2 no such variant or option; 77 there are no fresh machines here.
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
@@ -206,12 +206,13 @@ variant_moved() {
 
 # shellcheck disable=SC2016
 variant_read-only() {
-  bible -l 80 gen1:1-rev22:21 >"$tree/../bible.txt" </dev/null
+  here launch/setup.sh || fail "set-up: status $?" || return 1
+  seq 1 100000 >"$tree/../text.txt"
   refused 1 here unshare --mount sh -c 'mount --bind -o ro . . && cd "$PWD" && exec launch/quickstart.sh' &&
     says "/build cannot be written; copy the project" || return 1
   here unshare --mount bash -c 'mount --bind -o ro . . && cd "$PWD" && ! touch x && mkdir ../build && cd ../build &&
     cmake -S "$OLDPWD" -B . && cmake --build . -j2 --target reformer && exec ./reformer train \
-    "$OLDPWD/configs/quickstart.yaml" --set data.path=../bible.txt --run ../run "$@"' sh "${short[@]}" &&
+    "$OLDPWD/configs/quickstart.yaml" --set data.path=../text.txt --run ../run "$@"' sh "${short[@]}" &&
     [ -d "$tree/../run/checkpoints" ] || fail "status $?"
 }
 
@@ -241,9 +242,8 @@ run_variant() {
   else
     root=$folder
     root_make "$suite" "$root" && root_copy_tree "$root" /root/reformer
-  fi || return 1
-  echo start | log_to
-  "variant_$variant" || { status=1 && result="**failed** ($why; $log)"; }
+  fi || fail "there is no such machine" && echo start | log_to && "variant_$variant" ||
+    { status=1 && result="**failed** ($why; $log)"; }
   echo end | log_to
   root_destroy "$folder"
   printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$variant" "$suite" "$(column "$variant" 3)" \
@@ -253,6 +253,7 @@ run_variant() {
   return $status
 }
 
+root_options --list "$@"
 [ "${1-}" != --list ] || { names && exit 0; }
 [ $# != 0 ] || mapfile -t all < <(names)
 [ $# != 0 ] || set -- "${all[@]}"

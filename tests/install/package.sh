@@ -5,10 +5,11 @@
 #   tests/install/package.sh --package FILE SUITE    tries that package, which cpack made on such a machine
 # Prints the package's control data, contents and size, what lintian says, and what the example program prints. The
 # packages and logs are left in build/install/. For root, with debootstrap and a mirror (root.sh).
-# Exit status: 0 all of it is so; 1 something is not; 77 there are no fresh machines here.
+# Exit status: 0 all of it is so; 1 something is not; 2 wrong usage; 77 there are no fresh machines here.
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
+root_options --package "$@"
 out=$root_home/build/install
 config=/usr/share/reformer/configs/duplicate.yaml
 small='training.steps=20 optimizer.warmup=5 training.eval_every=0 training.eval_batches=2 training.memory_limit=0 output.log_every=1'
@@ -26,9 +27,10 @@ holds() { # holds WHAT COMMAND...: it succeeds; its output goes to the log
   "$@" >>"$log" 2>&1 </dev/null || { wrong "$what: status $? (the end of $log:)" && tail -n 12 "$log"; }
 }
 
-# What a user types, in a bare machine; Open MPI wants to be told that root means it.
+# What a user types, in a bare machine; Open MPI wants to be told that root means it, OpenMP that others run here too.
 typed() {
-  root_run "$bare" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 bash -ec "cd /root; $1"
+  root_run "$bare" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    OMP_WAIT_POLICY=passive bash -ec "cd /root; $1"
 }
 
 build() { # in a root that has what launch/setup.sh installs, and Debian's tools
@@ -94,11 +96,17 @@ try() { # in a bare root
   typed "ldconfig -p | grep reformer" && wrong "the loader still knows the library"
 }
 
+given=
+if [ "${1-}" = --package ]; then
+  [[ $# = 3 && -f $2 ]] || { echo "package.sh: --package: found '${2-}'; wanted: --package FILE SUITE, FILE being there" >&2 && exit 2; }
+  given=$(realpath -- "$2") && shift 2
+fi
+[ $# != 0 ] || set -- bookworm trixie
+for suite; do
+  [[ $suite =~ ^(bookworm|trixie)$ ]] || { echo "package.sh: found '$suite'; allowed: bookworm, trixie" >&2 && exit 2; }
+done
 root_ready || exit 77
 mkdir -p "$out"
-given=
-[ "${1-}" != --package ] || { given=$(realpath "${2:?a FILE is missing}") && shift 2; }
-[ $# != 0 ] || set -- bookworm trixie
 trap 'for folder in "$roots"/package-*.$$; do root_destroy "$folder"; done' EXIT
 trap 'exit 1' INT TERM HUP
 for suite; do

@@ -4,7 +4,7 @@
 #   tests/install/ports.sh [--keep] [VARIANT...]   all of them, where none is named; --list names them
 # Prints a row of docs/machines.md for each: what was there, what came of it, and minutes. --keep leaves the roots, and
 # goes on in those that were left. Logs: build/install/VARIANT.log.
-# Exit status: 0 each did what it should; 1 one did not; 2 no such variant; 77 there are no fresh machines here.
+# Exit status: 0 each did what it should; 1 one did not; 2 no such variant or option; 77 there are no fresh machines here.
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
@@ -124,9 +124,8 @@ run_variant() {
   local log=$logs/$variant.log found='' status=0 verdict=passed versions start=$SECONDS
   root=$roots/ports-$variant
   mkdir -p "$logs" "$roots" && : >"$log"
-  [ -d "$root" ] || root_make "$(column "$variant" 2)" "$root" || return 1
-  root_copy_tree "$root" /root/reformer || return 1
-  "variant_$variant" || { status=1 && verdict="**failed** (build/install/$variant.log)"; }
+  { [ -d "$root" ] || root_make "$(column "$variant" 2)" "$root"; } && root_copy_tree "$root" /root/reformer ||
+    { note "there is no such machine" && false; } && "variant_$variant" || { status=1 && verdict="**failed** (build/install/$variant.log)"; }
   # The first line of what each command says, without what is in brackets.
   versions=$(root_run "$root" bash -c "$(column "$variant" 3 | sed 's/;/ | head -n 1;/g') | head -n 1" 2>/dev/null |
     sed 's/ *([^)]*)//g; s/\t/ /g; s/  */ /g' | paste -s -d ',' | sed 's/,/, /g')
@@ -136,6 +135,7 @@ run_variant() {
   return $status
 }
 
+root_options "--list --keep" "$@"
 [ "${1-}" != --list ] || { names && exit 0; }
 [ "${1-}" != --keep ] || { keep=1 && shift; }
 [ $# != 0 ] || mapfile -t all < <(names)

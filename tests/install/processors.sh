@@ -4,26 +4,32 @@
 #   tests/install/processors.sh [BUILD]     BUILD: a built folder of the release preset (build/release)
 # qemu-user-static is used where it is installed; elsewhere its package is fetched, as apt does, and unpacked below
 # RF_ROOTS (/var/tmp/reformer-roots): nothing is installed. Prints a table of markdown; the exit status is 1 where a row is
-# not as it must be, 77 where there is no qemu to be had.
+# not as it must be, 2 where BUILD is none, 77 where there is no qemu to be had.
 set -u
-source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-build=$(realpath -- "${1:-$source_dir/build/release}") || exit 2
-roots=${RF_ROOTS:-/var/tmp/reformer-roots}
+# shellcheck source-path=SCRIPTDIR source=root.sh
+. "$(dirname "${BASH_SOURCE[0]}")/root.sh"
+# shellcheck source-path=SCRIPTDIR source=alike.sh
+. "$root_home/tests/install/alike.sh"
+root_options "" "$@"
+[ $# -le 1 ] || { echo "processors.sh: found '$2' where nothing more belongs" >&2; exit 2; }
+build=$(realpath -- "${1:-$root_home/build/release}") && [ -x "$build/reformer" ] && [ -f "$build/cmake_install.cmake" ] ||
+  { echo "processors.sh: ${1:-$root_home/build/release}: no built folder (cmake --preset release && cmake --build --preset release)" >&2; exit 2; }
 [ "$(uname -m)" = x86_64 ] || { echo "skipped: for x86-64" >&2; exit 77; }
 
 find_qemu() {
   command -v qemu-x86_64-static || command -v qemu-x86_64 && return
   local folder=$roots/qemu
   if [ ! -x "$folder/usr/bin/qemu-x86_64-static" ]; then
-    mkdir -p "$folder" && (cd "$folder" && apt-get -q download qemu-user-static) >/dev/null 2>&1 &&
+    mkdir -p "$folder" 2>/dev/null && (cd "$folder" && apt-get -q download qemu-user-static) >/dev/null 2>&1 &&
       dpkg-deb --fsys-tarfile "$folder"/qemu-user-static*.deb | tar -C "$folder" -x ./usr/bin/qemu-x86_64-static &&
       rm -f "$folder"/*.deb || return 1
   fi
   echo "$folder/usr/bin/qemu-x86_64-static"
 }
-qemu=$(find_qemu) || { echo "skipped: no qemu-user, and its package cannot be fetched" >&2; exit 77; }
+qemu=$(find_qemu) || { echo "skipped: no qemu-user, and its package cannot be fetched into $roots/qemu (RF_ROOTS)" >&2; exit 77; }
 
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 cmake --install "$build" --prefix "$work/installed" >install.log || { cat install.log >&2; exit 1; }
 installed=$work/installed/bin/reformer
@@ -38,46 +44,29 @@ emulate() (
 )
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl=self OMP_NUM_THREADS=1
 
-seq 1 4000 >text.txt
-cat >tiny.yaml <<'YAML'
-model: {vocab_size: 256, d_model: 64, n_layers: 2, n_heads: 2, d_ff: 128, attention: [local, lsh], activation: gelu}
-lsh: {chunk: 32, n_hashes: 2}
-local: {chunk: 32}
-data: {kind: bytes, path: text.txt, length: 256}
-training: {steps: 3, batch: 1, eval_every: 0, eval_batches: 1}
-output: {log_every: 1}
-YAML
+alike_runs
 
 failures=0
 fail() {
   failures=$((failures + 1))
   echo "FAILED: $*" >&2
 }
-losses() { sed -n 's/^{"step": *[0-9]*, *"loss": *\([0-9.]*\).*/\1/p' "$1/metrics.jsonl"; }
-
-# close FIRST SECOND: two lists of losses that float's rounding may tell apart, and nothing more
-close() {
-  paste <(echo "$1") <(echo "$2") | awk '
-    NF != 2 { bad = 1 }
-    { d = $1 - $2; if (d < 0) d = -d; if (d > 2e-4 * $1) bad = 1 }
-    END { exit bad || NR != 3 }'
-}
-
 "$build/reformer" train tiny.yaml --run here >here.log 2>&1 || { cat here.log >&2; exit 1; }
-reference=$(losses here)
+
+last() { printf '%.8f' "$(losses "$1" | tail -n 1)"; } # last RUN
 
 # row MODEL LEVEL: qemu's processor of that name, and the library that belongs to it
 row() {
-  local model=$1 level=$2 status said found blas xsmm
+  local model=$1 level=$2 status said found blas xsmm by
   said=$(emulate "$model" "$build/reformer" --version 2>&1 >out.txt)
   status=$?
   said=$(grep "^error: " <<<"$said")
-  [ "$status" = 2 ] && [ ! -s out.txt ] && [[ $said == *"lacks what the program was compiled for: "*avx512f* ]] ||
+  [ "$status" = 2 ] && [ ! -s out.txt ] && [[ $said == *"lacks what the program was compiled for: "*avx512f*"cmake --install"* ]] ||
     fail "$model, in place: status $status: $said"
   emulate "$model" "$build/reformer" train tiny.yaml --run never >never.log 2>&1
   [ $? = 2 ] && [ ! -e never ] || fail "$model, in place, trains: $(cat never.log)"
   emulate "$model" -E LD_LIBRARY_PATH="$work/installed/lib/glibc-hwcaps/x86-64-v4" "$installed" --version >forced.log 2>&1
-  [ $? = 2 ] && grep -q "lacks .*avx512f" forced.log || fail "$model, installed, v4 forced: $(cat forced.log)"
+  [ $? = 2 ] && grep -q "lacks .*avx512f.*LD_LIBRARY_PATH" forced.log || fail "$model, installed, v4 forced: $(cat forced.log)"
 
   emulate "$model" "$installed" --version >version.txt 2>&1 || fail "$model, installed: $(cat version.txt)"
   found=$(sed -n 's/^compiled for //p' version.txt)
@@ -86,12 +75,12 @@ row() {
   [ "$found" = "$level" ] || fail "$model: the loader took $found, not $level"
   rm -rf there
   emulate "$model" "$installed" train tiny.yaml --run there >there.log 2>&1 || fail "$model, installed, trains: $(cat there.log)"
-  close "$reference" "$(losses there)" || fail "$model: losses $(losses there), here $reference"
-  echo "| $model | $(grep -o '[^ ,]*' <<<"${said#*compiled for: }" | sed -n 1p), ... | $found | $blas | ${xsmm:-none} | $(losses there | tail -n 1) |"
+  by=$(apart here there) || fail "$model: losses $(losses there), here $(losses here)"
+  echo "| $model | $(grep -o '[^ ,]*' <<<"${said#*compiled for: }" | sed -n 1p), ... | $found | $blas | ${xsmm:-none} | $(last there) | $by |"
 }
 
-echo "| processor of qemu | the build in place lacks | installed: level | OpenBLAS | libxsmm | loss after 3 steps ($(tail -n 1 <<<"$reference") here) |"
-echo "| --- | --- | --- | --- | --- | --- |"
+echo "| processor of qemu | the build in place lacks | installed: level | OpenBLAS | libxsmm | loss after 3 steps ($(last here) here) | losses differ by |"
+echo "| --- | --- | --- | --- | --- | --- | --- |"
 row Haswell-noTSX x86-64-v3
 row EPYC-Rome x86-64-v3
 row SandyBridge x86-64-v2

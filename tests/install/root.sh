@@ -1,5 +1,6 @@
 # Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own.
 # For root only. To be sourced; then
+#   root_options KNOWN [ARGUMENT...]  ends the script where its first argument asks for help, or is an option not in KNOWN
 #   root_ready [SUITE]                whether roots can be made here; else a line that says why not, and status 77
 #   root_make SUITE FOLDER            a minimal Debian SUITE (bookworm, trixie) in FOLDER, which must not be there yet
 #   root_install FOLDER PACKAGE...    apt-get update and install inside
@@ -12,6 +13,13 @@
 roots=${RF_ROOTS:-/var/tmp/reformer-roots}
 root_home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 root_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+root_options() {
+  case "${2-}" in
+  -h | --help) sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$0" && exit 0 ;;
+  -*) [[ " $1 " == *" $2 "* ]] || { echo "${0##*/}: found $2; allowed: ${1:+$1 }--help" >&2 && exit 2; } ;;
+  esac
+}
 
 # Where this machine itself fetches Debian from; RF_MIRROR says otherwise.
 root_mirror() {

@@ -3,6 +3,7 @@
 # reformer train does. Where Debian's tools are there, its package too. PROGRAM SOURCE_DIR
 set -u
 build=$(dirname "$1") source_dir=$2
+[ -f "$build/CMakeCache.txt" ] || { echo "built for another machine: nothing to install here"; exit 77; }
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 PROGRAM=$work/a\ place/bin/reformer
@@ -24,8 +25,8 @@ holds() { # holds WHAT COMMAND...: it succeeds
 holds "cmake --install" cmake --install "$build" --prefix "$work/first"
 mv first "a place" || exit 1
 prefix=$work/a\ place
-lib=$(dirname "$(find "$prefix" -name libreformer.so | grep -v hwcaps)")
-[ -f "$lib/libreformer.so" ] || { echo "FAILED: no libreformer.so was installed" && exit 1; }
+lib=$(dirname "$(find "$prefix" -name 'libreformer*.so' | grep -v hwcaps)") # libreformer_double.so in double
+[ "$lib" != . ] || { echo "FAILED: no libreformer.so was installed" && exit 1; }
 for file in bin/reformer include/reformer/session.h "$(basename "$lib")/cmake/reformer/reformer-config.cmake" \
   share/man/man1/reformer.1 share/man/man5/reformer-config.5 share/bash-completion/completions/reformer \
   share/reformer/configs/duplicate.yaml share/reformer/launch/run.sh share/doc/reformer/README.md; do
@@ -51,7 +52,7 @@ while read -r library; do
   checks=$((checks + 1))
   missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_program_main|rf_processor_suffices') # main's
   [ -z "$missing$surplus" ] || wrong "$library: declared and not exported: ${missing:-none}; exported and not declared: ${surplus:-none}"
-done < <(find "$lib" -name 'libreformer.so.*')
+done < <(find "$lib" -name 'libreformer*.so.*')
 
 # --- The example of the documents ---------------------------------------------------------------
 
@@ -59,8 +60,12 @@ check 0 "reformer" -- --version
 cp -r "$source_dir/docs/example" example || exit 1
 holds "find_package(reformer)" cmake -S example -B by_cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 holds "the example by CMake" cmake --build by_cmake
-export PKG_CONFIG_PATH=$lib/pkgconfig
-by_pkgconfig() { eval "cc -Wall -Wextra -Werror example/train.c -o by_pkgconfig $(pkg-config --cflags --libs reformer)"; }
+# The line of docs/library.md, as it stands there, but for the folder, whose name has a space.
+line=$(sed -n 's/^ *cc train.c -o train //p' "$source_dir/docs/library.md")
+line=${line//PREFIX\/lib/$(printf %q "$lib")}
+# pkg-config writes a space as a shell reads it: the second time.
+by_pkgconfig() { eval "cc -Wall -Wextra -Werror example/train.c -o by_pkgconfig $(eval "echo \"$line\"")"; }
+[[ $line = *pkg-config* ]] || wrong "docs/library.md has no line for pkg-config"
 holds "the example by pkg-config" by_pkgconfig
 
 config=$prefix/share/reformer/configs/duplicate.yaml
@@ -68,7 +73,6 @@ settings=(training.steps=4 optimizer.warmup=2 training.seed=7 training.eval_ever
   training.memory_limit=0 model.d_model=32 model.d_head=8 model.d_ff=32)
 sets=()
 for setting in "${settings[@]}"; do sets+=(--set "$setting"); done
-export LD_LIBRARY_PATH=$lib # the linker's own folders and the loader's know nothing of this place
 
 # losses FILE: of what the example printed; told RUN: of what the program wrote. In full, one a line.
 losses() { awk '/^step/ { printf "%.17g\n", $4 } /^validation/ { printf "%.17g\n", $3 }' "$1"; }
@@ -97,9 +101,14 @@ done
 checks=$((checks + 1))
 by_cmake/train "$config" 4 saved training.steps=many >printed 2>said && wrong "the example takes steps for a number"
 grep -q "^error: --set training.steps: found 'many'" said || wrong "the example's message: $(cat said)"
+for steps in abc 3x '' -1; do
+  checks=$((checks + 1))
+  by_cmake/train "$config" "$steps" never >printed 2>said && wrong "the example takes '$steps' for steps"
+  grep -q "^error: STEPS: found '$steps'; allowed: a whole number" said && [ ! -e never ] ||
+    wrong "the example's message on '$steps': $(cat said)"
+done
 # What the example saved goes on in the program.
 check 0 "the state after step 4 is loaded" -- train "$config" --run goes_on --resume saved-2 "${sets[@]}" --set training.steps=5
-unset LD_LIBRARY_PATH
 
 # --- The manual, completion, scripts ------------------------------------------------------------
 
@@ -125,6 +134,7 @@ checks=$((checks + 1))
 
 # shellcheck source=/dev/null
 . "$prefix/share/bash-completion/completions/reformer" || wrong "bash does not read the completion"
+mkdir -p nest && touch "some text.txt" my.yaml
 complete_line() { # complete_line LINE WANTED: what is proposed at its end, with blanks between
   COMP_LINE=$1 COMP_POINT=${#1}
   checks=$((checks + 1))
@@ -135,20 +145,44 @@ complete_line "reformer tr" "train"
 complete_line "reformer bench e" "exchange"
 complete_line "reformer help conf" "config"
 complete_line "reformer train x.yaml --re" "--resume"
-complete_line "reformer train x.yaml --resume n" "never"
+complete_line "reformer train x.yaml --resume n" "never nest"
+complete_line "reformer train x.yaml --resume=a" "auto a place"
+complete_line "reformer train x.yaml --run=ne" "nest"
+complete_line "reformer export c --dtype=b" "bf16"
+complete_line "reformer eval c --data=my.y" "my.yaml"
+complete_line "mpirun -n 2 some/where/reformer tr" "train"
+complete_line "mpirun -n 2 hostna" ""
 complete_line "reformer export c --dtype bf" "bf16"
 complete_line "reformer train x.yaml --set model.act" "model.activation="
 complete_line "reformer train x.yaml -s model.activation=ge" "gelu"
 complete_line "reformer train x.yaml -s model.causal?=" "true false"
+complete_line "reformer train x.yaml --set=model.act" "model.activation="
+complete_line "reformer train x.yaml --set=model.activation=ge" "gelu"
+complete_line 'reformer train x.yaml --set "model.act' "model.activation= model.activation?=" # two leave the quote open
+complete_line "reformer train x.yaml --set 'model.activation=ge" "model.activation=gelu"
+complete_line "reformer train x.yaml --set data.path=my.y" "my.yaml"
+complete_line 'reformer train x.yaml --set "data.path=some t' ""
+complete_line "reformer train x.yaml --set output.sample_prompt=my" ""
 complete_line "reformer train x" ""
+COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
+complete_line "reformer train x.yaml --set data.path=my.y" "data.path=my.yaml"
+complete_line "reformer train x.yaml --set data.path=some" "data.path=some\\ text.txt"
+complete_line "reformer train x.yaml --run=ne" "--run=nest/"
+complete_line "reformer train x.yaml --set=model.act" "--set=model.activation="
+complete_line "reformer export c --dtype=b" "--dtype=bf16"
+complete_line "reformer train x.yaml -s model.causal?=t" "model.causal?=true"
 
 checks=$((checks + 1))
 "$prefix/share/reformer/launch/run.sh" --ranks 2 --dry-run -- train "$config" >printed 2>&1 || wrong "run.sh: $(cat printed)"
+"$prefix/share/reformer/launch/scaling.sh" --help >help 2>&1
+grep -qF "  $prefix/share/reformer/launch/scaling.sh CONFIG --out" help || wrong "scaling.sh --help: $(cat help)"
 grep -qF "$PROGRAM" printed || grep -qF "a\\ place/bin/reformer" printed || wrong "run.sh starts another program: $(cat printed)"
 
 # --- Debian's package ---------------------------------------------------------------------------
 
-if command -v dpkg-shlibdeps >/dev/null; then
+if [ ! -f "$build/CPackConfig.cmake" ]; then
+  echo "no package is made of this build: it computes in double"
+elif command -v dpkg-shlibdeps >/dev/null; then
   # All is built: that it looks for what is not, as it does for make, would take others' time.
   holds "cpack -G DEB" cpack -G DEB -D CPACK_CMAKE_GENERATOR=Ninja --config "$build/CPackConfig.cmake" -B "$work"
   dpkg-deb --contents reformer_*.deb >contents || wrong "no package that dpkg reads"

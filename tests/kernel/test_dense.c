@@ -26,12 +26,13 @@ static void multiply_packed_transposed(int64_t m, int64_t n, int64_t k, const re
   free(packed.data);
 }
 
+static const product_case cases[] = {{"nn", rf_gemm_nn, false, false, 1, as_it_is},
+                                     {"tn", rf_gemm_tn, true, false, 1, as_it_is},
+                                     {"packed", multiply_packed, false, false, 1, as_it_is},
+                                     {"packed, transposed", multiply_packed_transposed, false, true, 1, as_it_is}};
+
 static void test_products_equal_a_triple_loop(void **state) {
   (void)state;
-  static const product_case cases[] = {{"nn", rf_gemm_nn, false, false, 1, as_it_is},
-                                       {"tn", rf_gemm_tn, true, false, 1, as_it_is},
-                                       {"packed", multiply_packed, false, false, 1, as_it_is},
-                                       {"packed, transposed", multiply_packed_transposed, false, true, 1, as_it_is}};
   static const int64_t rows[] = {1, 2, 3, 5, 11, 13, 64, 129}, columns[] = {1, 15, 16, 31, 32, 33, 48, 64, 65, 129};
   static const int64_t depths[] = {1, 7, 64, 513};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -42,6 +43,26 @@ static void test_products_equal_a_triple_loop(void **state) {
     check_product(&cases[i], 3, 5, 0, false);
     check_product(&cases[i], 3, 5, 0, true);
   }
+}
+
+/* Rows at powers of two push each other out of a cache, and are copied where that costs: of a, of b, of both; with
+ * columns that fill their pieces and some that do not. */
+static void test_strides_of_powers_of_two_change_no_product(void **state) {
+  (void)state;
+  static const struct {
+    int64_t m, n, k, lda, ldb;
+  } shapes[] = {{64, 256, 128, 1024, 1024}, {64, 129, 200, 256, 512}, {129, 257, 200, 512, 512},
+                {129, 64, 130, 256, 77},    {5, 257, 129, 130, 1024}, {200, 33, 257, 1024, 256},
+                {3, 5, 129, 256, 256}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+      const int64_t columns_a = cases[i].a_transposed ? shapes[s].m : shapes[s].k;
+      const int64_t columns_b = cases[i].b_transposed ? shapes[s].k : shapes[s].n;
+      for (int add = 0; add <= 1; add++)
+        check_product_of_strides(&cases[i], shapes[s].m, shapes[s].n, shapes[s].k, add,
+                                 shapes[s].lda < columns_a ? 512 : shapes[s].lda,
+                                 shapes[s].ldb < columns_b ? 512 : shapes[s].ldb);
+    }
 }
 
 static void test_packing_multiplies_by_the_factor(void **state) {
@@ -66,7 +87,7 @@ static void test_packing_multiplies_by_the_factor(void **state) {
 static void test_a_row_of_a_product_does_not_depend_on_its_neighbours(void **state) {
   (void)state;
   if (strcmp(rf_gemm_library(), "libxsmm") != 0) skip(); /* OpenBLAS promises it for whole tiles */
-  static const int64_t columns[] = {5, 16, 32, 40, 64, 64 + 16, 128 + 33};
+  static const int64_t columns[] = {5, 16, 32, 40, 64, 64 + 16, 128 + 33, 256};
   for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
     check_rows_of_packed(RF_PRECISION_FULL, rf_gemm_nn, columns[i], 3 + i);
 }
@@ -184,7 +205,6 @@ static void test_activations_equal_their_formulas(void **state) {
   free(h);
 }
 
-/* k = s(q) q and its transposed Jacobian, by the quotient rule written out. */
 /* Number by number, so that the tail, where gelu is small, is as exact as the middle. The slope has a root near -0.75,
  * where no more can be asked than what its two terms are rounded to. What rounds to no normal number may be zero. */
 static void test_gelu_is_exact_to_a_few_units_everywhere(void **state) {
@@ -223,6 +243,7 @@ static void test_activations_of_what_is_no_number_are_none(void **state) {
   assert_true(h[4] == 0 && slope[4] == R_(0.5));
 }
 
+/* k = s(q) q and its transposed Jacobian, by the quotient rule written out. */
 static void test_key_fold_equals_the_jacobian(void **state) {
   (void)state;
   enum { DH = 13 };
@@ -335,9 +356,34 @@ static void test_a_logit_that_is_not_a_number_makes_the_loss_none(void **state) 
   }
 }
 
-int main(void) {
+static const char *target; /* that LIBXSMM_TARGET asks for; NULL: what the processor has */
+
+static void test_products_are_made_by_the_code_that_is_asked_for(void **state) {
+  (void)state;
+  if (!target) skip();
+  if (strcmp(target, "x86") == 0)
+    assert_string_equal(rf_gemm_library(), "OpenBLAS");
+  else
+    assert_string_equal(rf_gemm_target(), target);
+}
+
+static bool runs_here(const char *code) {
+#ifdef __x86_64__
+  if (strcmp(code, "hsw") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (strcmp(code, "wsm") == 0) return __builtin_cpu_supports("sse4.2");
+#endif
+  return true;
+}
+
+/* test_kernel_dense [TARGET]: libxsmm's, as in LIBXSMM_TARGET */
+int main(int argc, char **argv) {
+  enum { SKIPPED = 77 };
+  target = argc > 1 ? argv[1] : NULL;
+  if (target && !runs_here(target)) return SKIPPED;
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_products_are_made_by_the_code_that_is_asked_for),
       cmocka_unit_test(test_products_equal_a_triple_loop),
+      cmocka_unit_test(test_strides_of_powers_of_two_change_no_product),
       cmocka_unit_test(test_packing_multiplies_by_the_factor),
       cmocka_unit_test(test_a_row_of_a_product_does_not_depend_on_its_neighbours),
       cmocka_unit_test(test_norm_equals_its_formula),

@@ -28,10 +28,10 @@ static inline rf_packed pack_all(rf_precision precision, int64_t k, int64_t n, r
 }
 
 /* Outside of the matrices stand NaNs, which would spread, and in c numbers that must stay. */
-static inline void check_product(const product_case *p, int64_t m, int64_t n, int64_t k, bool add) {
+static inline void check_product_of_strides(const product_case *p, int64_t m, int64_t n, int64_t k, bool add,
+                                            int64_t lda, int64_t ldb) {
   dice d = {.seed = 1 + (uint64_t)(m + 1000 * n + 1000000 * k)};
-  const int64_t columns_a = p->a_transposed ? m : k, columns_b = p->b_transposed ? k : n;
-  const int64_t lda = columns_a + 2, ldb = columns_b + 3, ldc = n + 1;
+  const int64_t columns_a = p->a_transposed ? m : k, columns_b = p->b_transposed ? k : n, ldc = n + 1;
   const int64_t all_a = lda * (p->a_transposed ? k : m), all_b = ldb * (p->b_transposed ? n : k), all_c = ldc * m;
   real *a = dice_reals(&d, all_a + 1, 1), *b = dice_reals(&d, all_b + 1, 1), *c = dice_reals(&d, all_c + 1, 1);
   double *expected = NEW(double, all_c + 1);
@@ -57,6 +57,10 @@ static inline void check_product(const product_case *p, int64_t m, int64_t n, in
   free(b);
   free(c);
   free(expected);
+}
+
+static inline void check_product(const product_case *p, int64_t m, int64_t n, int64_t k, bool add) {
+  check_product_of_strides(p, m, n, k, add, (p->a_transposed ? m : k) + 2, (p->b_transposed ? k : n) + 3);
 }
 
 /* However rows are shared out, each has the bits that `whole`, of all rows, gives it. */

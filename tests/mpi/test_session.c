@@ -1,0 +1,166 @@
+/* Sessions on every mesh of the world: as on one rank, and what is refused or fails to be saved or loaded ends nothing.
+ */
+#include "checkpoint/folder.h"
+#include "mpi/ranks.h"
+#include "reformer/config_file.h"
+#include "reformer/session.h"
+
+enum { STEPS = 4 };
+
+static const char text[] = "model: {vocab_size: 128, d_model: 16, n_layers: 2, n_heads: 2, d_head: 8, d_ff: 16,\n"
+                           "        attention: [local, lsh], positions: learned}\n"
+                           "lsh: {chunk: 8, n_hashes: 2}\n"
+                           "local: {chunk: 8}\n"
+                           "data: {kind: duplicate, length: 32}\n"
+                           "training: {steps: 4, batch: 4, seed: 3, eval_batches: 1, memory_limit: 0}\n"
+                           "optimizer: {kind: adafactor, warmup: 2}\n";
+static const char with_momentum[] = "optimizer.beta1=0.9", without_momentum[] = "optimizer.beta1=0";
+static const double tolerance = sizeof(real) == 8 ? 1e-8 : 1e-4;
+
+/* mesh NULL: alone. */
+static rf_session *session_of(rf_mesh *mesh, const char *momentum) {
+  char sequence[64], data[64];
+  const char *const sets[] = {momentum, sequence, data};
+  rf_config config;
+  rf_session *session;
+  snprintf(sequence, sizeof sequence, "mesh.sequence=%d", rf_mesh_sequence_size(mesh));
+  snprintf(data, sizeof data, "mesh.data=%d", rf_mesh_data_size(mesh));
+  assert_ok(rf_config_parse("test", text, strlen(text), sets, 3, &config));
+  assert_ok(rf_session_create(&config, mesh, &session));
+  return session;
+}
+
+static double step(rf_session *session) {
+  rf_step_result result;
+  assert_ok(rf_session_step(session, &result));
+  assert_false(result.skipped);
+  return rf_loss_mean(&result.loss);
+}
+
+static double evaluate(rf_session *session) {
+  rf_loss loss;
+  assert_ok(rf_session_evaluate(session, RF_SPLIT_VALIDATION, &loss));
+  assert_true(loss.counted > 0);
+  return rf_loss_mean(&loss);
+}
+
+/* Of each step, and of an evaluation at the end. */
+static void train(rf_session *session, double *losses) {
+  for (int i = 0; i < STEPS; i++) losses[i] = step(session);
+  losses[STEPS] = evaluate(session);
+}
+
+/* The next loss is that of a session that nothing happened to, to the last bit. */
+static void goes_on(rf_session *session, const double *losses) {
+  assert_int_equal(rf_mesh_has_failed(rf_store_mesh(rf_model_store(rf_session_model(session)))), false);
+  const int64_t done = rf_session_steps_done(session);
+  const double loss = step(session);
+  if (loss != losses[done]) fail_msg("step %d: loss %.17g, straight on %.17g", (int)done + 1, loss, losses[done]);
+}
+
+/* All ranks have the status, the message and the mesh. */
+static void refused(rf_mesh *mesh, rf_status found, rf_status wanted, const char *says) {
+  char first[512] = "", own[512] = "";
+  if (found != wanted || !strstr(rf_error_message(), says))
+    fail_msg("status %d, wanted %d, '%s' in: %s", (int)found, (int)wanted, says, rf_error_message());
+  snprintf(own, sizeof own, "%s", rf_error_message());
+  memcpy(first, own, sizeof first);
+  assert_ok(rf_share(mesh, first, sizeof first));
+  assert_string_equal(own, first);
+  assert_ok(rf_agree(mesh, RF_OK));
+}
+
+static const char *shared_folder(rf_mesh *mesh) {
+  static char folder[64];
+  if (rf_mesh_rank(mesh) == 0) snprintf(folder, sizeof folder, "%s", folder_make());
+  assert_ok(rf_share(mesh, folder, sizeof folder));
+  return folder;
+}
+
+/* One byte in the middle of the last rank's shard: the others find theirs whole. */
+static void damage(rf_mesh *mesh, const char *checkpoint) {
+  char name[64];
+  int64_t size;
+  const int ranks = rf_mesh_size(mesh);
+  snprintf(name, sizeof name, "shard-%05d-of-%05d.h5", ranks - 1, ranks);
+  if (rf_mesh_rank(mesh) == 0) {
+    const char *path = folder_path(checkpoint, name);
+    unsigned char *bytes = file_read(path, &size);
+    bytes[size / 2] ^= 1;
+    file_write(path, bytes, size);
+    free(bytes);
+  }
+  assert_ok(rf_agree(mesh, RF_OK));
+}
+
+static void fail_to_save(rf_mesh *mesh, rf_session *session, const char *folder) {
+  refused(mesh, rf_session_save(session, "/proc/nowhere/saved"), RF_FAILED, "cannot be saved");
+  real *number = rf_store_shard(rf_model_store(rf_session_model(session)), 1).params;
+  const bool last = rf_mesh_rank(mesh) == rf_mesh_size(mesh) - 1;
+  const real kept = *number;
+  if (last) *number = (real)NAN;
+  refused(mesh, rf_session_save(session, folder_path(folder, "one")), RF_FAILED, "cannot be saved");
+  if (last) *number = kept;
+}
+
+static void fail_to_load(rf_mesh *mesh, rf_session *session, const char *folder) {
+  const char *path = folder_path(folder, "other");
+  rf_session *other = session_of(mesh, without_momentum);
+  (void)step(other);
+  assert_ok(rf_session_save(other, path));
+  rf_session_destroy(other);
+  refused(mesh, rf_session_load(session, "/nowhere"), RF_BAD_DATA, "/nowhere");
+  refused(mesh, rf_session_load(session, path), RF_BAD_DATA, "holds no optimizer/first");
+}
+
+static void fail_to_load_numbers(rf_mesh *mesh, rf_session *session, const char *folder) {
+  static const char *const says = "could not be loaded";
+  const char *whole = folder_path(folder, "whole"), *damaged = folder_path(folder, "damaged");
+  rf_step_result result;
+  rf_loss loss;
+  assert_ok(rf_session_save(session, whole));
+  assert_ok(rf_session_save(session, damaged));
+  damage(mesh, damaged);
+  refused(mesh, rf_session_load(session, damaged), RF_BAD_DATA, "shard-");
+  refused(mesh, rf_session_step(session, &result), RF_BAD_DATA, says);
+  refused(mesh, rf_session_evaluate(session, RF_SPLIT_VALIDATION, &loss), RF_BAD_DATA, says);
+  refused(mesh, rf_session_save(session, damaged), RF_BAD_DATA, says);
+  assert_ok(rf_session_load(session, whole));
+}
+
+static void check_mesh(rf_mesh *mesh) {
+  double alone[STEPS + 1], losses[STEPS + 1];
+  rf_step_result result;
+  const char *folder = shared_folder(mesh);
+  rf_session *one = session_of(NULL, with_momentum), *straight = session_of(mesh, with_momentum);
+  train(one, alone);
+  train(straight, losses);
+  for (int i = 0; i <= STEPS; i++)
+    if (!(fabs(losses[i] - alone[i]) <= tolerance * alone[i]))
+      fail_msg("loss %d is %.15g, on one rank %.15g", i, losses[i], alone[i]);
+  rf_session_destroy(one);
+  rf_session_destroy(straight);
+
+  rf_session *session = session_of(mesh, with_momentum);
+  goes_on(session, losses);
+  fail_to_save(mesh, session, folder);
+  goes_on(session, losses);
+  fail_to_load(mesh, session, folder);
+  goes_on(session, losses);
+  fail_to_load_numbers(mesh, session, folder);
+  goes_on(session, losses);
+  refused(mesh, rf_session_step(session, &result), RF_BAD_CONFIG, "all 4 steps of training.steps are done");
+  assert_true(evaluate(session) == losses[STEPS]);
+  rf_session_destroy(session);
+  assert_ok(rf_agree(mesh, RF_OK)); /* all have looked */
+  if (rf_mesh_rank(mesh) == 0) folder_remove(folder);
+}
+
+static void test_what_fails_to_be_saved_or_loaded_ends_nothing(void **state) {
+  (void)state;
+  on_every_mesh(check_mesh);
+}
+
+static const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_fails_to_be_saved_or_loaded_ends_nothing)};
+
+RANKS_MAIN(tests)
