@@ -7,7 +7,7 @@
 #   root_run FOLDER [--] COMMAND...   runs it inside as root, in / and with a login's environment; its status
 #   root_copy_tree FOLDER PATH        a checkout of this project at PATH inside: its tracked files as they are on the disk
 #   root_destroy FOLDER               keeps the packages that were fetched for other roots, and removes it
-# Mounts and processes are those of the namespaces: they end with root_run, whatever ends it, and the machine sees none.
+# What is mounted is seen inside only, and goes with the last process there. Killing the unshare of a root_run kills all.
 # Everything is below RF_ROOTS (/var/tmp/reformer-roots), where cache/ keeps one archive a suite, and packages.
 # shellcheck shell=bash
 roots=${RF_ROOTS:-/var/tmp/reformer-roots}
