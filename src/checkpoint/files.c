@@ -153,7 +153,7 @@ bool rf_names_exchange(const char *a, const char *b) {
   return !rf_io_fails() && renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
 }
 
-void rf_folder_remove(const char *path) {
+bool rf_folder_remove(const char *path) {
   DIR *folder = opendir(path);
   char file[RF_MAX_PATH];
   for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
@@ -162,5 +162,5 @@ void rf_folder_remove(const char *path) {
     if (length > 0 && length < (int)sizeof file && !rf_io_fails()) (void)unlink(file);
   }
   if (folder) (void)closedir(folder);
-  if (!rf_io_fails()) (void)rmdir(path);
+  return !rf_io_fails() && rmdir(path) == 0;
 }

@@ -37,7 +37,7 @@ rf_status rf_rename_synced(const char *from, const char *to);
 /* Two names change places, at once. False where that cannot be: nothing has changed, and some file systems never can.
  */
 bool rf_names_exchange(const char *a, const char *b);
-/* Removes a folder and the plain files in it; whatever stays is left to the next attempt. */
-void rf_folder_remove(const char *path);
+/* Removes a folder and the plain files in it; false: some of it stays, and is left to the next attempt. */
+bool rf_folder_remove(const char *path);
 
 #endif

@@ -134,7 +134,7 @@ static void start(rf_saving *s, rf_saving_stage stage, rf_status own, rf_job job
 
 /* When all writers have ended. A failure leaves nothing behind but what was there before. */
 static void end(rf_saving *s) {
-  if (s->finding.status != RF_OK && s->made) rf_folder_remove(s->temporary);
+  if (s->finding.status != RF_OK && s->made) (void)rf_folder_remove(s->temporary);
   rf_shard_file_free(&s->shard);
   rf_memory_file_close(&s->manifest);
   rf_collected_free(&s->shards);

@@ -54,9 +54,9 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   return newest >= 0;
 }
 
-static bool is_stale(const char *name) {
-  int64_t step;
-  const char *rest = read_step(name, &step);
+/* What an attempt left half written or half removed, and the step of which. */
+static bool is_stale(const char *name, int64_t *step) {
+  const char *rest = read_step(name, step);
   return rest && (strncmp(rest, ".tmp-", 5) == 0 || strncmp(rest, ".deleting", 9) == 0);
 }
 
@@ -80,8 +80,10 @@ static rf_status put(rf_shelf *shelf, const rf_kept *one) {
 static void remove_stale(const rf_shelf *shelf, const char *name) {
   char path[RF_MAX_PATH];
   if (!shelf->lock || rf_path_join(shelf->folder, name, path) != RF_OK) return;
-  rf_folder_remove(path);
-  rf_log_info("removed %s, which an earlier attempt left unfinished", path);
+  if (rf_folder_remove(path))
+    rf_log_info("removed %s, which an earlier attempt left unfinished", path);
+  else
+    rf_log_warn("%s, which an earlier attempt left unfinished, cannot be removed now", path);
 }
 
 /* Another step's, under this name: it counts for no step, and stays. */
@@ -116,13 +118,14 @@ static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
 
 static rf_status look_through(rf_shelf *shelf, int64_t resumed_step) {
   rf_status status = RF_OK;
+  int64_t step;
   DIR *folder = opendir(shelf->folder);
   if (!folder) {
     if (errno == ENOENT) return RF_OK;
     return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", shelf->folder, strerror(errno));
   }
   for (const struct dirent *entry; status == RF_OK && (entry = readdir(folder)) != NULL;) {
-    if (is_stale(entry->d_name))
+    if (is_stale(entry->d_name, &step))
       remove_stale(shelf, entry->d_name);
     else
       status = take(shelf, entry->d_name, resumed_step);
@@ -184,17 +187,33 @@ static rf_status remove_one(const rf_shelf *shelf, int64_t step) {
   RF_TRY(rf_shelf_path(shelf->folder, step, path));
   const int length = snprintf(deleting, sizeof deleting, "%s.deleting", path);
   if (length >= (int)sizeof deleting) return rf_fail(RF_FAILED, "%s: the path is too long", path);
-  rf_folder_remove(deleting); /* one that could not be removed before */
+  (void)rf_folder_remove(deleting); /* one that could not be removed before */
   RF_TRY(rf_rename_synced(path, deleting));
-  rf_folder_remove(deleting);
+  (void)rf_folder_remove(deleting);
   return RF_OK;
+}
+
+/* What this run could not remove when it should have, on a disk that was gone or read-only for a while. One that is
+ * being written now is of a later step than the newest. */
+static void sweep(const rf_shelf *shelf) {
+  char path[RF_MAX_PATH];
+  int64_t step;
+  DIR *entries = opendir(shelf->folder);
+  for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;)
+    if (is_stale(entry->d_name, &step) && step < shelf->newest &&
+        rf_path_join(shelf->folder, entry->d_name, path) == RF_OK)
+      (void)rf_folder_remove(path);
+  if (entries) (void)closedir(entries);
 }
 
 /* Decides anew after each: what went is not counted any more. The status is of the last that could not be removed. */
 static rf_status prune(void *context) {
   rf_shelf *shelf = context;
   rf_status status = RF_OK;
-  if (shelf->lock) RF_TRY(rf_lock_check(shelf->lock));
+  if (shelf->lock) {
+    RF_TRY(rf_lock_check(shelf->lock));
+    sweep(shelf);
+  }
   check_older(shelf);
   for (int i = 0; i < shelf->n;) {
     if (!rf_keep_removes(&shelf->config, shelf->newest, shelf->n, shelf->all, i)) {
@@ -215,7 +234,7 @@ static rf_status prune(void *context) {
 rf_status rf_shelf_fill(rf_shelf *shelf, int64_t resumed_step) {
   shelf->newest = resumed_step;
   RF_TRY(look_through(shelf, resumed_step));
-  if (resumed_step >= 0 && shelf->lock && shelf->config.keep > 0) rf_writer_start(&shelf->pruner, true, prune, shelf);
+  if (resumed_step >= 0 && shelf->lock) rf_writer_start(&shelf->pruner, true, prune, shelf);
   return RF_OK;
 }
 
@@ -232,7 +251,7 @@ rf_status rf_shelf_add(rf_shelf *shelf, int64_t step, double eval_loss, bool asi
   atomic_store(&shelf->hurry, false);
   shelf->newest = step;
   RF_TRY(put(shelf, &(rf_kept){.step = step, .eval_loss = eval_loss, .verified = true}));
-  if (shelf->config.keep > 0) rf_writer_start(&shelf->pruner, aside, prune, shelf);
+  rf_writer_start(&shelf->pruner, aside, prune, shelf);
   return RF_OK;
 }
 

@@ -31,8 +31,9 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]);
 rf_status rf_shelf_fill(rf_shelf *shelf, int64_t resumed_step);
 void rf_shelf_free(rf_shelf *shelf);
 
-/* A checkpoint was written: removes those that may go, on a thread of its own where `aside` says so. Older ones that
- * would count are read through first, at most once each. */
+/* A checkpoint was written: removes those that may go, on a thread of its own where `aside` says so, and, where there
+ * is a lock, what failed attempts at earlier ones could not remove. Older ones that would count are read through first,
+ * at most once each. */
 rf_status rf_shelf_add(rf_shelf *shelf, int64_t step, double eval_loss, bool aside);
 /* Waits for the removal, and warns of what could not be removed. */
 void rf_shelf_settle(rf_shelf *shelf);

@@ -102,7 +102,7 @@ static rf_status open_saver(const bench *b, const char *folder, int64_t turn, bo
   RF_TRY(rf_agree(b->mesh,
                   rf_saver_create(&options, b->mesh, rf_store_layout(rf_model_store(b->model)), &b->state, saver)));
   RF_TRY(path_of(folder, turn - 1, before));
-  if (turn > 0 && rf_mesh_rank(b->mesh) == 0) rf_folder_remove(before);
+  if (turn > 0 && rf_mesh_rank(b->mesh) == 0) (void)rf_folder_remove(before);
   return RF_OK;
 }
 
@@ -290,8 +290,8 @@ static rf_status set_up(bench *b) {
 static void remove_saved(const bench *b, const char *folder) {
   char path[RF_MAX_PATH];
   for (int64_t turn = 0; turn <= b->options->repeats; turn++)
-    if (path_of(folder, turn, path) == RF_OK) rf_folder_remove(path);
-  rf_folder_remove(folder);
+    if (path_of(folder, turn, path) == RF_OK) (void)rf_folder_remove(path);
+  (void)rf_folder_remove(folder);
 }
 
 /* By every rank, as after a failure none can wait for the others: what one leaves, the last one takes. */
@@ -300,7 +300,7 @@ static void remove_files(const bench *b) {
   (void)unlink(b->plain);
   remove_saved(b, b->waiting);
   remove_saved(b, b->beside);
-  rf_folder_remove(b->folder);
+  (void)rf_folder_remove(b->folder);
 }
 
 static void tear_down(bench *b) {
