@@ -216,10 +216,16 @@ run_on() {
   fi
 }
 
+link_is() { # link_is HOST up|down: as its queue knows it
+  on_net "$1" ip -o link show eth0 | grep -qi " state $2 "
+}
+
 # The far end goes, as when a cable is pulled: the host itself keeps its address and sends into nothing.
 set_link() { # set_link HOST up|down
   if process_of switch >/dev/null; then
     on_net "$1" ip link set eth0 carrier "$([ "$2" = up ] && echo on || echo off)"
+    # The kernel tells a device's queue of its carrier up to a second later; until then, packets go on.
+    wait_for 10 link_is "$1" "$2" || die 1 "the link of $1 does not go $2"
   else
     on_net head ip link set "to-$1" "$2"
   fi
