@@ -199,6 +199,13 @@ class Killer:
         run.wait_until_nothing_is_left()
         return victims
 
+    def least_after(self, last, begun, writing):
+        """The newest checkpoint that must be whole after step `last`: one is begun when the one before it is done."""
+        if last > begun:
+            return begun - EVERY if writing else begun
+        before = f"step-{begun - EVERY:08d}.tmp-"  # at the very step at which the next is due, it may be under way still
+        return begun - 2 * EVERY if any(name.startswith(before) for name in writing) else begun - EVERY
+
     def check_after_kill(self, victims):
         """A run that was done when it was struck has left a whole checkpoint too."""
         run = self.run
@@ -210,10 +217,10 @@ class Killer:
             if verified.returncode != 0:
                 fail(f"{run.folder}: verify of step {newest}: {verified.returncode}: {verified.stdout}{verified.stderr}")
         begun = last // EVERY * EVERY  # the newest checkpoint that can have been begun
-        pending = bool(writing) or last == begun  # and may be missing: under way, or just about to be made
-        least = begun - EVERY if pending else begun
+        least = self.least_after(last, begun, writing)
         if newest < least:
-            fail(f"{run.folder}: killed after step {last}, newest checkpoint {newest}; expected {least} at least")
+            fail(f"{run.folder}: killed after step {last}, newest checkpoint {newest}; expected {least} at least; being "
+                 f"written: {writing}")
         lost = last - newest
         moment = "in a write" if writing else "start or load" if last == (self.resumed or 0) else "in other steps"
         row = self.table[victims, moment]
