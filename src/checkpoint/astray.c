@@ -1,7 +1,7 @@
 #include "checkpoint/astray.h"
 #include "base/recognise.h"
 #include "checkpoint/commit.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "checkpoint/shelf.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
-#include <unistd.h>
 
 #define MOST_NUMBER (INT64_MAX / 4)
 enum { LONGEST_LINE = 128, HEX = 16, END_LENGTH = 4 + HEX + 1 }; /* "end ", hash, line feed */
@@ -22,13 +19,6 @@ const rf_record *rf_commit_find(const rf_commit *commit, const char *name) {
   for (int i = 0; i < commit->n_files; i++)
     if (strcmp(commit->files[i].name, name) == 0) return &commit->files[i];
   return NULL;
-}
-
-void rf_attempt_draw(char attempt[RF_ATTEMPT_LENGTH + 1]) {
-  uint64_t number = 0;
-  if (getrandom(&number, sizeof number, GRND_NONBLOCK) != (ssize_t)sizeof number)
-    number = (uint64_t)time(NULL) << 24 ^ (uint64_t)getpid();
-  (void)snprintf(attempt, RF_ATTEMPT_LENGTH + 1, "%016" PRIx64, number);
 }
 
 /* --- write -------------------------------------------------------------------------------------- */

@@ -15,9 +15,9 @@
 #define RF_CHECKPOINT_COMMIT_H
 
 #include "checkpoint/record.h"
+#include "storage/attempt.h"
+#include "storage/files.h"
 
-enum { RF_ATTEMPT_LENGTH = 16 };
-#define RF_COMMIT_NAME "COMMIT"
 #define RF_COMMIT_MOST_BYTES ((int64_t)1 << 28)
 
 typedef struct rf_commit {
@@ -26,9 +26,6 @@ typedef struct rf_commit {
   int n_files;
   rf_record *files; /* [n_files], owned */
 } rf_commit;
-
-/* A new one, of 16 hexadecimal digits. */
-void rf_attempt_draw(char attempt[RF_ATTEMPT_LENGTH + 1]);
 
 void rf_commit_free(rf_commit *commit);
 

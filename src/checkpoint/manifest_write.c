@@ -1,4 +1,4 @@
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/manifest_rows.h"
 #include "reformer/config.h"

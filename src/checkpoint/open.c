@@ -1,4 +1,4 @@
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "checkpoint/opened.h"
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "base/plain_file.h"
 #include "base/text.h"
 #include "checkpoint/astray.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 #include "checkpoint/record.h"
 #include "base/hash.h"
 #include "base/plain_file.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef RF_CHECKPOINT_RECORD_H
 #define RF_CHECKPOINT_RECORD_H
 
-#include "checkpoint/memory_file.h"
+#include "storage/memory_file.h"
 #include "reformer/error.h"
 #include <stdatomic.h>
 #include <stdbool.h>

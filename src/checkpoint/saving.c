@@ -1,6 +1,6 @@
 #include "checkpoint/saving.h"
 #include "base/clock.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "checkpoint/manifest.h"
 #include "comm/collective.h"
 #include <errno.h>

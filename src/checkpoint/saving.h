@@ -18,8 +18,8 @@
 
 #include "checkpoint/collect.h"
 #include "checkpoint/commit.h"
-#include "checkpoint/lock.h"
-#include "checkpoint/writer.h"
+#include "storage/lock.h"
+#include "storage/writer.h"
 #include "comm/survey.h"
 
 typedef enum rf_saving_stage { RF_SAVING_IDLE, RF_SAVING_SHARDS, RF_SAVING_COMMIT } rf_saving_stage;

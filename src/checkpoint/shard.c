@@ -1,5 +1,5 @@
 #include "checkpoint/shard.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "base/h5.h"
 #include "reformer/config.h"
 #include <stdio.h>

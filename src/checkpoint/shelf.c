@@ -1,6 +1,6 @@
 #include "checkpoint/shelf.h"
 #include "base/log.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "checkpoint/opened.h"
 #include <dirent.h>
 #include <errno.h>

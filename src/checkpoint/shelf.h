@@ -3,8 +3,8 @@
 #define RF_CHECKPOINT_SHELF_H
 
 #include "checkpoint/keep.h"
-#include "checkpoint/lock.h"
-#include "checkpoint/writer.h"
+#include "storage/lock.h"
+#include "storage/writer.h"
 
 typedef struct rf_shelf {
   const char *folder;  /* RUN/checkpoints, lent */

@@ -1,6 +1,6 @@
 #include "base/hash.h"
 #include "checkpoint/opened.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,11 +2,11 @@
 #include "config/check.h"
 #include "config/file.h"
 #include "reformer/agree.h"
-#include "train/bench.h"
-#include "train/bench_attention.h"
-#include "train/bench_checkpoint.h"
-#include "train/bench_exchange.h"
-#include "train/cluster.h"
+#include "bench/step.h"
+#include "bench/attention.h"
+#include "bench/checkpoint.h"
+#include "bench/exchange.h"
+#include "bench/cluster.h"
 #include <string.h>
 
 enum {

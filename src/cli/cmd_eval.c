@@ -1,11 +1,11 @@
 #include "base/log.h"
-#include "checkpoint/output.h"
+#include "storage/output.h"
 #include "cli/commands.h"
 #include "cli/saved_model.h"
 #include "reformer/rng.h"
 #include "train/evaluate.h"
 #include "train/inputs.h"
-#include "train/logits_file.h"
+#include "weights/logits_file.h"
 #include "train/score.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "checkpoint/huggingface.h"
+#include "weights/huggingface.h"
 #include "cli/commands.h"
 #include "cli/saved_model.h"
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "base/recognise.h"
-#include "checkpoint/huggingface.h"
+#include "weights/huggingface.h"
 #include "cli/commands.h"
 #include "config/file.h"
 #include "reformer/checkpoint.h"

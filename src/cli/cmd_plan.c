@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "checkpoint/output.h"
+#include "storage/output.h"
 #include "cli/commands.h"
 #include "config/check.h"
 #include "config/file.h"
@@ -13,7 +13,7 @@ enum { MOST_RANKS = 1 << 20, MOST_MEBIBYTES = 1 << 30 };
 
 /* Another network than the constants were measured over: what a host's link carries, shared by its ranks, less the
  * headers of TCP over Ethernet. */
-static rf_status set_link(const rf_arguments *arguments, rf_cluster *cluster) {
+static rf_status set_link(const rf_arguments *arguments, rf_rates *cluster) {
   const char *text = rf_arguments_value(arguments, "gbits");
   char *end = NULL;
   if (!text) return RF_OK;
@@ -27,14 +27,14 @@ static rf_status set_link(const rf_arguments *arguments, rf_cluster *cluster) {
 
 static rf_status run(const rf_arguments *arguments) {
   rf_config config;
-  rf_cluster cluster;
+  rf_rates cluster;
   int64_t ranks = 1, memory = 0;
   const char *file = rf_arguments_value(arguments, "cluster");
   RF_TRY(rf_arguments_int(arguments, "ranks", 1, MOST_RANKS, 0, &ranks));
   RF_TRY(rf_arguments_int(arguments, "memory", 1, MOST_MEBIBYTES, 0, &memory));
   RF_TRY(rf_config_load(NULL, arguments->operand[0], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_config_check_training(arguments->operand[0], &config));
-  if (file) RF_TRY(rf_cluster_read(file, &cluster));
+  if (file) RF_TRY(rf_rates_read(file, &cluster));
   if (file) RF_TRY(set_link(arguments, &cluster));
   if (rf_arguments_value(arguments, "json"))
     RF_TRY(rf_output_differs(rf_arguments_value(arguments, "json"), file, "--cluster"));

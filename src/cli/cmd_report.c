@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "cli/commands.h"
-#include "train/report.h"
+#include "report/report.h"
 
 static rf_status read_and_write(const rf_arguments *arguments, rf_reported_run *runs, int *n) {
   const char *output = rf_arguments_value(arguments, "output");

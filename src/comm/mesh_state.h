@@ -7,7 +7,7 @@
 #include "comm/host.h"
 #include "comm/mesh.h"
 #include "comm/progress.h"
-#include "kernel/cores.h"
+#include "base/cores.h"
 #include "reformer/real.h"
 #include <mpi.h>
 

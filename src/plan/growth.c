@@ -7,15 +7,14 @@
 enum { MOST_RANKS = 4096, STEP = 4 };
 #define MOST_LENGTH ((int64_t)1 << 30) /* positions are 31 bits */
 
-static rf_status add_point(const rf_config *config, int64_t ranks, double room, const rf_cluster *cluster,
-                           rf_growth *g) {
+static rf_status add_point(const rf_config *config, int64_t ranks, double room, const rf_rates *cluster, rf_growth *g) {
   rf_config c = rf_plan_at_length(config, g->tokens_a_rank * ranks);
   rf_plan_traffic traffic;
   rf_plan_memory memory;
   rf_plan_time time;
   rf_plan_keep keep;
   /* how many messages there are does not depend on the machine */
-  static const rf_cluster none = {.ranks = 1, .threads = 1, .hosts = 1};
+  static const rf_rates none = {.ranks = 1, .threads = 1, .hosts = 1};
   c.training.batch = c.training.accumulate = 1;
   RF_TRY(rf_plan_keep_create(&c, ranks, 1, room, &keep));
   rf_status status = rf_plan_traffic_of(&c, ranks, 1, &keep, &traffic);
@@ -41,7 +40,7 @@ static rf_status add_point(const rf_config *config, int64_t ranks, double room, 
   return RF_OK;
 }
 
-rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double room, const rf_cluster *cluster,
+rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double room, const rf_rates *cluster,
                             rf_growth *g) {
   const int64_t unit = rf_padded_length(config, 1);
   *g = (rf_growth){.timed = cluster != NULL,

@@ -28,7 +28,7 @@ typedef struct rf_growth {
 
 /* From one rank to 4,096 at powers of four, each with as many tokens as a rank of `sequence` has, one sequence a step.
  * room: bytes that a rank may take; 0: not known. */
-rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double room, const rf_cluster *cluster,
+rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double room, const rf_rates *cluster,
                             rf_growth *growth);
 void rf_growth_print(const rf_growth *growth);
 json_t *rf_growth_json(const rf_growth *growth);

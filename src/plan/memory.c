@@ -1,8 +1,8 @@
 #include "plan/memory.h"
 #include "base/process.h"
 #include "kernel/parallel.h"
+#include "plan/batch.h"
 #include "reformer/optimizer.h"
-#include "train/memory.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -11,6 +11,14 @@
 #define MPI_BYTES ((size_t)12 << 20)
 #define MPI_BYTES_A_RANK ((size_t)1 << 17)
 #define ARENAS_BYTES ((size_t)6 << 20)
+
+/* What is taken beside what is measured: pointers to masks and the like. */
+enum { SMALL_TABLES = 65536 };
+
+int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks) {
+  const size_t transients = sizes->scratch - sizes->streams - sizes->saved - sizes->activations;
+  return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
+}
 
 static size_t sequences_bytes(const rf_config *config, const rf_mesh *mesh, int64_t sequences) {
   const int64_t padded = rf_padded_length(config, config->data.length);
@@ -24,30 +32,17 @@ static size_t process_bytes(int ranks) {
   return own + ARENAS_BYTES + (ranks > 1 ? MPI_BYTES + (size_t)ranks * MPI_BYTES_A_RANK : 0);
 }
 
-static int64_t parts_of_batch(const rf_config *config, const rf_mesh *mesh) {
-  return rf_mesh_data_size(mesh) * config->training.accumulate;
-}
-
-static rf_status check_batch(const rf_config *config, const rf_mesh *mesh) {
-  const int64_t parts = parts_of_batch(config, mesh);
-  if (config->training.batch % parts == 0) return RF_OK;
-  return rf_fail(RF_BAD_CONFIG,
-                 "training.batch: found %lld, which does not divide over %d data groups x training.accumulate %lld; "
-                 "allowed: a multiple of %lld",
-                 (long long)config->training.batch, rf_mesh_data_size(mesh), (long long)config->training.accumulate,
-                 (long long)parts);
-}
-
 static rf_status fill(const rf_config *config, rf_mesh *mesh, const rf_layer_keep *keep, rf_plan_memory *m) {
   const int ranks = rf_mesh_size(mesh);
+  rf_batch_share share;
   rf_blocks blocks;
-  RF_TRY(check_batch(config, mesh));
+  RF_TRY(rf_batch_divide(config->training.batch, config->training.accumulate, rf_mesh_data_size(mesh), &share));
   RF_TRY(rf_blocks_create(config, &blocks));
   m->store = rf_store_measure(&blocks.layout, mesh);
   m->optimizer = rf_optimizer_measure(&config->optimizer, &blocks.layout, ranks, rf_mesh_rank(mesh));
   rf_blocks_destroy(&blocks);
-  RF_TRY(rf_model_measure(config, mesh, config->training.batch / parts_of_batch(config, mesh), keep, &m->model));
-  m->sequences = sequences_bytes(config, mesh, config->training.batch / rf_mesh_data_size(mesh));
+  RF_TRY(rf_model_measure(config, mesh, share.micro, keep, &m->model));
+  m->sequences = sequences_bytes(config, mesh, share.count);
   m->checkpoint = config->checkpoint.async ? m->store.parameters + m->optimizer : 0;
   m->process = process_bytes(ranks);
   m->total = m->store.parameters + m->store.gradients + m->store.slots + m->optimizer + m->model.scratch +
@@ -86,7 +81,7 @@ static rf_status left_over(const rf_config *config, int64_t sequence, int64_t da
     rf_plan_memory m;
     RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], &nothing, &m));
     const size_t there = m.store.parameters + m.store.gradients + m.store.slots + m.optimizer + m.sequences;
-    const int64_t coming = (int64_t)m.checkpoint + rf_memory_step(&m.model, sequence);
+    const int64_t coming = (int64_t)m.checkpoint + rf_plan_memory_step(&m.model, sequence);
     const int64_t limit = config->training.memory_limit == RF_MEMORY_AUTO
                               ? (int64_t)(0.8 * (room - (double)(there + m.process)))
                               : config->training.memory_limit - (int64_t)there;
@@ -96,10 +91,11 @@ static rf_status left_over(const rf_config *config, int64_t sequence, int64_t da
 }
 
 static rf_status choose(const rf_config *config, int64_t sequence, int64_t data, int64_t bytes, rf_plan_keep *keep) {
+  rf_batch_share share;
   rf_mesh *mesh;
+  RF_TRY(rf_batch_divide(config->training.batch, config->training.accumulate, data, &share));
   RF_TRY(rf_mesh_create_imagined(sequence, data, 0, &mesh));
-  const rf_status status = rf_model_measure_keep(config, mesh, config->training.batch / parts_of_batch(config, mesh),
-                                                 bytes, keep->layers, &keep->keeping);
+  const rf_status status = rf_model_measure_keep(config, mesh, share.micro, bytes, keep->layers, &keep->keeping);
   rf_mesh_destroy(mesh);
   return status;
 }

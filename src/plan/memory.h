@@ -35,6 +35,10 @@ rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t d
 rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
                               rf_plan_memory *memory);
 
+/* Most bytes of a step that keeps nothing, of what was measured. On several ranks transients are measured as expected
+ * of random buckets: others may bring up to half as much more. */
+int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks);
+
 /* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank, keeping nothing; 0: none. Positions'
  * tables are taken to grow with it, and n_buckets as `auto`. */
 rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length);

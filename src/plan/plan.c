@@ -1,8 +1,9 @@
 #include "plan/plan.h"
 #include "kernel/parallel.h"
+#include "model/keeping.h"
+#include "plan/batch.h"
 #include "plan/growth.h"
-#include "train/json_file.h"
-#include "train/memory.h"
+#include "storage/json_file.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,10 +31,11 @@ static double mib(double bytes) { return bytes / 1048576; }
 
 /* Every way to make the ranks a mesh that the batch divides over. */
 static rf_status try_meshes(plan *p) {
+  const rf_training_config *training = &p->config->training;
   p->fastest = -1;
   for (int64_t s = 1; s <= p->options->ranks && p->n_meshes < MOST_MESHES; s++) {
     const int64_t d = p->options->ranks / s;
-    if (p->options->ranks % s != 0 || p->config->training.batch % (d * p->config->training.accumulate) != 0) continue;
+    if (p->options->ranks % s != 0 || !rf_batch_divides(training->batch, training->accumulate, d)) continue;
     rf_plan_memory memory;
     rf_plan_time time;
     rf_plan_keep keep;
@@ -120,7 +122,7 @@ static void print_memory(const plan *p) {
   printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
   if (p->keep.keeping.bytes > 0)
     printf("  kept of %" PRId64 " layers: %s\n", p->config->model.n_layers,
-           rf_memory_describe(&p->keep.keeping, kept, sizeof kept));
+           rf_keeping_describe(&p->keep.keeping, kept, sizeof kept));
   if (p->options->memory <= 0) return;
   printf("  %-14s %12.1f  %s\n", "may take", mib(p->options->memory),
          (double)p->memory.total <= p->options->memory ? "it fits" : "it does NOT fit");

@@ -7,10 +7,10 @@
 #include "plan/traffic.h"
 
 typedef struct rf_plan_options {
-  int64_t ranks;             /* in all */
-  const rf_cluster *cluster; /* NULL: no times */
-  double memory;             /* bytes that a rank may take; 0: not known */
-  const char *json_path;     /* NULL: none */
+  int64_t ranks;           /* in all */
+  const rf_rates *cluster; /* NULL: no times */
+  double memory;           /* bytes that a rank may take; 0: not known */
+  const char *json_path;   /* NULL: none */
 } rf_plan_options;
 
 /* Prints on standard output: memory of the rank with most, by part; the longest sequence that fits; bytes of a step by

@@ -8,7 +8,7 @@
 typedef struct stage {
   const rf_config *config;
   const rf_plan_keep *keep;
-  const rf_cluster *c;
+  const rf_rates *c;
   int64_t sequence, data;
   double ranks, tokens; /* all ranks; of a step, of this rank */
   rf_plan_time *t;
@@ -46,7 +46,7 @@ static void wait(stage *s, rf_phase phase, double bandwidth, double latency) {
   s->latency += latency;
 }
 
-static double attention_rate(const rf_cluster *c, rf_attention_kind kind) {
+static double attention_rate(const rf_rates *c, rf_attention_kind kind) {
   return kind == RF_ATTENTION_LSH ? c->lsh : kind == RF_ATTENTION_LOCAL ? c->local : c->full;
 }
 
@@ -164,7 +164,7 @@ static rf_status fill(stage *s) {
 }
 
 rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
-                          const rf_cluster *cluster, rf_plan_time *t) {
+                          const rf_rates *cluster, rf_plan_time *t) {
   *t = (rf_plan_time){0};
   stage s = {.config = config,
              .keep = keep,

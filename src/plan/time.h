@@ -4,7 +4,7 @@
 
 #include "base/phase.h"
 #include "plan/traffic.h"
-#include "train/cluster.h"
+#include "plan/rates.h"
 
 typedef struct rf_plan_time {
   double seconds[RF_PHASES]; /* of a step, of a rank; waiting included */
@@ -20,6 +20,6 @@ typedef struct rf_plan_time {
  * there is but one wave. Histograms and plans are waited for. Parameters and gradients travel behind the same share of
  * feed-forward and head, while the links are not used by rows. */
 rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
-                          const rf_cluster *cluster, rf_plan_time *time);
+                          const rf_rates *cluster, rf_plan_time *time);
 
 #endif

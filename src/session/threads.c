@@ -3,7 +3,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "comm/host.h"
-#include "kernel/cores.h"
+#include "base/cores.h"
 #include <cblas.h>
 #include <math.h>
 #include <omp.h>

@@ -1,23 +1,15 @@
 #include "train/batch.h"
+#include "plan/batch.h"
 #include <string.h>
-
-static rf_status share_out(const rf_mesh *mesh, int64_t batch, int64_t accumulate, rf_sequences *s) {
-  const int64_t groups = rf_mesh_data_size(mesh);
-  if (batch % (groups * accumulate) != 0)
-    return rf_fail(RF_BAD_CONFIG,
-                   "training.batch: found %lld, which does not divide over %lld data groups x training.accumulate "
-                   "%lld; allowed: a multiple of %lld",
-                   (long long)batch, (long long)groups, (long long)accumulate, (long long)(groups * accumulate));
-  s->count = batch / groups;
-  s->micro = s->count / accumulate;
-  return RF_OK;
-}
 
 rf_status rf_sequences_take(const rf_config *config, const rf_mesh *mesh, int64_t batch, int64_t accumulate,
                             rf_arena *arena, rf_sequences *s) {
+  rf_batch_share share;
   *s = (rf_sequences){.length = config->data.length, .causal = config->model.causal};
   s->padded = rf_padded_length(config, s->length);
-  RF_TRY(share_out(mesh, batch, accumulate, s));
+  RF_TRY(rf_batch_divide(batch, accumulate, rf_mesh_data_size(mesh), &share));
+  s->count = share.count;
+  s->micro = share.micro;
   s->tokens = rf_span_of(s->padded, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
   const size_t all = (size_t)(s->count * s->tokens.count);
   RF_TRY(rf_arena_take(arena, all, sizeof *s->ids, &s->ids));

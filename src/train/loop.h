@@ -2,7 +2,7 @@
 #ifndef RF_TRAIN_LOOP_H
 #define RF_TRAIN_LOOP_H
 
-#include "checkpoint/lock.h"
+#include "storage/lock.h"
 #include "train/step.h"
 
 typedef struct rf_train_options {

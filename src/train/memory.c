@@ -1,14 +1,9 @@
 #include "train/memory.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "base/text.h"
 #include "comm/host.h"
-
-static const char *const parts[RF_KEEPS] = {"attention outputs", "second streams", "queries and values",
-                                            "first streams", "hidden activations"};
-
-/* What is taken beside what is measured: pointers to masks and the like. */
-enum { SMALL_TABLES = 65536 };
+#include "model/keeping.h"
+#include "plan/memory.h"
 
 static double mebibytes(int64_t bytes) { return (double)bytes / 1048576; }
 
@@ -16,11 +11,6 @@ static double mebibytes(int64_t bytes) { return (double)bytes / 1048576; }
 typedef struct need {
   int64_t there, copy, step;
 } need;
-
-int64_t rf_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks) {
-  const size_t transients = sizes->scratch - sizes->streams - sizes->saved - sizes->activations;
-  return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
-}
 
 static rf_status need_of(const rf_trainer *t, need *n) {
   const rf_store *store = rf_model_store(t->model);
@@ -31,7 +21,7 @@ static rf_status need_of(const rf_trainer *t, need *n) {
   RF_TRY(rf_model_measure(&t->config, t->mesh, t->sequences.micro, NULL, &sizes));
   *n = (need){.there = parameters + moments + (int64_t)rf_arena_memory_used(t->arena),
               .copy = t->config.checkpoint.async ? (int64_t)shards.parameters + moments : 0,
-              .step = rf_memory_step(&sizes, rf_mesh_sequence_size(t->mesh))};
+              .step = rf_plan_memory_step(&sizes, rf_mesh_sequence_size(t->mesh))};
   return RF_OK;
 }
 
@@ -55,19 +45,9 @@ rf_status rf_memory_plan(rf_trainer *t) {
   return rf_model_keep(t->model, t->sequences.micro, t->sequences.padded, bytes > 0 ? bytes : 0, &t->keeping);
 }
 
-const char *rf_memory_describe(const rf_keeping *keeping, char *buffer, size_t size) {
-  buffer[0] = '\0';
-  for (int part = 0; part < RF_KEEPS; part++)
-    if (keeping->layers[part] > 0)
-      rf_text_append(buffer, size, "%s%s of %lld", buffer[0] ? ", " : "", parts[part],
-                     (long long)keeping->layers[part]);
-  if (!buffer[0]) rf_text_append(buffer, size, "nothing");
-  return buffer;
-}
-
 void rf_memory_say(const rf_trainer *t) {
   char what[256];
   if (t->keeping.bytes == 0) return;
   rf_log_info("kept of %lld layers: %s; %.0f MiB a rank", (long long)t->config.model.n_layers,
-              rf_memory_describe(&t->keeping, what, sizeof what), mebibytes(t->keeping.bytes));
+              rf_keeping_describe(&t->keeping, what, sizeof what), mebibytes(t->keeping.bytes));
 }

@@ -1,6 +1,6 @@
 #include "base/log.h"
-#include "checkpoint/files.h"
-#include "checkpoint/output.h"
+#include "storage/files.h"
+#include "storage/output.h"
 #include "train/metrics.h"
 #include <errno.h>
 #include <jansson.h>

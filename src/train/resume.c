@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "checkpoint/commit.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "reformer/agree.h"

@@ -1,7 +1,7 @@
 #include "train/run_folder.h"
 #include "base/file_error.h"
 #include "checkpoint/commit.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef RF_TRAIN_RUN_FOLDER_H
 #define RF_TRAIN_RUN_FOLDER_H
 
-#include "checkpoint/lock.h"
+#include "storage/lock.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
 #include <stdbool.h>

@@ -4,10 +4,10 @@
 
 #include "reformer/dataset.h"
 #include "reformer/model.h"
-#include "train/logits_file.h"
+#include "weights/logits_file.h"
 
 /* Every sequence of a split in order (training.eval_batches does not count here): logits, token losses and their mean
- * into an HDF5 file (train/logits_file.h). *loss: sums over the counted tokens. */
+ * into an HDF5 file (weights/logits_file.h). *loss: sums over the counted tokens. */
 rf_status rf_score(rf_model *model, const rf_dataset *dataset, rf_split split, const rf_logits_place *place,
                    rf_loss *loss);
 

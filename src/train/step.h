@@ -3,24 +3,8 @@
 #define RF_TRAIN_STEP_H
 
 #include "reformer/checkpoint.h"
-#include "reformer/dataset.h"
-#include "reformer/model.h"
-#include "reformer/optimizer.h"
 #include "reformer/step.h"
-#include "train/batch.h"
-
-/* Everything a run holds on this rank. */
-typedef struct rf_trainer {
-  rf_config config;
-  rf_mesh *mesh;   /* lent */
-  rf_arena *arena; /* the sequences of a step */
-  rf_dataset *dataset;
-  rf_data_identity data; /* of its file, the same on all ranks */
-  rf_model *model;
-  rf_optimizer *optimizer;
-  rf_sequences sequences;
-  rf_keeping keeping; /* what a step keeps of its forward pass */
-} rf_trainer;
+#include "train/trainer.h"
 
 /* Opens the data, builds and initialises the model. mesh: lent, outlives the trainer; NULL: alone. */
 rf_status rf_trainer_create(const rf_config *config, rf_mesh *mesh, rf_trainer *trainer);

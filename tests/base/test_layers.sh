@@ -3,7 +3,7 @@
 # but main (and the watchdog) ends the process (docs/style.md). PROGRAM SOURCE_DIR
 set -u
 cd "$2/src" || exit 1
-layers=(base kernel comm lsh nn model optim data checkpoint train config plan session cli)
+layers=(base kernel comm lsh nn model optim data storage checkpoint weights plan train bench report config session cli)
 checks=0 failures=0
 
 # Whose each public header is; config.h has plain values, for all.

@@ -3,7 +3,7 @@
 #define TESTS_CHECKPOINT_SMALL_STATE_H
 
 #include "checkpoint/folder.h"
-#include "checkpoint/lock.h"
+#include "storage/lock.h"
 #include "comm/mesh.h"
 #include "reformer/saver.h"
 #include <math.h>

@@ -1,7 +1,7 @@
 /* What was saved is what is loaded, to the bit. */
 #include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/shard.h"
 #include <hdf5.h>

@@ -23,7 +23,7 @@ quiet() {
   case "$output" in *"$text"*) failures=$((failures + 1)); echo "FAILED: reformer $*: said '$text': $output" ;; esac
 }
 
-# What is what, and what to do, is tested in base/recognise, data/dataset and checkpoint/safetensors.
+# What is what, and what to do, is tested in base/recognise, data/dataset and weights/safetensors.
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n' >pointer
 printf '\223NUMPY\001\000' >array.npy && head -c 4000 /dev/zero >>array.npy
 tail -c 4000 array.npy >array.bin

@@ -5,8 +5,7 @@
 #include "plan/memory.h"
 #include "plan/traffic.h"
 #include "support/small_config.h"
-#include "train/memory.h"
-#include "train/step_figures.h"
+#include "bench/step_figures.h"
 
 typedef struct planned_case {
   const char *name;
@@ -90,7 +89,7 @@ static int64_t limit_of(const planned_case *c, const rf_config *config, int sequ
   assert_ok(rf_plan_memory_most(&all, sequence, data, &nothing, &m));
   const double share = c->kept * (double)keep.keeping.bytes;
   rf_plan_keep_destroy(&keep);
-  return (int64_t)(m.total - m.process - m.model.scratch) + rf_memory_step(&m.model, sequence) + (int64_t)share;
+  return (int64_t)(m.total - m.process - m.model.scratch) + rf_plan_memory_step(&m.model, sequence) + (int64_t)share;
 }
 
 static void check_case(const planned_case *c, rf_mesh *mesh) {

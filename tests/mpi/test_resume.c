@@ -1,5 +1,5 @@
 /* A run that N ranks began goes on on M: `save FOLDER` on N ranks, `load FOLDER` on M. */
-#include "checkpoint/files.h"
+#include "storage/files.h"
 #include "mpi/compare_state.h"
 #include "mpi/ranks.h"
 #include "support/small_config.h"

@@ -1,6 +1,6 @@
 /* How many threads fit, and how cores are parted; cli/processors starts the program itself. */
 #include "session/threads.h"
-#include "kernel/cores.h"
+#include "base/cores.h"
 #include "support/numbers.h"
 #include <math.h>
 

@@ -1,0 +1,13 @@
+/* What a machine, or a cluster of them, does in a second. */
+#ifndef RF_BENCH_CLUSTER_H
+#define RF_BENCH_CLUSTER_H
+
+#include "comm/mesh.h"
+#include "plan/rates.h"
+
+/* Measures the rates of a plan on all ranks of `mesh` for the configuration's widths, heads and rounds, at 4,096 tokens
+ * (fewer where its length is less), and writes them to `path` (NULL: nowhere); prints them on standard output.
+ * Collective. */
+rf_status rf_bench_cluster(const rf_config *config, rf_mesh *mesh, const char *path);
+
+#endif

@@ -1,0 +1,417 @@
+/* One job at a time writes into a run's folder, and a dead one keeps nobody out. */
+#include "storage/lease.h"
+#include "checkpoint/small_state.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* Leases that are quick to grow stale. File times are told in ticks of some milliseconds. */
+static const rf_lease_times quick = {.beat = 0.1, .stale = 1, .look = 0.05};
+
+static rf_status take(const char *folder, rf_lock_kind kind, rf_lock **lock) {
+  return rf_lock_take_timed(folder, kind, &quick, lock);
+}
+
+/* Another process that holds the lock until it is killed. */
+static pid_t start_owner(const char *folder, rf_lock_kind kind) {
+  int ready[2];
+  char byte = 0;
+  assert_int_equal(pipe(ready), 0);
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    rf_lock *lock;
+    (void)setenv("SLURM_JOB_ID", "4711", 1);
+    byte = take(folder, kind, &lock) == RF_OK ? 'y' : 'n';
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    for (;;) (void)pause();
+  }
+  assert_int_equal(read(ready[0], &byte, 1), 1);
+  assert_int_equal(byte, 'y');
+  close(ready[0]);
+  close(ready[1]);
+  return child;
+}
+
+static void kill_owner(pid_t child) {
+  int status;
+  assert_int_equal(kill(child, SIGKILL), 0);
+  assert_int_equal(waitpid(child, &status, 0), child);
+}
+
+static void assert_refused(const char *folder, rf_lock_kind kind, pid_t owner) {
+  rf_lock *lock;
+  char host[256] = "", process[64];
+  assert_int_equal(gethostname(host, sizeof host - 1), 0);
+  snprintf(process, sizeof process, "process %ld, job 4711, since 20", (long)owner);
+  assert_int_equal(take(folder, kind, &lock), RF_BAD_CONFIG);
+  assert_null(lock);
+  const char *const parts[] = {folder, host, process, "another job writes", "--run DIR"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (!strstr(rf_error_message(), parts[i])) fail_msg("'%s' is not in '%s'", parts[i], rf_error_message());
+}
+
+static int entries(const char *path) {
+  int n = 0;
+  DIR *folder = opendir(path);
+  assert_non_null(folder);
+  for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) n += entry->d_name[0] != '.';
+  closedir(folder);
+  return n;
+}
+
+static void check_second_job_is_refused(rf_lock_kind kind) {
+  const char *folder = folder_make();
+  const pid_t owner = start_owner(folder, kind);
+  assert_refused(folder, kind, owner);
+  assert_refused(folder, kind, owner);
+  assert_int_equal(entries(folder), 1); /* whoever was refused left nothing */
+  kill_owner(owner);
+  rf_lock *lock;
+  assert_ok(take(folder, kind, &lock));
+  assert_ok(rf_lock_check(lock));
+  assert_int_equal(strlen(rf_lock_attempt(lock)), 16);
+  rf_lock_release(lock);
+  assert_int_equal(entries(folder), 0);
+  folder_remove(folder);
+}
+
+static void test_a_second_job_is_refused_until_the_first_is_dead(void **state) {
+  (void)state;
+  check_second_job_is_refused(RF_LOCK_BEST);
+}
+
+static void test_without_locks_a_lease_does_the_same(void **state) {
+  (void)state;
+  check_second_job_is_refused(RF_LOCK_LEASE);
+}
+
+static void test_a_lock_that_was_released_is_free_at_once(void **state) {
+  (void)state;
+  for (int kind = RF_LOCK_BEST; kind <= RF_LOCK_LEASE; kind++) {
+    const char *folder = folder_make();
+    for (int turn = 0; turn < 3; turn++) {
+      rf_lock *lock;
+      assert_ok(rf_lock_take(folder, (rf_lock_kind)kind, &lock));
+      rf_lock_release(lock);
+    }
+    rf_lock_release(NULL);
+    folder_remove(folder);
+  }
+}
+
+/* As on a network file system that shows rank 0's lock late. */
+static void test_a_lock_that_shows_late_is_waited_for(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  rf_lock *lock;
+  int status;
+  char lock_path[512], other[512], attempt[32];
+  assert_ok(rf_lock_take(folder, RF_LOCK_BEST, &lock));
+  snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(lock));
+  snprintf(lock_path, sizeof lock_path, "%s/lock", folder);
+  snprintf(other, sizeof other, "%s/not-yet", folder);
+  assert_ok(rf_lock_see(folder, attempt, 0));
+  assert_int_equal(rename(lock_path, other), 0);
+  assert_int_equal(rf_lock_see(folder, attempt, 0.1), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "is not the one that rank 0 has locked"));
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    (void)usleep(300000);
+    _exit(rename(other, lock_path) != 0);
+  }
+  assert_ok(rf_lock_see(folder, attempt, 60));
+  assert_int_equal(rf_lock_see(folder, "0123456789abcdef", 0), RF_BAD_CONFIG);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  rf_lock_release(lock);
+  assert_true(rf_lock_patience("/proc") > 60); /* of which nothing is known */
+  snprintf(other, sizeof other, "%s/not/there", folder);
+  const double here = rf_lock_patience(folder);
+  assert_true(rf_lock_patience(other) <= here && rf_lock_patience(other) >= here); /* as the nearest folder above */
+  assert_true(rf_lock_patience("/not") <= rf_lock_patience("/") && rf_lock_patience("not") >= rf_lock_patience("."));
+  folder_remove(folder);
+}
+
+static void test_a_lease_is_renewed_as_long_as_its_owner_lives(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  const pid_t owner = start_owner(folder, RF_LOCK_LEASE);
+  (void)usleep(1600000);
+  assert_refused(folder, RF_LOCK_LEASE, owner);
+  kill_owner(owner);
+  folder_remove(folder);
+}
+
+static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
+  (void)state;
+  enum { MANY = 8 };
+  const char *folder = folder_make();
+  kill_owner(start_owner(folder, RF_LOCK_LEASE));
+  pid_t children[MANY];
+  for (int i = 0; i < MANY; i++) {
+    children[i] = fork();
+    assert_true(children[i] >= 0);
+    if (children[i] > 0) continue;
+    rf_lock *lock;
+    const rf_status status = take(folder, RF_LOCK_LEASE, &lock);
+    if (status == RF_OK) (void)usleep(2000000); /* longer than any other looks */
+    if (status == RF_OK && rf_lock_check(lock) != RF_OK) _exit(77);
+    _exit((int)status);
+  }
+  int owners = 0, refused = 0;
+  for (int i = 0; i < MANY; i++) {
+    int status;
+    assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+    assert_true(WIFEXITED(status));
+    owners += WEXITSTATUS(status) == RF_OK;
+    refused += WEXITSTATUS(status) == RF_BAD_CONFIG;
+    if (WEXITSTATUS(status) != RF_OK && WEXITSTATUS(status) != RF_BAD_CONFIG)
+      print_error("one of them ended with %d\n", WEXITSTATUS(status));
+  }
+  assert_int_equal(owners, 1);
+  assert_int_equal(refused, MANY - 1);
+  assert_int_equal(entries(folder), 1); /* the owner's lease: it left without a word */
+  folder_remove(folder);
+}
+
+/* As on a file system without locks, for this process from now on. */
+static bool forbid_locks(void) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_SETLK, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETLK, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum { CANNOT_FORBID = 99 };
+
+static int try_without_locks(const char *folder) {
+  static const rf_lease_times times = {.beat = 0.1, .stale = 3600, .look = 0.05};
+  rf_lock *lock, *second;
+  char text[RF_MAX_OWNER], path[512];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  if (!forbid_locks()) return CANNOT_FORBID;
+  (void)alarm(60);
+  if (rf_lock_take_timed(folder, RF_LOCK_BEST, &times, &lock) != RF_OK || rf_lock_check(lock) != RF_OK) return 1;
+  if (rf_owner_read(path, text) != RF_OK || !strstr(text, rf_lock_attempt(lock))) return 2;
+  if (rf_lock_take_timed(folder, RF_LOCK_BEST, &times, &second) != RF_BAD_CONFIG) return 3;
+  rf_lock_release(lock);
+  return entries(folder) == 0 ? 0 : 4;
+}
+
+/* The first owner has it at once: what was made to ask the kernel is nobody's lease. */
+static void test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  int status;
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) _exit(try_without_locks(folder));
+  assert_int_equal(waitpid(child, &status, 0), child);
+  folder_remove(folder);
+  assert_true(WIFEXITED(status));
+  if (WEXITSTATUS(status) == CANNOT_FORBID) skip();
+  assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* What is said of an owner is said of one file, whoever takes its name meanwhile: a dead owner's age beside its
+ * successor's attempt would make the successor look dead, and the run have two. */
+static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
+  (void)state;
+  static const char *const attempts[] = {"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"};
+  const char *folder = folder_make();
+  char lock[512], line[2][512], text[2048];
+  snprintf(lock, sizeof lock, "%s/lock", folder);
+  for (int i = 0; i < 2; i++) {
+    const struct timespec times[2] = {{.tv_sec = i}, {.tv_sec = i}};
+    snprintf(line[i], sizeof line[i], "%s/line-%d", folder, i);
+    rf_owner_describe(attempts[i], text);
+    file_write(line[i], text, (int64_t)strlen(text));
+    assert_int_equal(utimensat(AT_FDCWD, line[i], times, 0), 0);
+  }
+  assert_int_equal(link(line[0], lock), 0);
+  const pid_t mover = fork();
+  assert_true(mover >= 0);
+  if (mover == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) _exit(1);
+  char next[512];
+  snprintf(next, sizeof next, "%s/next", folder);
+  if (mover == 0)
+    for (int i = 1;; i ^= 1) /* until killed */
+      if (link(line[i], next) != 0 || rename(next, lock) != 0) _exit(1);
+  int seen[2] = {0, 0}, mixed = 0;
+  for (int turn = 0; turn < 1000000 && (seen[0] < 5000 || seen[1] < 5000); turn++) {
+    struct timespec renewed;
+    char owner[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+    bool there;
+    assert_ok(rf_owner_look(lock, owner, &renewed, &there));
+    assert_true(there);
+    rf_owner_attempt(owner, attempt);
+    assert_in_range(renewed.tv_sec, 0, 1);
+    mixed += strcmp(attempt, attempts[renewed.tv_sec]) != 0;
+    seen[renewed.tv_sec]++;
+  }
+  kill_owner(mover);
+  assert_int_equal(mixed, 0);
+  assert_true(seen[0] >= 5000 && seen[1] >= 5000);
+  folder_remove(folder);
+}
+
+/* Killed between making lock.after-A and taking its name: the next one finds the way. */
+static void test_who_dies_while_taking_over_keeps_nobody_out(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char text[2048], path[512];
+  rf_owner_describe("aaaaaaaaaaaaaaaa", text);
+  file_write(folder_path(folder, "lock"), text, (int64_t)strlen(text));
+  rf_owner_describe("bbbbbbbbbbbbbbbb", text);
+  snprintf(path, sizeof path, "%s/lock.after-aaaaaaaaaaaaaaaa", folder);
+  file_write(path, text, (int64_t)strlen(text));
+  rf_lock *lock;
+  assert_ok(take(folder, RF_LOCK_LEASE, &lock));
+  assert_ok(rf_lock_check(lock));
+  assert_int_equal(entries(folder), 1);
+  rf_lock_release(lock);
+  assert_int_equal(entries(folder), 0);
+  folder_remove(folder);
+}
+
+/* As where the clock was an hour fast when the owner died. */
+static void test_a_lease_from_the_future_grows_stale_while_it_is_watched(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char path[512];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  kill_owner(start_owner(folder, RF_LOCK_LEASE));
+  struct stat about;
+  assert_int_equal(stat(path, &about), 0);
+  const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = about.st_mtim.tv_sec + 3600}};
+  assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+  rf_lock *lock;
+  assert_ok(take(folder, RF_LOCK_LEASE, &lock));
+  assert_ok(rf_lock_check(lock));
+  rf_lock_release(lock);
+  folder_remove(folder);
+}
+
+/* As on a file system whose times are the writer's, which is an hour slow: the owner lives. */
+static void test_an_owner_whose_clock_is_wrong_keeps_its_lease(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char path[512], text[RF_MAX_OWNER];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  rf_owner_describe("aaaaaaaaaaaaaaaa", text);
+  file_write(path, text, (int64_t)strlen(text));
+  const pid_t owner = fork();
+  assert_true(owner >= 0);
+  if (owner == 0)
+    for (long i = 0;; i++) {
+      const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000 + i}};
+      if (utimensat(AT_FDCWD, path, times, 0) != 0) _exit(1);
+      (void)usleep(100000);
+    }
+  (void)usleep(50000);
+  rf_lock *lock;
+  assert_int_equal(take(folder, RF_LOCK_LEASE, &lock), RF_BAD_CONFIG);
+  kill_owner(owner);
+  assert_ok(take(folder, RF_LOCK_LEASE, &lock));
+  rf_lock_release(lock);
+  folder_remove(folder);
+}
+
+/* As where locks are not seen by other hosts, or a lease was not renewed for a while. */
+static void take_by_force(const char *folder) {
+  char text[RF_MAX_OWNER];
+  rf_owner_describe("cccccccccccccccc", text);
+  file_write(folder_path(folder, "lock.new"), text, (int64_t)strlen(text));
+  assert_int_equal(rename(folder_path(folder, "lock.new"), folder_path(folder, "lock")), 0);
+}
+
+static void test_a_job_whose_lock_was_taken_learns_of_it(void **state) {
+  (void)state;
+  for (int kind = RF_LOCK_BEST; kind <= RF_LOCK_LEASE; kind++) {
+    const char *folder = folder_make();
+    rf_lock *lock;
+    assert_ok(take(folder, (rf_lock_kind)kind, &lock));
+    take_by_force(folder);
+    assert_int_equal(rf_lock_check(lock), RF_FAILED);
+    assert_non_null(strstr(rf_error_message(), "the run's lock is lost"));
+    (void)usleep(300000); /* renewals go on, and not into the new owner's line */
+    assert_int_equal(rf_lock_check(lock), RF_FAILED);
+    rf_lock_release(lock);
+    assert_int_equal(entries(folder), 1); /* the new owner's stays */
+    folder_remove(folder);
+  }
+}
+
+static void test_a_job_whose_lock_was_removed_learns_of_it(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  rf_lock *lock;
+  assert_ok(take(folder, RF_LOCK_BEST, &lock));
+  assert_int_equal(unlink(folder_path(folder, "lock")), 0);
+  assert_int_equal(rf_lock_check(lock), RF_FAILED);
+  rf_lock_release(lock);
+  folder_remove(folder);
+}
+
+static void test_a_job_whose_lock_was_taken_gives_no_name(void **state) {
+  (void)state;
+  static const rf_checkpoint_config config = {.every = 1, .keep = 1};
+  const char *folder = folder_make();
+  small s;
+  small_make(&s, NULL, folder, 100);
+  small_open(&s, &config, -1);
+  small_save(&s, 1, NAN);
+  take_by_force(folder);
+  small_save(&s, 2, NAN);
+  assert_true(rf_saver_report_of(s.saver).failed);
+  assert_int_equal(rf_saver_report_of(s.saver).saved_step, 1);
+  assert_int_equal(small_entries(&s, ""), 1);
+  small_check(&s, 1);
+  small_close(&s);
+  small_free(&s);
+  folder_remove(folder);
+}
+
+static void test_a_folder_that_cannot_be_written_to_has_no_lock(void **state) {
+  (void)state;
+  rf_lock *lock;
+  for (int kind = RF_LOCK_BEST; kind <= RF_LOCK_LEASE; kind++) {
+    assert_int_equal(take("/nonexistent/run", (rf_lock_kind)kind, &lock), RF_BAD_CONFIG);
+    assert_non_null(strstr(rf_error_message(), "/nonexistent/run/lock"));
+  }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_second_job_is_refused_until_the_first_is_dead),
+    cmocka_unit_test(test_without_locks_a_lease_does_the_same),
+    cmocka_unit_test(test_a_lock_that_was_released_is_free_at_once),
+    cmocka_unit_test(test_a_lock_that_shows_late_is_waited_for),
+    cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
+    cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
+    cmocka_unit_test(test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once),
+    cmocka_unit_test(test_an_owner_is_not_mixed_with_its_successor),
+    cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
+    cmocka_unit_test(test_a_lease_from_the_future_grows_stale_while_it_is_watched),
+    cmocka_unit_test(test_an_owner_whose_clock_is_wrong_keeps_its_lease),
+    cmocka_unit_test(test_a_job_whose_lock_was_taken_learns_of_it),
+    cmocka_unit_test(test_a_job_whose_lock_was_removed_learns_of_it),
+    cmocka_unit_test(test_a_job_whose_lock_was_taken_gives_no_name),
+    cmocka_unit_test(test_a_folder_that_cannot_be_written_to_has_no_lock),
+};
+
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
