@@ -22,10 +22,10 @@ local: {chunk: 16}
 data: {kind: duplicate, length: 32}
 training: {steps: %(steps)d, batch: 4, accumulate: 2, eval_every: 10, eval_batches: 1}
 optimizer: {kind: adam, warmup: 5, weight_decay: 0.01}
-checkpoint: {every: %(every)d, keep: 3}
+checkpoint: {every: %(every)d, keep: %(keep)d}
 output: {log_every: 1}
 """
-STEPS, EVERY = 32, 4
+STEPS, EVERY, KEEP = 32, 4, 3
 FIGURES = ("loss", "grad_norm", "learning_rate", "eval_loss")
 NUMBERS = 65536  # byte of a shard where they begin; before them are HDF5's own tables
 PATIENCE = 60  # seconds after which something hangs
@@ -243,7 +243,8 @@ class Killer:
         check_success(run)
         check_same(reference, run)
         left = [n for n in os.listdir(run.folder + "/checkpoints") if not re.fullmatch(r"step-\d{8}", n)]
-        if left or len(run.names()) > 4 or os.path.exists(run.folder + "/lock"):
+        older = set(run.names()[:-KEEP]) - {f"step-{self.resumed or 0:08d}"}  # resumed from: stays
+        if left or len(older) > 1 or os.path.exists(run.folder + "/lock"):  # the best one stays, too
             fail(f"{run.folder}: left behind: {os.listdir(run.folder)} {os.listdir(run.folder + '/checkpoints')}")
         shutil.rmtree(run.folder)
 
@@ -273,7 +274,7 @@ class Killer:
 def main():
     program, kills, ranks, seed = os.path.abspath(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     with open("kill.yaml", "w") as file:
-        file.write(CONFIG % {"steps": STEPS, "every": EVERY})
+        file.write(CONFIG % {"steps": STEPS, "every": EVERY, "keep": KEEP})
     reference = Run(program, ranks, f"never-killed-{ranks}")
     began = time.monotonic()
     reference.start()
