@@ -3,9 +3,8 @@
 # do. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/my folder/bin" "$work/elsewhere/scripts" && cd "$work/my folder" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
+mkdir -p "my folder/bin" elsewhere/scripts && cd "my folder" || exit 1
 unset SLURM_JOB_ID OMP_NUM_THREADS
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 printf '%s\n' '#!/bin/sh' '[ "$1" != --version ] || echo "mpirun (Open MPI) 4.1.4"' >bin/mpirun

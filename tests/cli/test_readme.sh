@@ -3,7 +3,7 @@
 set -u
 PROGRAM=$1 source_dir=$2
 readme=$source_dir/README.md
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 checks=0 failures=0
 
 same() { # same WHAT EXPECTED FOUND: two files

@@ -2,9 +2,7 @@
 # When launch/run.sh starts a run again and when it does not, with an mpirun that ends as it is told. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 mkdir bin
 export PATH=$work/bin:$PATH OMPI_ALLOW_RUN_AS_ROOT=1 OMP_NUM_THREADS=1
 unset SLURM_JOB_ID SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID
