@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Scripts of this project: without a temporary folder they end at once and leave the present folder alone; what is started
-# by hand tells how. PROGRAM SOURCE_DIR
+# by hand tells how; fresh machines share their packages. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
 . "$source_dir/tests/cli/check.sh" || exit 1
@@ -30,4 +30,13 @@ for script in "$source_dir"/tests/bench/*.sh; do
   check 0 "tests/bench/$name [" -- "$script" --help
   check 2 "$name: found --fast; allowed: --help" -- "$script" --fast
 done
+
+# Packages are shared with other fresh machines as links, again and again, beside one that takes another's place.
+mkdir here there && echo one >here/one.deb && ln here/one.deb there && echo two >here/two.deb
+echo old >there/two.deb && touch -d '2 days ago' there/two.deb
+share() { root_share_packages here there && root_share_packages there here; }
+output=$(. "$source_dir/tests/install/root.sh" && { share && share; } 2>&1)
+checks=$((checks + 1))
+[ -z "$output" ] && [ here/one.deb -ef there/one.deb ] && [ here/two.deb -ef there/two.deb ] ||
+  { failures=$((failures + 1)) && echo "FAILED: sharing packages: $output"; }
 finish
