@@ -142,6 +142,10 @@ SLURM_JOB_ID=7 restarts 1 75 "job 7 goes back" -- --requeue --hosts localhost <<
 told "a job" "requeue 7" 'requeue [0-9_]+$'
 SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 restarts 1 75 "job 7_3 goes back" -- --requeue --hosts localhost <<<"75 save"
 told "the last task of an array" "requeue 7_3" 'requeue [0-9_]+$'
+SLURM_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 restarts 1 75 "SLURM_ARRAY_JOB_ID is not set" "submit it again with --run r" \
+  -- --requeue --hosts localhost <<<"75 save"
+checks=$((checks + 1))
+! grep -q requeue commands || { failures=$((failures + 1)) && echo "FAILED: a task of an array without a name: $(cat commands)"; }
 rm bin/scontrol
 
 # Told to stop, it passes that on and starts nothing more.
