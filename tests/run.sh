@@ -10,11 +10,12 @@
 #   tests/run.sh --help    this
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
 set -u
+. "$(dirname "${BASH_SOURCE[0]}")/support/options.sh" || exit 1
+script_options --quick "$@"
 quick=0
 case "$*" in
 '') ;;
 --quick) quick=1 ;;
--h | --help) sed -n '2,/^set -u/s/^# //p; 2,/^set -u/s/^#//p' "${BASH_SOURCE[0]}" && exit ;;
 *) echo "run.sh: found $*; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
