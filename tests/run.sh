@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs every test: tests/run.sh
 # All three presets are built and their tests run; then formatting and static analysis are checked.
-#   tests/run.sh --quick   a verdict in about five minutes on two cores, from a fresh clone: the release build, most of its
+#   tests/run.sh --quick   a verdict within four minutes on two cores, from a fresh clone: the release build, most of its
 #                          tests, and formatting. Left out, for their time: the double build (gradients, and other
 #                          implementations' results to 1e-9), the debug build (assertions, sanitizers), static analysis,
 #                          the installed program, fresh machines, and tests with the labels slow, fault and cluster: long

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Scripts of this project: without a temporary folder they end at once and leave the present folder alone; what is started
-# by hand tells how; fresh machines share their packages. PROGRAM SOURCE_DIR
+# by hand tells how; shellcheck finds nothing in them; fresh machines share their packages. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
 . "$source_dir/tests/cli/check.sh" || exit 1
@@ -30,6 +30,13 @@ for script in "$source_dir"/tests/bench/*.sh; do
   check 0 "tests/bench/$name [" -- "$script" --help
   check 2 "$name: found --fast; allowed: --help" -- "$script" --fast
 done
+
+if command -v shellcheck >/dev/null; then
+  checks=$((checks + 1))
+  # From here it finds the files that scripts read by "$source_dir/...".
+  (cd "$source_dir" && shellcheck -x -S warning launch/*.sh launch/*.sbatch cluster/*.sh \
+    tests/{bench,cluster,install,support}/*.sh) || failures=$((failures + 1))
+fi
 
 # Packages are shared with other fresh machines as links, again and again, beside one that takes another's place.
 mkdir here there && echo one >here/one.deb && ln here/one.deb there && echo two >here/two.deb

@@ -54,13 +54,6 @@ PROGRAM=$source_dir/tests/install/package.sh
 check 2 "found 'woody'; allowed: bookworm, trixie" -- woody
 check 2 "--package: found ''" -- --package
 
-if command -v shellcheck >/dev/null; then
-  checks=$((checks + 1))
-  # From here it finds the files that scripts read by "$source_dir/...".
-  (cd "$source_dir" && shellcheck -x -S warning launch/*.sh launch/*.sbatch cluster/*.sh \
-    tests/{bench,cluster,install,support}/*.sh) || failures=$((failures + 1))
-fi
-
 # Where nothing can be installed it names what is missing: here all of it, as no command is found.
 ln -s "$(command -v bash)" bash
 output=$(PATH=$work "$BASH" "$source_dir/launch/setup.sh" --tests --quickstart 2>&1)
