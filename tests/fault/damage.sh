@@ -11,8 +11,8 @@
 # there, to the bit; where none is left, end with status 3. No crash, nothing hangs. Until there were COUNT damages.
 set -eu
 program=$(realpath "$1")
-script=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/damage.py
+folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 shift
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$folder/../support/work.sh"
 cd "$work"
-OMP_NUM_THREADS=1 python3 "$script" "$program" "$@"
+OMP_NUM_THREADS=1 python3 "$folder/damage.py" "$program" "$@"

@@ -12,9 +12,9 @@
 # has checkpoint.async: false. Prints a table; exit status 0 only where all of this was so.
 set -eu
 program=$(realpath "$1")
-script=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/kill.py
+folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 shift
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$folder/../support/work.sh"
 cd "$work"
 export OMPI_MCA_btl_vader_backing_directory=$work # what killed ranks leave there
-OMP_NUM_THREADS=1 python3 "$script" "$program" "$@"
+OMP_NUM_THREADS=1 python3 "$folder/kill.py" "$program" "$@"
