@@ -10,8 +10,10 @@
 # from the newest that is whole, saying what was passed over, with the same figures as if the damaged ones had not been
 # there, to the bit; where none is left, end with status 3. No crash, nothing hangs. Until there were COUNT damages.
 set -eu
-program=$(realpath "$1")
 folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+. "$folder/../support/options.sh"
+script_options "" "$@"
+program=$(realpath "$1")
 shift
 . "$folder/../support/work.sh"
 cd "$work"

@@ -11,8 +11,10 @@
 # state, to the bit, and leave nothing behind. Then another one begins, until there were KILLS kills; every fourth run
 # has checkpoint.async: false. Prints a table; exit status 0 only where all of this was so.
 set -eu
-program=$(realpath "$1")
 folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+. "$folder/../support/options.sh"
+script_options "" "$@"
+program=$(realpath "$1")
 shift
 . "$folder/../support/work.sh"
 cd "$work"
