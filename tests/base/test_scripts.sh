@@ -35,7 +35,7 @@ if command -v shellcheck >/dev/null; then
   checks=$((checks + 1))
   # From here it finds the files that scripts read by "$source_dir/...".
   (cd "$source_dir" && shellcheck -x -S warning launch/*.sh launch/*.sbatch cluster/*.sh \
-    tests/{bench,cluster,install,support}/*.sh) || failures=$((failures + 1))
+    tests/{bench,cluster,fault,install,support}/*.sh) || failures=$((failures + 1))
 fi
 
 # Packages are shared with other fresh machines as links, again and again, beside one that takes another's place.

@@ -11,10 +11,12 @@
 # there, to the bit; where none is left, end with status 3. No crash, nothing hangs. Until there were COUNT damages.
 set -eu
 folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+# shellcheck source=tests/support/options.sh
 . "$folder/../support/options.sh"
 script_options "" "$@"
 program=$(realpath "$1")
 shift
+# shellcheck source=tests/support/work.sh
 . "$folder/../support/work.sh"
 cd "$work"
 OMP_NUM_THREADS=1 python3 "$folder/damage.py" "$program" "$@"

@@ -12,10 +12,12 @@
 # has checkpoint.async: false. Prints a table; exit status 0 only where all of this was so.
 set -eu
 folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+# shellcheck source=tests/support/options.sh
 . "$folder/../support/options.sh"
 script_options "" "$@"
 program=$(realpath "$1")
 shift
+# shellcheck source=tests/support/work.sh
 . "$folder/../support/work.sh"
 cd "$work"
 export OMPI_MCA_btl_vader_backing_directory=$work # what killed ranks leave there
