@@ -1,7 +1,7 @@
 # For the scripts here, before anything else: what the caller's shell and environment must not decide. Sets home, the
-# project's folder, built, the program, and called, how to call the script, however that was done. Asks for no command: a
-# machine may lack them all.
-# shellcheck shell=bash disable=SC2034 # home, built, called, now
+# project's folder, built, the program, how_to_get, what to do where that is not there, and called, how to call the script,
+# however that was done. Asks for no command: a machine may lack them all.
+# shellcheck shell=bash disable=SC2034 # home, built, how_to_get, called, now
 set +o posix +o noclobber +o noglob +o errexit +o pipefail +o allexport # SHELLOPTS, BASH_ENV or `sh run.sh` may have set them
 shopt -u failglob nullglob nocasematch
 set -u
@@ -9,11 +9,13 @@ IFS=$' \t\n'
 unset POSIXLY_CORRECT CDPATH GREP_OPTIONS
 export LC_ALL=C # decimal points; letters are a to z
 home=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." >/dev/null && pwd -P)
-built=$home/build/release/reformer
+built=$home/build/release/reformer how_to_get='build it (cmake --preset release && cmake --build --preset release)'
 called=$(readlink -f -- "$0" 2>/dev/null) || called=$0
 called=launch/${called##*/}
 # Installed: home is PREFIX/share/reformer.
-[ -e "$home/CMakeLists.txt" ] || { built=${home%/*/*}/bin/reformer && called=$home/$called; }
+if [ ! -e "$home/CMakeLists.txt" ]; then
+  built=${home%/*/*}/bin/reformer how_to_get="install reformer to ${home%/*/*} again" called=$home/$called
+fi
 
 # The head of the script that is called, which is its help.
 show_help() { sed -n "1d; /^#/!q; s|launch/${called##*/}|$called|g; s/^# \{0,1\}//p" "$home/launch/${called##*/}"; }

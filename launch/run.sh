@@ -81,7 +81,7 @@ done
 [[ ${1-} = -- && $# -ge 2 ]] || die 2 "usage: $called [OPTION...] -- train CONFIG ..."
 shift
 arguments=("$@")
-[ -f "$program" ] || die 2 "$program: no program there; build it (cmake --preset release && cmake --build --preset release) or name it with --program"
+[ -f "$program" ] || die 2 "$program: no program there; $how_to_get, or name it with --program"
 [ -x "$program" ] || die 2 "$program: may not be executed: by its permissions, or its file system is mounted noexec"
 program=$(realpath -- "$program")
 [ "$threads" != 0 ] || [[ ! ${OMP_NUM_THREADS-} =~ ^[1-9][0-9]*$ ]] || threads=$OMP_NUM_THREADS
@@ -357,9 +357,14 @@ config_value() { # config_value SECTION KEY: of the run's config.yaml, as the pr
 finish() { # finish STATUS
   if [ "$1" = 75 ] && [ $requeue = 1 ] && [ -n "${SLURM_JOB_ID-}" ]; then
     local own=$SLURM_JOB_ID # of an array's last task it is the array's, and would put all of its tasks back
-    [ -z "${SLURM_ARRAY_TASK_ID-}" ] || own=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
-    say "job $own goes back into the queue"
-    scontrol requeue "$own" || say "Slurm did not take it back; submit it again with --run $run"
+    [ -z "${SLURM_ARRAY_TASK_ID-}" ] || own=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+    if [ -n "$own" ]; then
+      say "job $own goes back into the queue"
+      scontrol requeue "$own" || own=
+    else
+      say "SLURM_ARRAY_TASK_ID says that this is a task of a job array, and SLURM_ARRAY_JOB_ID is not set"
+    fi
+    [ -n "$own" ] || say "it does not go back into the queue; submit it again with --run $run"
   fi
   exit "$1"
 }

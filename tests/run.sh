@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs every test: tests/run.sh
 # All three presets are built and their tests run; then formatting and static analysis are checked.
-#   tests/run.sh --quick   a verdict in about five minutes on two cores, from a fresh clone: the release build, most of its
+#   tests/run.sh --quick   a verdict within four minutes on two cores, from a fresh clone: the release build, most of its
 #                          tests, and formatting. Left out, for their time: the double build (gradients, and other
 #                          implementations' results to 1e-9), the debug build (assertions, sanitizers), static analysis,
 #                          the installed program, fresh machines, and tests with the labels slow, fault and cluster: long
@@ -10,11 +10,12 @@
 #   tests/run.sh --help    this
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
 set -u
+. "$(dirname "${BASH_SOURCE[0]}")/support/options.sh" || exit 1
+script_options --quick "$@"
 quick=0
 case "$*" in
 '') ;;
 --quick) quick=1 ;;
--h | --help) sed -n '2,/^set -u/s/^# //p; 2,/^set -u/s/^#//p' "${BASH_SOURCE[0]}" && exit ;;
 *) echo "run.sh: found $*; allowed: --quick, --help, or nothing" >&2 && exit 2 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1

@@ -5,10 +5,11 @@
 # which all kinds of writing take turns. FOLDER is on the disk that is asked about.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} folder=${2-.} repeats=${3-7}
 [ $# -gt 3 ] && shift 3 || set -- 1 2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 export OMPI_MCA_mpi_yield_when_idle=1
 sets=(--set model.d_model=1024 --set model.d_ff=4096 --set model.n_layers=8 --set model.n_heads=16 --set model.d_head=64
   --set model.positions.kind=rotary --set data.kind=duplicate --set data.length=1024)

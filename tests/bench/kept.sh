@@ -5,9 +5,11 @@
 # the turns' ratios. Threads: OMP_NUM_THREADS. Prints a Markdown table.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} turns=${2-5}
 [ $# -gt 2 ] && shift 2 || set -- 4096 16384
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 
 run() { # NAME LENGTH LIMIT
   "$program" bench step "$source_dir/configs/small.yaml" --steps 2 --json "$work/$1" --set data.kind=duplicate \
@@ -21,7 +23,7 @@ printf '| L | computed again, tokens/s | share of peak | all kept, tokens/s | sh
 printf '| --- | --- | --- | --- | --- | --- | --- |\n'
 for length in "$@"; do
   rm -f "$work"/turn-*
-  for turn in $(seq "$turns"); do
+  for _ in $(seq "$turns"); do
     run again "$length" 0
     run kept "$length" 1TiB
     echo "$(number again tokens_per_second) $(number again share_of_peak) $(number kept tokens_per_second)" \

@@ -7,11 +7,12 @@
 # PREFIX="mpirun -n 2" measures on ranks (with --set mesh.sequence=2).
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} CONFIG=${2-$source_dir/configs/small.yaml}
 longest=${3-1048576} out=${4-/dev/null}
 [ $# -gt 4 ] && shift 4 || set --
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 PROGRAM=$work/program
 printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${PREFIX-}" "$program" >"$PROGRAM"
 chmod +x "$PROGRAM"

@@ -7,11 +7,11 @@
 # medians by tokens/s.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-case "${1-}" in -*) sed -n '2,/^set -u/s/^# //p' "${BASH_SOURCE[0]}" >&2 && exit 2 ;; esac
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 build=${1-$source_dir/build/release} CONFIG=${2-$source_dir/configs/small.yaml}
 [ $# -gt 2 ] && shift 2 || set --
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 cmake --install "$build" --prefix "$work/installed" >"$work/install.log" 2>&1 || { cat "$work/install.log" >&2 && exit 1; }
 PROGRAM=$work/installed/bin/reformer
 lib=$(dirname "$(find "$work/installed" -name 'libreformer.so')")

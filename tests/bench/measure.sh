@@ -1,5 +1,8 @@
-# For scripts that read `reformer bench step`'s figures. PROGRAM, CONFIG and the folder $work must be set, and $sets holds
-# the options that all of a script's measurements share.
+# For scripts that read `reformer bench step`'s figures, and the folder $work for them. PROGRAM and CONFIG must be set, and
+# $sets holds the options that all of a script's measurements share.
+# shellcheck shell=bash disable=SC2154
+# shellcheck source-path=SCRIPTDIR source=../support/work.sh
+. "${BASH_SOURCE[0]%/*}/../support/work.sh" || exit 1
 sets=()
 
 # measure NAME OPTION...: one measurement, whose figures `figure NAME KEY` gives (keys of the top level). A failure ends the script.

@@ -8,10 +8,11 @@
 # The machine gives memory in pages of 2 MiB, so the peak is good to a few MiB.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 PROGRAM=${1-$source_dir/build/release/reformer} length=${2-16384}
 CONFIG=$source_dir/configs/small.yaml
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 
 d_model=256 heads=4 rounds=4
 sets=(--set data.kind=duplicate --set "data.length=$length" --set training.batch=1 --set model.attention=lsh

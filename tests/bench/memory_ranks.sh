@@ -10,11 +10,12 @@
 # "x N" is the number times N, as a share of that on one rank: 100 % where it falls as 1/N.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} length=${2-32768}
 [ $# -gt 2 ] && shift 2 || set -- 1 2 4
 CONFIG=$source_dir/configs/small.yaml
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 export OMP_NUM_THREADS=1 # buffers that each thread has are left out of the comparison
 export OMPI_MCA_mpi_yield_when_idle=1
 

@@ -6,9 +6,11 @@
 # twice a second from /proc. Threads: OMP_NUM_THREADS, or the cores divided by the ranks.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} ranks=${2-1} length=${3-1048576}
 [ $# -gt 3 ] && shift 3 || set --
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 start=()
 [ "$ranks" = 1 ] || start=(mpirun --oversubscribe --bind-to none -n "$ranks")
 export OMP_NUM_THREADS=${OMP_NUM_THREADS-$((($(nproc) + ranks - 1) / ranks))}

@@ -8,9 +8,11 @@
 # nothing else should run.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} CONFIG=${2-$source_dir/configs/small.yaml} ranks=${3-2}
 program=$(realpath "$program") CONFIG=$(realpath "$CONFIG")
-work=$(mktemp -d)
+. "$source_dir/tests/support/work.sh" || exit 1
 export OMP_NUM_THREADS=1 OMPI_MCA_mpi_yield_when_idle=1 RF_CLUSTER=plan_time
 hosts_up=
 take_down() {

@@ -6,10 +6,12 @@
 # OPTIONs go to `reformer train`. Minutes.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} config=${2-$source_dir/configs/duplicate.yaml} steps=${3-1000}
 [ $# -gt 3 ] && shift 3 || set --
 options=(--set "training.steps=$steps" --set "training.eval_every=$steps" --set output.log_every=1 "$@")
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 
 train() { # train NAME [COMMAND...] -- [OPTION...]
   local name=$1 start=()

@@ -5,9 +5,10 @@
 # Prints tokens/s of every turn, and the median of their ratios.
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$source_dir/tests/support/options.sh" || exit 1
+script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} length=${2-32768} ranks=${3-2} turns=${4-7}
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 
 run() { # NAME RANKS THREADS
   OMP_NUM_THREADS=$3 mpirun -n "$2" --bind-to core --map-by "slot:PE=$3" "$program" bench step "$source_dir/configs/small.yaml" \

@@ -1,5 +1,8 @@
 # For the scripts here: `check STATUS [TEXT...] -- ARGUMENT...` runs the program and wants that exit status and every
-# TEXT in what it prints; a failure prints both. `finish` ends the script. PROGRAM and the folder $work must be set.
+# TEXT in what it prints; a failure prints both. `finish` ends the script. PROGRAM must be set. The script goes on in $work,
+# a folder of its own.
+. "${BASH_SOURCE[0]%/*}/../support/work.sh" || exit 1
+cd "$work" || exit 1
 checks=0 failures=0
 
 check() {

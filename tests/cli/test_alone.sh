@@ -3,9 +3,7 @@
 # folder for temporary files; and shells that a scheduler started. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 . "$source_dir/tests/cli/many.sh"
 . "$source_dir/tests/cli/resume.sh"
 write_tiny

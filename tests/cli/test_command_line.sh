@@ -2,9 +2,7 @@
 # What the program says to a command line: help, version, and what is wrong with it. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 
 version=$(sed -n 's/^project(reformer VERSION \([0-9.]*\).*/\1/p' "$source_dir/CMakeLists.txt")
 check 2 "Usage: reformer COMMAND" "error: a command is missing" --

@@ -3,9 +3,8 @@
 # do. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/my folder/bin" "$work/elsewhere/scripts" && cd "$work/my folder" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
+mkdir -p "my folder/bin" elsewhere/scripts && cd "my folder" || exit 1
 unset SLURM_JOB_ID OMP_NUM_THREADS
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 printf '%s\n' '#!/bin/sh' '[ "$1" != --version ] || echo "mpirun (Open MPI) 4.1.4"' >bin/mpirun
@@ -59,7 +58,12 @@ PROGRAM=$program
 POSIXLY_CORRECT=1 check 2 "none.yaml: cannot be opened" -- train none.yaml --run x
 PROGRAM=$run
 check 2 "may not be executed" -- --program rc -- train c.yaml
-check 2 "nowhere: no program there" -- --program nowhere -- train c.yaml
+check 2 "nowhere: no program there; build it (cmake --preset release" -- --program nowhere -- train c.yaml
+mkdir -p there/share/reformer && cp -r "$source_dir/launch" there/share/reformer/
+PROGRAM=there/share/reformer/launch/run.sh
+check 2 "my folder/there/bin/reformer: no program there; install reformer to $PWD/there again, or name it with --program" \
+  -- -- train c.yaml
+PROGRAM=$run
 check 0 "launch/run.sh [OPTION...] -- train CONFIG" "docs/cluster.md tells the rest." -- --help
 checks=$((checks + 1))
 [ "$("$run" --help | wc -l)" = "$(($(grep -n -m 1 '^[^#]' "$run" | cut -d: -f1) - 2))" ] || { failures=$((failures + 1)) && echo "FAILED: --help is not all of run.sh's head" && "$run" --help; }
@@ -96,6 +100,12 @@ for task in 1 2 3; do
   is "status of task $task" $? "$((task < 3 ? 0 : 2))"
 done
 is "a line too many" "$(cat log3)" "list: no line 3; allowed: --array=1-2"
+export SLURM_ARRAY_TASK_ID=1
+for name in SLURM_ARRAY_TASK_ID SLURM_ARRAY_JOB_ID; do
+  is "without $name" "$(env -u $name bash "$source_dir/launch/sweep.sbatch" tiny.yaml list 2>&1; echo $?)" \
+    "sweep.sbatch: $name is not set, as it is in a job array: sbatch --array=1-N"$'\n2'
+done
+unset SLURM_ARRAY_TASK_ID
 table=$("$source_dir/launch/gather.sh" runs/sweep-5)
 is "table" "$(cut -d, -f1-5 <<<"$table")" $'run,optimizer.lr,lsh.n_hashes,state,step\n1,1e-3,1,done,2\n2,,3,done,2'
 is "carriage returns" "$(cat runs/sweep-5/*/settings runs/sweep-5/*/config.yaml - <<<"$table" | tr -cd '\r' | wc -c)" 0

@@ -2,9 +2,7 @@
 # What the scripts in launch/ say to a wrong command line, before they install or build anything. PROGRAM SOURCE_DIR
 set -u
 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 
 PROGRAM=$source_dir/launch/quickstart.sh
 usage="usage: launch/quickstart.sh [TEXT] [--set KEY=VALUE]..."
@@ -55,12 +53,6 @@ check 2 "$work: no built folder" -- "$work"
 PROGRAM=$source_dir/tests/install/package.sh
 check 2 "found 'woody'; allowed: bookworm, trixie" -- woody
 check 2 "--package: found ''" -- --package
-
-if command -v shellcheck >/dev/null; then
-  checks=$((checks + 1))
-  shellcheck -x -S warning "$source_dir"/launch/*.sh "$source_dir"/launch/*.sbatch "$source_dir"/cluster/*.sh \
-    "$source_dir"/tests/cluster/*.sh "$source_dir"/tests/install/*.sh || failures=$((failures + 1))
-fi
 
 # Where nothing can be installed it names what is missing: here all of it, as no command is found.
 ln -s "$(command -v bash)" bash

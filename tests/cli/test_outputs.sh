@@ -3,9 +3,7 @@
 # PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 export OMPI_MCA_ess_singleton_isolated=1 # limits are meant for the program, not for a launcher's daemon
 
 fail() { failures=$((failures + 1)); echo "FAILED: $1"; }

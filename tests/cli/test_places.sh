@@ -2,9 +2,7 @@
 # Where launch/run.sh puts ranks and threads, on machines that lscpu, ssh and Slurm's commands pretend. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 mkdir bin
 export PATH=$work/bin:$PATH
 unset OMP_NUM_THREADS OMP_WAIT_POLICY OMPI_MCA_plm_rsh_agent PRTE_MCA_plm_ssh_agent SLURM_JOB_ID

@@ -2,9 +2,7 @@
 # Planning a run without its ranks: memory, bytes, time, and what is wrong with what is given. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 
 cat >tiny.yaml <<'YAML'
 model: {vocab_size: 128, d_model: 32, n_layers: 2, n_heads: 2, d_ff: 64, attention: [local, lsh], positions: none}

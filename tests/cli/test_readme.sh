@@ -3,7 +3,7 @@
 set -u
 PROGRAM=$1 source_dir=$2
 readme=$source_dir/README.md
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 checks=0 failures=0
 
 same() { # same WHAT EXPECTED FOUND: two files
@@ -26,7 +26,7 @@ sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/reformer \1/p' "$work/help" | sort -
 grep -o '^| `reformer [a-z]*' "$readme" | cut -c 4- | sort -u >"$work/in-readme"
 same "README's commands are not the program's" "$work/commands" "$work/in-readme"
 sed -n '/^Exit status:/,$s/^ *\([0-9][0-9]*\) .*/\1/p' "$work/help" >"$work/statuses"
-sed -n 's/^| \([0-9][0-9]*\) | .*/\1/p' "$readme" | sort -un >"$work/in-readme"
+sed -n 's/^| \([0-9]\{1,3\}\) | .*/\1/p' "$readme" | sort -un >"$work/in-readme"
 same "README's exit statuses are not the program's" "$work/statuses" "$work/in-readme"
 
 # Every key that a run writes to metrics.jsonl.
@@ -43,6 +43,11 @@ sed 's/"bytes":{[^}]*}/"bytes":0/; s/"eval_loss_by_position":{[^}]*}/"eval_loss_
   grep -o '"[a-z_]*":' | tr -d '":' | sort -u >"$work/keys"
 between metrics | grep -o '^| `[a-z_]*`' | tr -d '|` ' | sort -u >"$work/in-readme"
 same "README's keys of metrics.jsonl are not those that a run writes" "$work/keys" "$work/in-readme"
+
+# Rows of speed are those of docs/performance.md, where they were measured.
+between speed | grep "%" >"$work/in-readme"
+grep -xFf "$work/in-readme" "$source_dir/docs/performance.md" >"$work/rows"
+same "README's rows of speed are not docs/performance.md's" "$work/rows" "$work/in-readme"
 
 # Files and folders that it names exist.
 for path in $(grep -o '`\(src\|include\|launch\|tests\|configs\|docs\)/[A-Za-z0-9_./]*`' "$readme" | tr -d '\140' | sort -u); do

@@ -2,9 +2,7 @@
 # When launch/run.sh starts a run again and when it does not, with an mpirun that ends as it is told. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 mkdir bin
 export PATH=$work/bin:$PATH OMPI_ALLOW_RUN_AS_ROOT=1 OMP_NUM_THREADS=1
 unset SLURM_JOB_ID SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID
@@ -144,6 +142,10 @@ SLURM_JOB_ID=7 restarts 1 75 "job 7 goes back" -- --requeue --hosts localhost <<
 told "a job" "requeue 7" 'requeue [0-9_]+$'
 SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 restarts 1 75 "job 7_3 goes back" -- --requeue --hosts localhost <<<"75 save"
 told "the last task of an array" "requeue 7_3" 'requeue [0-9_]+$'
+SLURM_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 restarts 1 75 "SLURM_ARRAY_JOB_ID is not set" "submit it again with --run r" \
+  -- --requeue --hosts localhost <<<"75 save"
+checks=$((checks + 1))
+! grep -q requeue commands || { failures=$((failures + 1)) && echo "FAILED: a task of an array without a name: $(cat commands)"; }
 rm bin/scontrol
 
 # Told to stop, it passes that on and starts nothing more.

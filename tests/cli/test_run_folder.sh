@@ -4,9 +4,8 @@
 set -u
 program=$1 source_dir=$2
 command -v mpirun >/dev/null && mpirun --version | grep -q 'Open MPI' || { echo "no Open MPI here: nothing to try"; exit 0; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-mkdir "$work/a folder" && cd "$work/a folder" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
+mkdir "a folder" && cd "a folder" || exit 1
 . "$source_dir/tests/cli/resume.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 REFORMER_PROGRAM=$program
 unset SLURM_JOB_ID SLURM_RESTART_COUNT

@@ -3,7 +3,7 @@
 set -u
 program=$1 source_dir=$2
 command -v mpirun >/dev/null && command -v python3 >/dev/null || { echo "no mpirun or python3 here: nothing to try"; exit 0; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 cd "$work" || exit 1
 checks=0 failures=0
 export OMP_NUM_THREADS=1

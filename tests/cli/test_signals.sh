@@ -2,9 +2,7 @@
 # Signals to a run: which are a wish to stop, which stay ignored, and a run that stood still. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 . "$source_dir/tests/cli/resume.sh"
 write_tiny
 long="-s training.steps=1000000 -s checkpoint.every=0 -s training.eval_every=0"

@@ -2,9 +2,7 @@
 # Standard streams that are full, closed, or read by nobody. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 . "$source_dir/tests/cli/resume.sh"
 write_tiny
 last=run/checkpoints/step-00000020

@@ -4,9 +4,7 @@
 set -u
 PROGRAM=$1 source_dir=$2
 [ "$(ldd "$PROGRAM" | grep -c libasan)" = 0 ] || { echo "the sanitizers want to be loaded first: nothing to try"; exit 0; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 . "$source_dir/tests/cli/resume.sh"
 cc -shared -fPIC -w -o failing_calls.so "$source_dir/tests/support/failing_calls.c" -ldl 2>cc.log ||
   { echo "no compiler here: nothing to try"; exit 0; }

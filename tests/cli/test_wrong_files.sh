@@ -2,9 +2,7 @@
 # Files and folders given for others: the message says what they are and what to give instead. PROGRAM SOURCE_DIR
 set -u
 PROGRAM=$1 source_dir=$2
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 
 seq 1 20000 >text.txt
 cat >good.yaml <<YAML

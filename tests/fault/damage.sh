@@ -10,9 +10,13 @@
 # from the newest that is whole, saying what was passed over, with the same figures as if the damaged ones had not been
 # there, to the bit; where none is left, end with status 3. No crash, nothing hangs. Until there were COUNT damages.
 set -eu
+folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+# shellcheck source=tests/support/options.sh
+. "$folder/../support/options.sh"
+script_options "" "$@"
 program=$(realpath "$1")
-script=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/damage.py
 shift
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/support/work.sh
+. "$folder/../support/work.sh"
 cd "$work"
-OMP_NUM_THREADS=1 python3 "$script" "$program" "$@"
+OMP_NUM_THREADS=1 python3 "$folder/damage.py" "$program" "$@"

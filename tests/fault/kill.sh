@@ -11,10 +11,14 @@
 # state, to the bit, and leave nothing behind. Then another one begins, until there were KILLS kills; every fourth run
 # has checkpoint.async: false. Prints a table; exit status 0 only where all of this was so.
 set -eu
+folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+# shellcheck source=tests/support/options.sh
+. "$folder/../support/options.sh"
+script_options "" "$@"
 program=$(realpath "$1")
-script=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/kill.py
 shift
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/support/work.sh
+. "$folder/../support/work.sh"
 cd "$work"
 export OMPI_MCA_btl_vader_backing_directory=$work # what killed ranks leave there
-OMP_NUM_THREADS=1 python3 "$script" "$program" "$@"
+OMP_NUM_THREADS=1 python3 "$folder/kill.py" "$program" "$@"

@@ -8,9 +8,8 @@ if [ "${3-}" != mounts ]; then
   unshare --mount true 2>/dev/null || { echo "only root may mount a small disk: skipped"; exit 77; }
   exec unshare --mount bash "$0" "$1" "$2" mounts
 fi
-work=$(mktemp -d) && trap 'cd /; umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
+trap 'cd /; umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
 . "$source_dir/tests/cli/resume.sh"
 write_tiny
 

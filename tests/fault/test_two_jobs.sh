@@ -3,10 +3,8 @@
 set -u
 PROGRAM=$1 source_dir=$2
 command -v mpirun >/dev/null || { echo "no mpirun here: nothing to try"; exit 77; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$source_dir/tests/cli/check.sh" || exit 1
 export OMPI_MCA_btl_vader_backing_directory=$work # what killed ranks leave there
-. "$source_dir/tests/cli/check.sh"
 . "$source_dir/tests/cli/resume.sh"
 write_tiny
 

@@ -7,7 +7,7 @@
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
-root_options "" "$@"
+script_options "" "$@"
 root=$roots/debian13.$$ log=$root_home/build/install/debian13.log
 chosen=()
 [ $# = 0 ] || chosen=(-R "$(IFS='|' && echo "$*")")

@@ -40,11 +40,6 @@ moved         | here     | a build folder of another path                       
 read-only     | here     | the project on a file system that cannot be written           | says so; trains elsewhere
 '
 
-names() { sed -n 's/^\([a-z0-9-]*\) *|.*/\1/p' <<<"$variants"; }
-column() { # column VARIANT NUMBER
-  sed -n "s/^$1 *| *//p" <<<"$variants" | cut -d'|' -f$(($2 - 1)) | sed 's/^ *//; s/ *$//'
-}
-
 # --- What variants are made of ------------------------------------------------------------------
 
 log_to() { # every line with the second that it came in
@@ -230,9 +225,9 @@ seconds_between() { # seconds_between FROM TO: how lines begin; the last such on
   [ -n "$from" ] && [ -n "$to" ] && echo $((to - from)) || echo -
 }
 
-run_variant() {
-  local suite result=passed status=0 log=$logs/$variant.log why='' folder
-  suite=$(column "$variant" 2)
+run_variant() { # run_variant VARIANT
+  local variant=$1 log=$logs/$1.log suite result=passed status=0 why='' folder
+  suite=$(root_column "$variant" 2)
   folder=$roots/fresh-$variant.$$
   mkdir -p "$logs" "$roots" && : >"$log"
   if [ "$suite" = here ]; then
@@ -246,30 +241,17 @@ run_variant() {
     { status=1 && result="**failed** ($why; $log)"; }
   echo end | log_to
   root_destroy "$folder"
-  printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$variant" "$suite" "$(column "$variant" 3)" \
-    "$([ $status = 0 ] && column "$variant" 4 || echo "$result")" "$(seconds_between start 'quickstart: building')" \
+  printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$variant" "$suite" "$(root_column "$variant" 3)" \
+    "$([ $status = 0 ] && root_column "$variant" 4 || echo "$result")" "$(seconds_between start 'quickstart: building')" \
     "$(seconds_between 'quickstart: building' 'quickstart: training')" \
     "$(seconds_between 'quickstart: training' end)" "$(seconds_between start end)"
   return $status
 }
 
-root_options --list "$@"
-[ "${1-}" != --list ] || { names && exit 0; }
-[ $# != 0 ] || mapfile -t all < <(names)
-[ $# != 0 ] || set -- "${all[@]}"
-for variant; do
-  names | grep -q -x -e "$variant" || { echo "no variant '$variant'; there are: $(names | tr '\n' ' ')" >&2 && exit 2; }
-done
-root_ready || exit 77
+script_options --list "$@"
+root_choose "$@"
 for folder in "$roots"/fresh-*; do # of one that was killed
   [ -e "/proc/${folder##*.}" ] || root_destroy "$folder"
 done
 trap 'for folder in "$roots"/fresh-*.$$; do root_destroy "$folder"; done' EXIT
-trap 'exit 1' INT TERM HUP
-failures=0
-echo '| variant | Debian | what is there | what came of it | set-up s | build s | training s | all s |'
-echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
-for variant; do
-  run_variant || failures=$((failures + 1))
-done
-[ $failures = 0 ]
+root_table '| variant | Debian | what is there | what came of it | set-up s | build s | training s | all s |'

@@ -9,7 +9,7 @@
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
-root_options --package "$@"
+script_options --package "$@"
 out=$root_home/build/install
 config=/usr/share/reformer/configs/duplicate.yaml
 small='training.steps=20 optimizer.warmup=5 training.eval_every=0 training.eval_batches=2 training.memory_limit=0 output.log_every=1'

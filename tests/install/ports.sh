@@ -20,8 +20,6 @@ clang      | bookworm | clang --version
 clang-new  | trixie   | clang --version
 mpich      | bookworm | mpichversion
 '
-names() { sed -n 's/^\([a-z0-9-]*\) *|.*/\1/p' <<<"$variants"; }
-column() { sed -n "s/^$1 *| *//p" <<<"$variants" | cut -d'|' -f$(($2 - 1)) | sed 's/^ *//; s/ *$//'; }
 
 # --- What variants are made of: each adds to $found what the row says ---------------------------
 
@@ -120,35 +118,22 @@ variant_mpich() {
 
 # --- One variant --------------------------------------------------------------------------------
 
-run_variant() {
-  local log=$logs/$variant.log found='' status=0 verdict=passed versions start=$SECONDS
+run_variant() { # run_variant VARIANT
+  local variant=$1 log=$logs/$1.log found='' status=0 verdict=passed versions start=$SECONDS
   root=$roots/ports-$variant
   mkdir -p "$logs" "$roots" && : >"$log"
-  { [ -d "$root" ] || root_make "$(column "$variant" 2)" "$root"; } && root_copy_tree "$root" /root/reformer ||
+  { [ -d "$root" ] || root_make "$(root_column "$variant" 2)" "$root"; } && root_copy_tree "$root" /root/reformer ||
     { note "there is no such machine" && false; } && "variant_$variant" || { status=1 && verdict="**failed** (build/install/$variant.log)"; }
   # The first line of what each command says, without what is in brackets.
-  versions=$(root_run "$root" bash -c "$(column "$variant" 3 | sed 's/;/ | head -n 1;/g') | head -n 1" 2>/dev/null |
+  versions=$(root_run "$root" bash -c "$(root_column "$variant" 3 | sed 's/;/ | head -n 1;/g') | head -n 1" 2>/dev/null |
     sed 's/ *([^)]*)//g; s/\t/ /g; s/  */ /g' | paste -s -d ',' | sed 's/,/, /g')
   [ $keep = 1 ] || root_destroy "$root"
-  printf '| %s | %s: %s | %s | %s | %s |\n' "$variant" "$(column "$variant" 2)" "$versions" "$found" "$verdict" \
+  printf '| %s | %s: %s | %s | %s | %s |\n' "$variant" "$(root_column "$variant" 2)" "$versions" "$found" "$verdict" \
     $(((SECONDS - start + 59) / 60))
   return $status
 }
 
-root_options "--list --keep" "$@"
-[ "${1-}" != --list ] || { names && exit 0; }
+script_options "--list --keep" "$@"
 [ "${1-}" != --keep ] || { keep=1 && shift; }
-[ $# != 0 ] || mapfile -t all < <(names)
-[ $# != 0 ] || set -- "${all[@]}"
-for variant; do
-  names | grep -q -x -e "$variant" || { echo "no variant '$variant'; there are: $(names | tr '\n' ' ')" >&2 && exit 2; }
-done
-root_ready || exit 77
-trap 'exit 1' INT TERM HUP
-failures=0
-echo '| variant | Debian: with | what came of it | verdict | minutes |'
-echo '| --- | --- | --- | --- | --- |'
-for variant; do
-  run_variant || failures=$((failures + 1))
-done
-[ $failures = 0 ]
+root_choose "$@"
+root_table '| variant | Debian: with | what came of it | verdict | minutes |'

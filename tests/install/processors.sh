@@ -10,7 +10,7 @@ set -u
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
 # shellcheck source-path=SCRIPTDIR source=alike.sh
 . "$root_home/tests/install/alike.sh"
-root_options "" "$@"
+script_options "" "$@"
 [ $# -le 1 ] || { echo "processors.sh: found '$2' where nothing more belongs" >&2; exit 2; }
 build=$(realpath -- "${1:-$root_home/build/release}") && [ -x "$build/reformer" ] && [ -f "$build/cmake_install.cmake" ] ||
   { echo "processors.sh: ${1:-$root_home/build/release}: no built folder (cmake --preset release && cmake --build --preset release)" >&2; exit 2; }
@@ -28,8 +28,7 @@ find_qemu() {
 }
 qemu=$(find_qemu) || { echo "skipped: no qemu-user, and its package cannot be fetched into $roots/qemu (RF_ROOTS)" >&2; exit 77; }
 
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$root_home/tests/support/work.sh" || exit 1
 cd "$work" || exit 1
 cmake --install "$build" --prefix "$work/installed" >install.log || { cat install.log >&2; exit 1; }
 installed=$work/installed/bin/reformer

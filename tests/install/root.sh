@@ -1,25 +1,25 @@
 # Fresh machines for the scripts here: roots of Debian, made by debootstrap and entered with namespaces of their own.
 # For root only. To be sourced; then
-#   root_options KNOWN [ARGUMENT...]  ends the script where its first argument asks for help, or is an option not in KNOWN
 #   root_ready [SUITE]                whether roots can be made here; else a line that says why not, and status 77
 #   root_make SUITE FOLDER            a minimal Debian SUITE (bookworm, trixie) in FOLDER, which must not be there yet
 #   root_install FOLDER PACKAGE...    apt-get update and install inside
 #   root_run FOLDER [--] COMMAND...   runs it inside as root, in / and with a login's environment; its status
 #   root_copy_tree FOLDER PATH        a checkout of this project at PATH inside: its tracked files as they are on the disk
 #   root_destroy FOLDER               keeps the packages that were fetched for other roots, and removes it
+# and, for scripts whose `variants` has a line "NAME | ... | ..." for each thing that they try,
+#   root_column VARIANT NUMBER        what stands there
+#   root_choose [NAME...]             sets chosen: those, or all; --list prints their names. Ends the script where there is no
+#                                     such variant, or no root can be made
+#   root_table HEAD                   a table of Markdown, whose rows run_variant NAME prints; status 1 where one failed
+# The first argument of a script is an option only where script_options (tests/support/options.sh) lets it pass.
 # What is mounted is seen inside only, and goes with the last process there. Killing the unshare of a root_run kills all.
 # Everything is below RF_ROOTS (/var/tmp/reformer-roots), where cache/ keeps one archive a suite, and packages.
 # shellcheck shell=bash
 roots=${RF_ROOTS:-/var/tmp/reformer-roots}
 root_home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source-path=SCRIPTDIR source=../support/options.sh
+. "$root_home/tests/support/options.sh" || exit 1
 root_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-
-root_options() {
-  case "${2-}" in
-  -h | --help) sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$0" && exit 0 ;;
-  -*) [[ " $1 " == *" $2 "* ]] || { echo "${0##*/}: found $2; allowed: ${1:+$1 }--help" >&2 && exit 2; } ;;
-  esac
-}
 
 # Where this machine itself fetches Debian from; RF_MIRROR says otherwise.
 root_mirror() {
@@ -29,7 +29,8 @@ root_mirror() {
   echo "${RF_MIRROR:=http://deb.debian.org/debian}"
 }
 
-root_ready() {
+# shellcheck disable=SC2120 # some scripts do
+root_ready() { # root_ready [SUITE]
   local why=
   if [ "$(id -u)" != 0 ]; then
     why="only root can make them"
@@ -49,10 +50,15 @@ root_ready() {
   return 77
 }
 
-# Links where it can: a package is read, never written.
+# Links where it can: a package is read, never written. One that is linked already is as new as itself.
 root_share_packages() { # root_share_packages FROM TO
-  find "$1" -maxdepth 1 -name '*.deb' -exec cp --link --update --target-directory="$2" {} + 2>/dev/null ||
-    find "$1" -maxdepth 1 -name '*.deb' -exec cp --update --target-directory="$2" {} +
+  local package to
+  for package in "$1"/*.deb; do
+    to=$2/${package##*/}
+    [ -f "$package" ] || continue
+    [ ! -e "$to" ] || [ "$package" -nt "$to" ] || continue
+    ln -f "$package" "$to" 2>/dev/null || cp "$package" "$to" || return 1
+  done
 }
 
 # The archive of a suite is made once, by the first that needs it, under another name until it is whole.
@@ -133,4 +139,32 @@ root_destroy() { # root_destroy FOLDER
   [ -n "$1" ] && [ -d "$1" ] || return 0
   suite=$(cat "$1/etc/suite" 2>/dev/null) && root_share_packages "$1/var/cache/apt/archives" "$roots/cache/$suite"
   rm -rf --one-file-system "$1"
+}
+
+# shellcheck disable=SC2154 # variants
+root_names() { sed -n 's/^\([a-z0-9-]*\) *|.*/\1/p' <<<"$variants"; }
+root_column() { # root_column VARIANT NUMBER
+  sed -n "s/^$1 *| *//p" <<<"$variants" | cut -d'|' -f$(($2 - 1)) | sed 's/^ *//; s/ *$//'
+}
+
+root_choose() { # root_choose [NAME...]
+  local name
+  [ "${1-}" != --list ] || { root_names && exit 0; }
+  chosen=("$@")
+  [ $# != 0 ] || mapfile -t chosen < <(root_names)
+  for name in "${chosen[@]}"; do
+    root_names | grep -q -x -e "$name" ||
+      { echo "no variant '$name'; there are: $(root_names | tr '\n' ' ')" >&2 && exit 2; }
+  done
+  root_ready || exit 77
+  trap 'exit 1' INT TERM HUP
+}
+
+root_table() { # root_table HEAD
+  local variant failures=0
+  printf '%s\n' "$1" "$(sed 's/[^|][^|]*/ --- /g' <<<"$1")"
+  for variant in "${chosen[@]}"; do
+    run_variant "$variant" || failures=$((failures + 1))
+  done
+  [ $failures = 0 ]
 }

@@ -4,10 +4,8 @@
 set -u
 build=$(dirname "$1") source_dir=$2
 [ -f "$build/CMakeCache.txt" ] || { echo "built for another machine: nothing to install here"; exit 77; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$source_dir/tests/cli/check.sh" || exit 1
 PROGRAM=$work/a\ place/bin/reformer
-. "$source_dir/tests/cli/check.sh"
 
 wrong() { # wrong MESSAGE: one more failure
   failures=$((failures + 1))

@@ -4,7 +4,7 @@
 set -u
 source_dir=$2
 [ -f "$(dirname "$1")/CMakeCache.txt" ] || { echo "built for another machine: not configured here"; exit 77; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$source_dir/tests/support/work.sh" || exit 1
 failures=0
 mkdir "$work/a" && cp -r "$source_dir"/{CMakeLists.txt,CMakePresets.json,include,launch,src} "$work/a/" || exit 1
 

@@ -3,9 +3,7 @@
 set -u
 PROGRAM=$1 source_dir=$2
 command -v mpirun >/dev/null || { echo "no mpirun here: nothing to try"; exit 0; }
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-. "$source_dir/tests/cli/check.sh"
+. "$source_dir/tests/cli/check.sh" || exit 1
 . "$source_dir/tests/cli/many.sh"
 . "$source_dir/tests/cli/resume.sh"
 write_tiny

@@ -4,8 +4,7 @@
 set -u
 PROGRAM=$1 source_dir=$2
 CONFIG=$source_dir/configs/small.yaml
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-. "$source_dir/tests/bench/measure.sh"
+. "$source_dir/tests/bench/measure.sh" || exit 1
 export OMP_NUM_THREADS=1 # how much of its buffers a second thread touches is left to chance
 
 few=2 many=10 length=2048 d_model=128 heads=2 rounds=2

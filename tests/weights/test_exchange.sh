@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Weights of HuggingFace's Reformer go in, are evaluated and come out again. PROGRAM SOURCE_DIR
 set -u
-work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+. "$2/tests/support/work.sh" || exit 1
 # The distribution's python3 has the distribution's h5py; another one that stands before it on PATH may not.
 for python in python3 /usr/bin/python3; do
   "$python" -c 'import h5py, numpy' 2>/dev/null && exec_python=$python && break
