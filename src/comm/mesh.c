@@ -118,11 +118,15 @@ static rf_status make_tables(rf_mesh *mesh) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
   mesh->flights = calloc(RF_FLIGHTS, sizeof *mesh->flights);
   mesh->note_requests = calloc((size_t)size, sizeof(MPI_Request));
+  mesh->call_requests = calloc((size_t)size, sizeof(MPI_Request));
   mesh->votes = calloc((size_t)size + 1, sizeof *mesh->votes);
   mesh->places = calloc((size_t)size, sizeof *mesh->places);
-  if (!mesh->flights || !mesh->note_requests || !mesh->votes || !mesh->places)
+  if (!mesh->flights || !mesh->note_requests || !mesh->call_requests || !mesh->votes || !mesh->places)
     return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
   RF_TRY(rf_hosts_create(size, &mesh->hosts));
+  for (int i = 0; i < size; i++) mesh->call_requests[i] = MPI_REQUEST_NULL;
+  mesh->heard_call.from = -1;
+  mesh->own_call.agreements = -1;
   for (int i = 0; i < RF_FLIGHTS; i++) {
     mesh->flights[i].mesh = mesh;
     rf_queue *both[] = {&mesh->flights[i].receives, &mesh->flights[i].sends};
@@ -290,7 +294,7 @@ static void free_flights(rf_mesh *mesh) {
 
 void rf_mesh_destroy(rf_mesh *mesh) {
   if (!mesh) return;
-  if (mesh->n_flying > 0 || mesh->scratch_busy) {
+  if (mesh->n_flying > 0 || mesh->scratch_busy || !rf_call_is_told(mesh)) {
     abandon(mesh);
     return;
   }
@@ -299,6 +303,7 @@ void rf_mesh_destroy(rf_mesh *mesh) {
   if (mesh->control != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->control);
   free_flights(mesh);
   free(mesh->note_requests);
+  free(mesh->call_requests);
   free(mesh->votes);
   free(mesh->places);
   rf_hosts_destroy(&mesh->hosts);
@@ -322,7 +327,7 @@ bool rf_mesh_is_valid(const rf_mesh *mesh) {
 
 size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   size_t bytes = sizeof *mesh + mesh->scratch_bytes;
-  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(int)) +
+  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (2 * sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(int)) +
            sizeof(rf_vote) + (size_t)mesh->hosts.n * RF_HOST_NAME;
   bytes += RF_FLIGHTS * sizeof *mesh->flights;
   for (int i = 0; i < RF_FLIGHTS; i++) {
