@@ -103,6 +103,20 @@ static void fail_to_save(rf_mesh *mesh, rf_session *session, const char *folder)
   if (last) *number = kept;
 }
 
+/* What is there is refused by rank 0, and replaced where it is a checkpoint. */
+static void save_onto(rf_mesh *mesh, rf_session *session, const char *folder) {
+  const char *path = folder_path(folder, "mine"), *checkpoint = folder_path(folder, "twice");
+  if (rf_mesh_rank(mesh) == 0) {
+    assert_int_equal(mkdir(path, 0777), 0);
+    file_write(folder_path(path, "letter"), "x", 1);
+  }
+  refused(mesh, rf_session_save(session, path), RF_BAD_CONFIG, "mine exists already and holds letter");
+  if (rf_mesh_rank(mesh) == 0) assert_int_equal(access(folder_path(path, "letter"), F_OK), 0);
+  assert_ok(rf_session_save(session, checkpoint));
+  assert_ok(rf_session_save(session, checkpoint));
+  assert_ok(rf_session_load(session, checkpoint));
+}
+
 static void fail_to_load(rf_mesh *mesh, rf_session *session, const char *folder) {
   const char *path = folder_path(folder, "other");
   rf_session *other = session_of(mesh, without_momentum);
@@ -144,6 +158,7 @@ static void check_mesh(rf_mesh *mesh) {
   rf_session *session = session_of(mesh, with_momentum);
   goes_on(session, losses);
   fail_to_save(mesh, session, folder);
+  save_onto(mesh, session, folder);
   goes_on(session, losses);
   fail_to_load(mesh, session, folder);
   goes_on(session, losses);
