@@ -1,6 +1,8 @@
 #include "comm/mesh.h"
+#include "base/every_processor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/processor.h"
 #include "base/text.h"
 #include "comm/fault.h"
 #include "comm/flight.h"
@@ -30,13 +32,9 @@ static rf_status return_errors(void) {
   return RF_OK;
 }
 
-rf_status rf_mpi_start(int *argc, char ***argv) {
-  static bool tried; /* it may be started once, also where that failed */
-  const rf_launch launch = rf_launch_read();
+static rf_status start(const rf_launch *launch, int *argc, char ***argv) {
   int provided = MPI_THREAD_SINGLE;
-  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
-  tried = true;
-  RF_TRY(rf_launch_settle(&launch));
+  RF_TRY(rf_launch_settle(launch));
   if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return rf_fail(RF_FAILED, "the MPI library could not be started (MPI_Init_thread)");
   RF_TRY(return_errors());
@@ -44,7 +42,17 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
     return rf_fail(RF_FAILED, "this MPI library cannot be used by a program with threads (it offers level %d, not %d)",
                    provided, MPI_THREAD_FUNNELED);
   }
-  return rf_launch_check(&launch, rf_mpi_size());
+  return rf_launch_check(launch, rf_mpi_size());
+}
+
+/* A processor that lacks something needs MPI to tell the others. */
+rf_status rf_mpi_start(int *argc, char ***argv) {
+  static bool tried; /* it may be started once, also where that failed */
+  const rf_launch launch = rf_launch_read();
+  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
+  tried = true;
+  RF_TRY(start(&launch, argc, argv));
+  return rf_processor_check();
 }
 
 /* Before and after, and where the start failed, nothing else may be asked of MPI. */

@@ -28,9 +28,6 @@ rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *set
 rf_status rf_config_read_text(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
                               rf_config *config, rf_origin *origin);
 
-/* RF_BAD_CONFIG where a program gave NULL, or less than no sets. */
-rf_status rf_config_check_arguments(const char *file, const char *const *sets, int n_sets, const rf_config *config);
-
 /* The default of every key; keys without one are 0. */
 rf_status rf_config_defaults(rf_config *config);
 

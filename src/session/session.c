@@ -1,5 +1,7 @@
 #include "session/session.h"
+#include "base/every_processor.h"
 #include "base/log.h"
+#include "base/processor.h"
 #include "comm/call.h"
 #include "config/check.h"
 #include "config/file.h"
@@ -86,6 +88,7 @@ static rf_status create(const rf_config *given, rf_mesh *mesh, bool first, rf_se
 }
 
 rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session) {
+  RF_TRY(rf_processor_check()); /* a mesh there is only where it was checked */
   if (!session) return refuse_null("rf_session_create: session");
   const int number = rf_call_count_session(mesh);
   *session = NULL;
