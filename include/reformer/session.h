@@ -10,10 +10,10 @@
  * is refused, with which nothing is done, it is as good as before.
  *
  * Ranks that are in different ones of them, or in those of different sessions, all return RF_FAILED, and the message
- * says which rank calls what; after that, too, the mesh is of no more use. A step takes no message for it, so it shows
- * only when the others have waited in theirs for a second or more. Not told apart: what is called between the steps
- * besides a session's functions (other collective ones wait for ever), more steps by one rank than by another that then
- * finishes MPI, and folders that differ. NULL where something must be is refused with RF_BAD_CONFIG. */
+ * says which rank calls what; after that, too, the mesh is of no more use. A step takes no message for it: where others
+ * step, that is after a second or more. Not told apart are collective functions of the parts (rf_model_evaluate and the
+ * like), a rank that has finished MPI, and folders that differ. NULL where something must be is refused with
+ * RF_BAD_CONFIG. */
 #ifndef REFORMER_SESSION_H
 #define REFORMER_SESSION_H
 

@@ -1,5 +1,5 @@
-/* Included by what runs before it is known that the processor has what the rest was compiled for, and by what tells that
- * it has not: main, a program's first calls of the library, and what those take. */
+/* Included by what runs before it is known that the processor has what the rest was compiled for, and by what tells
+ * that it has not: main, a program's first calls of the library, and what those take. */
 #ifndef RF_BASE_EVERY_PROCESSOR_H
 #define RF_BASE_EVERY_PROCESSOR_H
 

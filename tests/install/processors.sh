@@ -71,7 +71,8 @@ row() {
   emulate "$model" -E LD_LIBRARY_PATH="$work/installed/lib/glibc-hwcaps/x86-64-v4" "$installed" --version >forced.log 2>&1
   [ $? = 2 ] && grep -q "lacks .*avx512f.*LD_LIBRARY_PATH" forced.log || fail "$model, installed, v4 forced: $(cat forced.log)"
 
-  emulate "$model" -E LD_LIBRARY_PATH="$work/installed/lib/glibc-hwcaps/x86-64-v4" "$work/train" tiny.yaml 1 never >forced.log 2>&1
+  emulate "$model" -E LD_LIBRARY_PATH="$work/installed/lib/glibc-hwcaps/x86-64-v4" \
+    "$work/train" tiny.yaml 1 never >forced.log 2>&1
   [ $? = 2 ] && grep -q "^error: .*lacks .*avx512f.*LD_LIBRARY_PATH" forced.log && [ ! -e never ] ||
     fail "$model, a program on the library, v4 forced: $(cat forced.log)"
 
