@@ -95,7 +95,7 @@ static bool is_in_range(const rf_key *key, const rf_config *config, char *found)
   case RF_KEY_WORD: return is_word(key, *(const int *)field, found);
   case RF_KEY_NUMBER: return is_choice(key, *(const int *)field, found);
   case RF_KEY_TEXT: return is_text(field, found);
-  case RF_KEY_WORDS: return are_words(key, field, *count, found);
+  case RF_KEY_WORDS: return count && are_words(key, field, *count, found);
   case RF_KEY_INTS: return are_ints(key, field, count, found);
   case RF_KEY_ROTATIONS:
     return is_word(key, *(const int *)field, found) && is_text((const char *)config + key->file, found);
