@@ -14,7 +14,8 @@ RF_API_BEGIN
 /* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML; "key.path?=value" leaves what was
  * given already), with what is `auto` resolved, and checked. Collective, with the same `sets`: rank 0 reads the file,
  * whatever it is, and all have its bytes. mesh NULL: this process alone. RF_BAD_CONFIG, on all ranks: the message names
- * file, line, key, what was found and what is allowed. What looks odd but works is warned about. */
+ * file, line, key, what was found and what is allowed. What looks odd but works is warned about.
+ * RF_BAD_CONFIG also where the processor lacks instructions that this library was compiled for. */
 rf_status rf_config_load(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config);
 
 /* The same from memory, not collective. text: `length` bytes; `file` is for messages. */

@@ -46,8 +46,8 @@ rf_status rf_dataset_identify(const rf_dataset *dataset, rf_data_identity *ident
 rf_status rf_dataset_compare(const rf_dataset *dataset, const rf_data_identity *before, rf_data_change *change);
 
 /* Sequences of a split: of one epoch in training, of the whole split in evaluation. 0 where data.split gives it
- * nothing, or less than one sequence (for training that is an error at opening). The duplication task never
- * repeats in training (2^48) and has 512 sequences in either evaluation split. */
+ * nothing, or less than one sequence (for training that is an error at opening), and where it is none of rf_split. The
+ * duplication task never repeats in training (2^48) and has 512 sequences in either evaluation split. */
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split);
 
 /* Why a split that data.split gives a share has no sequence: "validation: 410 tokens (data.split: 0.05 of 8192), and
@@ -65,7 +65,8 @@ void rf_dataset_warn(const rf_dataset *dataset, int64_t batch);
  * Training: index = step * batch + i over the whole run; epoch after epoch, each window once an epoch.
  * Evaluation: index < rf_dataset_sequences, windows in order.
  * Several threads may read at once.
- * RF_BAD_DATA at a token id >= vocab_size (file, byte offset, value, what is allowed). */
+ * RF_BAD_DATA at a token id >= vocab_size (file, byte offset, value, what is allowed); RF_BAD_CONFIG where split is
+ * none of rf_split. */
 rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
                           int32_t *tokens, int32_t *labels);
 

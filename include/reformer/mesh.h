@@ -28,8 +28,8 @@ RF_API_BEGIN
 
 /* Call first, where ranks are needed, and once (the arguments may be NULL); only the main thread will call MPI, and a
  * call that fails says so instead of ending the process. RF_FAILED where the library cannot promise that; RF_BAD_CONFIG
- * where the environment says that the world should have more ranks. Whatever it returns, rf_mesh_open comes next: other
- * ranks may have fared better. */
+ * where the environment says that the world should have more ranks, or where the processor lacks instructions that this
+ * library was compiled for. Whatever it returns, rf_mesh_open comes next: other ranks may have fared better. */
 rf_status rf_mpi_start(int *argc, char ***argv);
 /* Call last, on every rank, whatever happened: a rank that ends without it makes the launcher kill the others. */
 void rf_mpi_finish(void);

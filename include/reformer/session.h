@@ -7,7 +7,13 @@
  * last bit. Collective are create, step, evaluate, save and load: called by all ranks, in the same order, from the main
  * thread. All ranks return the same status with the same rf_error_message(). After a failure to create, to step or to
  * evaluate the mesh is of no more use (rf_mesh_has_failed). After a failure to save or to load, and after a call that
- * is refused, with which nothing is done, it is as good as before. */
+ * is refused, with which nothing is done, it is as good as before.
+ *
+ * Ranks that are in different ones of them, or in those of different sessions, all return RF_FAILED, and the message
+ * says which rank calls what; after that, too, the mesh is of no more use. A step takes no message for it: where others
+ * step, that is after a second or more. Not told apart are collective functions of the parts (rf_model_evaluate and the
+ * like), a rank that has finished MPI, and folders that differ. NULL where something must be is refused with
+ * RF_BAD_CONFIG. */
 #ifndef REFORMER_SESSION_H
 #define REFORMER_SESSION_H
 
@@ -25,11 +31,15 @@ RF_API_BEGIN
 typedef struct rf_session rf_session;
 
 /* Before step 1: opens the data, makes the model and draws its parameters from training.seed. config: of
- * rf_config_load or rf_config_parse, copied. mesh: lent, outlives the session; arranged as the configuration says where
- * it is not; NULL: this process alone. rf_threads_start comes before. RF_BAD_CONFIG where it does not fit the ranks or
- * their memory, is not one that can be trained, or where a rank has another build of the library than rank 0;
+ * rf_config_load or rf_config_parse, or filled in by the program; copied, checked again, and what is `auto` in it
+ * resolved; the same on all ranks but for data.path, whose bytes must be the same. mesh: lent, outlives the session;
+ * arranged as the configuration says where it is not; NULL: this process alone. rf_threads_start comes before.
+ *
+ * RF_BAD_CONFIG where a value is not allowed, does not fit the others, the ranks or their memory, cannot be trained, is
+ * another than rank 0's (the message names rank and key), or where a rank has another build of the library than rank 0;
  * RF_BAD_DATA where data.path is missing or does not fit. Ranks are warned about that have another processor than rank
- * 0, another level of it, or another choice of the libraries.
+ * 0, another level of it, or another choice of the libraries. Builds and processors are compared, and warned about, by
+ * a mesh's first session alone.
  * *session: the caller destroys it; NULL after a failure. */
 rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session);
 /* NULL is fine; not collective. Where the mesh has failed, on several ranks, memory stays until the process ends, as
@@ -42,11 +52,14 @@ rf_status rf_session_step(rf_session *session, rf_step_result *result);
 int64_t rf_session_steps_done(const rf_session *session); /* the loaded checkpoint's, and those since */
 
 /* The loss over a split, without dropout: sums of all ranks, counted 0 where the split is empty (rf_loss_mean). At most
- * training.eval_batches batches. Changes nothing but what the next rf_session_save says of the validation loss. */
+ * training.eval_batches batches. Changes nothing but what the next rf_session_save says of the validation loss. Another
+ * split than those of rf_split is refused with RF_BAD_CONFIG. */
 rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss);
 
 /* Writes the state, parameters and optimizer, as the checkpoint `folder` (reformer/checkpoint.h), which appears as a
- * whole; all ranks must reach it. The commands eval, inspect, export and train --resume read it. */
+ * whole; all ranks must reach it. The commands eval, inspect, export and train --resume read it. A checkpoint of that
+ * name is replaced once the new one is whole; one that is damaged stays beside it; a folder of anything else is refused
+ * with RF_BAD_CONFIG, and stays as it is. */
 rf_status rf_session_save(rf_session *session, const char *folder);
 
 /* Goes on from a checkpoint, whatever ranks and precision it was written with: of rf_session_save, reformer train or

@@ -1,4 +1,5 @@
 #include "base/append.h"
+#include "base/every_processor.h"
 #include "base/file_error.h"
 #include <errno.h>
 #include <fcntl.h>

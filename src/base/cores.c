@@ -1,4 +1,5 @@
 #include "base/cores.h"
+#include "base/every_processor.h"
 #include <omp.h>
 #include <sched.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 #include "reformer/error.h"
+#include "base/every_processor.h"
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>

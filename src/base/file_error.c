@@ -1,4 +1,5 @@
 #include "base/file_error.h"
+#include "base/every_processor.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

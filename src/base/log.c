@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/every_processor.h"
 #include "base/append.h"
 #include "base/file_error.h"
 #include <errno.h>

@@ -1,4 +1,5 @@
 #include "base/process.h"
+#include "base/every_processor.h"
 #include "base/text.h"
 #include <math.h>
 #include <stdbool.h>

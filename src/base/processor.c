@@ -1,11 +1,8 @@
 #include "base/processor.h"
+#include "base/every_processor.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-
-#if defined(__SSE3__) || defined(__ARM_FEATURE_SVE) || defined(__ARM_FEATURE_ATOMICS)
-#error "src/CMakeLists.txt compiles this file for every processor: it is what finds out which one this is"
-#endif
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -125,15 +122,14 @@ const char *rf_processor_remedy(const char *base_level, bool installed) {
   return "build it on this processor, or for any of the kind (cmake -DRF_NATIVE=OFF)";
 }
 
-bool rf_processor_suffices(void) {
+rf_status rf_processor_check(void) {
 #ifdef RF_INSTALLED
   const bool installed = true;
 #else
   const bool installed = false;
 #endif
   char name[RF_MAX_PROCESSOR], lacking[RF_MAX_FEATURES];
-  if (rf_processor_lacks(rf_features, lacking) == 0) return true;
-  (void)fprintf(stderr, "error: this processor, %s, lacks what the program was compiled for: %s; %s\n",
-                rf_processor_name(name), lacking, rf_processor_remedy(rf_base_level, installed));
-  return false;
+  if (rf_processor_lacks(rf_features, lacking) == 0) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "this processor, %s, lacks what the program was compiled for: %s; %s",
+                 rf_processor_name(name), lacking, rf_processor_remedy(rf_base_level, installed));
 }

@@ -4,6 +4,7 @@
 #define RF_BASE_PROCESSOR_H
 
 #include "base/features.h"
+#include "reformer/error.h"
 #include "reformer/linkage.h"
 #include <stddef.h>
 
@@ -11,8 +12,8 @@ enum { RF_MAX_PROCESSOR = 96, RF_MAX_FEATURES = 640, RF_MAX_LEVEL = 32 };
 
 RF_API_BEGIN
 
-/* Whether this processor has all that the program was compiled for; else what it lacks is said on standard error. */
-bool rf_processor_suffices(void);
+/* RF_BAD_CONFIG where this processor lacks something that the program was compiled for. */
+rf_status rf_processor_check(void);
 
 RF_API_END
 

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "base/every_processor.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>

@@ -84,6 +84,7 @@ static rf_status open_into(rf_checkpoint *c) {
 
 rf_status rf_checkpoint_open(const char *folder, rf_checkpoint **checkpoint) {
   *checkpoint = NULL;
+  if (!folder) return rf_fail(RF_BAD_DATA, "a checkpoint: found no folder (NULL)");
   if (strlen(folder) >= RF_MAX_PATH) return rf_fail(RF_BAD_DATA, "%.64s...: the path is too long", folder);
   rf_checkpoint *c = calloc(1, sizeof *c);
   if (!c) return rf_fail(RF_FAILED, "%s: out of memory", folder);

@@ -1,8 +1,10 @@
 #include "checkpoint/saving.h"
 #include "base/clock.h"
-#include "storage/files.h"
+#include "base/log.h"
+#include "checkpoint/bearer.h"
 #include "checkpoint/manifest.h"
 #include "comm/collective.h"
+#include "storage/files.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,14 +28,16 @@ static rf_status set_names(rf_saving *s) {
     return rf_fail(RF_FAILED, "found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
   memcpy(s->folder, folder, length);
   RF_TRY(name_beside(s, "tmp", s->temporary));
-  return name_beside(s, "damaged", s->damaged);
+  return name_beside(s, "damaged", s->former);
 }
 
 /* --- what one rank does ------------------------------------------------------------------------- */
 
 /* Whoever has lost the lock makes nothing, least of all a run's folder that was moved away. */
 static rf_status make_folder(rf_saving *s) {
+  rf_bearer bearer;
   if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
+  if (s->order.replaces) RF_TRY(rf_bearer_find(s->folder, &bearer));
   RF_TRY(rf_folder_make_parents(s->folder));
   RF_TRY(rf_folder_make(s->temporary));
   s->made = true;
@@ -90,21 +94,37 @@ static rf_status write_commit(rf_saving *s, const rf_record *manifest) {
 /* Where the file system lets two names change places, there is no moment without a folder of that name. */
 static rf_status take_name_from_another(rf_saving *s) {
   if (rf_names_exchange(s->temporary, s->folder)) {
-    const rf_status status = rf_rename_synced(s->temporary, s->damaged);
+    const rf_status status = rf_rename_synced(s->temporary, s->former);
     if (status != RF_OK && !rf_names_exchange(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
     return status;
   }
-  RF_TRY(rf_rename_synced(s->folder, s->damaged));
+  RF_TRY(rf_rename_synced(s->folder, s->former));
   const rf_status status = rf_rename_synced(s->temporary, s->folder);
-  if (status != RF_OK) (void)rename(s->damaged, s->folder);
+  if (status != RF_OK) (void)rename(s->former, s->folder);
   return status;
 }
 
-/* Whatever bears the name is kept, under another. */
+/* The former one goes once the new one has its name for good. */
+static rf_status replace(rf_saving *s, rf_bearer bearer) {
+  if (bearer == RF_BEARER_CHECKPOINT) RF_TRY(name_beside(s, "replaced", s->former));
+  RF_TRY(take_name_from_another(s));
+  if (bearer == RF_BEARER_CHECKPOINT)
+    rf_folder_remove(s->former);
+  else
+    rf_log_warn("what was %s before was damaged, or not whole: it is now %s", s->folder, s->former);
+  return RF_OK;
+}
+
 static rf_status take_name(rf_saving *s) {
   struct stat about;
+  rf_bearer bearer = RF_BEARER_NONE;
   if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
-  if (lstat(s->folder, &about) == 0) return take_name_from_another(s);
+  if (s->order.replaces) {
+    RF_TRY(rf_bearer_find(s->folder, &bearer));
+    if (bearer != RF_BEARER_NONE) return replace(s, bearer);
+  } else if (lstat(s->folder, &about) == 0) {
+    return take_name_from_another(s); /* whatever it is, it is kept */
+  }
   return rf_rename_synced(s->temporary, s->folder);
 }
 

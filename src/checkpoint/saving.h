@@ -31,14 +31,15 @@ typedef struct rf_saving_order {
   const rf_layout *layout;            /* lent until idle */
   const rf_state *state;              /* its numbers, lent until idle */
   const rf_lock *lock;                /* rank 0's, must hold at begin and when the name is given; NULL: anybody may */
-  bool aside;                         /* the writers have threads of their own */
+  bool replaces; /* a checkpoint of that name, and refuses what is none; else whatever bears the name is kept aside */
+  bool aside;    /* the writers have threads of their own */
 } rf_saving_order;
 
 /* All zero: idle. Must stay where it is. */
 typedef struct rf_saving {
   rf_saving_stage stage;
   rf_saving_order order;
-  char folder[RF_MAX_PATH], temporary[RF_MAX_PATH], damaged[RF_MAX_PATH];
+  char folder[RF_MAX_PATH], temporary[RF_MAX_PATH], former[RF_MAX_PATH]; /* former: of what bore the name */
   char attempt[RF_ATTEMPT_LENGTH + 1];
   bool made;               /* the temporary folder, by this rank */
   rf_shard_file shard;     /* the writer's in RF_SAVING_SHARDS */

@@ -1,10 +1,12 @@
 /* Compiled for every processor, as all that runs before the answer (src/CMakeLists.txt). */
+#include "base/every_processor.h"
 #include "base/processor.h"
 #include "cli/program.h"
 #include "reformer/error.h"
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* UCX, which an MPI library may bring along, takes SIGHUP for its log before main begins: nohup would be in vain, and
  * the end of a terminal would end nothing. What the process was started with is known only to what runs before the
@@ -21,7 +23,10 @@ static void restore_hangup(void) {
 }
 
 int main(int argc, char **argv) {
-  if (!rf_processor_suffices()) return RF_BAD_CONFIG;
+  if (rf_processor_check() != RF_OK) {
+    (void)fprintf(stderr, "error: %s\n", rf_error_message());
+    return RF_BAD_CONFIG;
+  }
   restore_hangup();
   return rf_program_main(argc, argv);
 }

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NOTE_TAG = 1 };
-#define PATIENCE 0.1 /* seconds, of rank 0 */
+/* Seconds, of rank 0: until a failure is told, and until it is told who waits where, which most often is no failure. */
+#define PATIENCE 0.1
+#define LONG_PATIENCE 1.0
 
 /* A wrong command line explains what follows from it; a stop on request is no failure at all. */
 static int gravity(int32_t status) {
@@ -41,10 +42,14 @@ rf_status rf_alarm_receive(rf_mesh *mesh) {
   for (;;) {
     int there = 0;
     MPI_Status status;
-    RF_MPI(MPI_Iprobe(MPI_ANY_SOURCE, NOTE_TAG, mesh->control, &there, &status));
+    RF_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mesh->control, &there, &status));
     if (!there) return RF_OK;
+    if (status.MPI_TAG == RF_CALL_TAG) {
+      RF_TRY(rf_call_receive(mesh, status.MPI_SOURCE));
+      continue;
+    }
     rf_note note;
-    RF_MPI(MPI_Recv(&note, sizeof note, MPI_BYTE, status.MPI_SOURCE, NOTE_TAG, mesh->control, MPI_STATUS_IGNORE));
+    RF_MPI(MPI_Recv(&note, sizeof note, MPI_BYTE, status.MPI_SOURCE, RF_NOTE_TAG, mesh->control, MPI_STATUS_IGNORE));
     note.text[sizeof note.text - 1] = '\0';
     mesh->notes++;
     keep_gravest(&mesh->alarm, &note);
@@ -53,7 +58,7 @@ rf_status rf_alarm_receive(rf_mesh *mesh) {
 
 rf_status rf_alarm_check(rf_mesh *mesh) {
   RF_TRY(rf_alarm_receive(mesh));
-  return mesh->alarm.status == RF_OK ? RF_OK : rf_alarm_fail(mesh);
+  return mesh->alarm.status == RF_OK ? rf_call_check(mesh) : rf_alarm_fail(mesh);
 }
 
 /* Sends the failure of this rank to all others. */
@@ -63,7 +68,7 @@ static rf_status tell(rf_mesh *mesh) {
   for (int i = 0; i < world->size; i++) {
     mesh->note_requests[i] = MPI_REQUEST_NULL;
     if (i == world->rank) continue;
-    RF_MPI(MPI_Isend(&mesh->own_note, sizeof mesh->own_note, MPI_BYTE, i, NOTE_TAG, mesh->control,
+    RF_MPI(MPI_Isend(&mesh->own_note, sizeof mesh->own_note, MPI_BYTE, i, RF_NOTE_TAG, mesh->control,
                      &mesh->note_requests[i]));
   }
   rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof mesh->own_note * (world->size - 1));
@@ -76,7 +81,7 @@ static rf_status tell(rf_mesh *mesh) {
  * others would. */
 static rf_status vote(rf_mesh *mesh, rf_vote own) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
-  const double start = rf_clock_seconds(), patience = PATIENCE * (1 + log2(rf_mesh_rank(mesh) + 1));
+  const double start = rf_clock_seconds(), turn = 1 + log2(rf_mesh_rank(mesh) + 1);
   MPI_Request request;
   mesh->votes[size] = own;
   RF_MPI(MPI_Iallgather(&mesh->votes[size], sizeof own, MPI_BYTE, mesh->votes, sizeof own, MPI_BYTE, mesh->control,
@@ -88,8 +93,10 @@ static rf_status vote(rf_mesh *mesh, rf_vote own) {
     if (done) return RF_OK;
     RF_TRY(rf_alarm_receive(mesh)); /* failures are what this is about: they end nothing */
     const bool heard = mesh->alarm.status != RF_OK;
+    const double waited = rf_clock_seconds() - start;
     if (!heard && own.status == RF_OK) RF_TRY(rf_progress(mesh));
-    if (!heard && own.met && !mesh->told && rf_clock_seconds() - start > patience) RF_TRY(tell(mesh));
+    if (!heard && own.status == RF_OK && waited > LONG_PATIENCE * turn) RF_TRY(rf_call_tell(mesh));
+    if (!heard && own.met && !mesh->told && waited > PATIENCE * turn) RF_TRY(tell(mesh));
     (void)sched_yield();
   }
 }
@@ -136,7 +143,7 @@ static int find_gravest(const rf_mesh *mesh, bool *well, bool *same) {
 static rf_status settle(rf_mesh *mesh, rf_vote own, int gravest) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   if (gravest == world->rank && !mesh->told) RF_TRY(tell(mesh));
-  RF_TRY(vote(mesh, (rf_vote){own.status, mesh->told}));
+  RF_TRY(vote(mesh, (rf_vote){own.status, own.call, mesh->told}));
   int told = 0;
   for (int i = 0; i < world->size; i++) told += i != world->rank && mesh->votes[i].met;
   RF_TRY(receive_missing_notes(mesh, told));
@@ -147,20 +154,25 @@ static rf_status settle(rf_mesh *mesh, rf_vote own, int gravest) {
 
 static rf_status agree(rf_mesh *mesh, rf_status status) {
   const bool met = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
-  const rf_vote own = {(int32_t)status, met};
+  const rf_vote own = {(int32_t)status, mesh->call, met};
   if (met) {
     mesh->own_note = (rf_note){.status = (int32_t)status, .rank = mesh->groups[RF_SCOPE_WORLD].rank};
     (void)snprintf(mesh->own_note.text, sizeof mesh->own_note.text, "%s", rf_error_message());
   }
   RF_TRY(vote(mesh, own));
+  mesh->agreements++;
 
   bool well, same;
   const int gravest = find_gravest(mesh, &well, &same);
+  const bool apart = rf_call_compare(mesh) != RF_OK;
+  rf_note note = {.status = RF_FAILED};
+  if (apart) (void)snprintf(note.text, sizeof note.text, "%s", rf_error_message());
   /* An alarm that came nevertheless was sent after this agreement, by a rank that has left it already: it belongs to
    * the next one, where that rank votes. */
-  if (well) return RF_OK;
+  if (well && !apart) return RF_OK;
   RF_TRY(settle(mesh, own, gravest));
-  mesh->alarm_shared = same;
+  mesh->alarm_shared = same || apart;
+  if (apart) mesh->alarm = note; /* what follows from it explains nothing */
   mesh->over = true;
   return rf_alarm_fail(mesh);
 }

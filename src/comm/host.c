@@ -1,4 +1,5 @@
 #include "comm/host.h"
+#include "base/every_processor.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "comm/collective.h"

@@ -1,4 +1,5 @@
 #include "comm/launch.h"
+#include "base/every_processor.h"
 #include "base/log.h"
 #include "base/text.h"
 #include <fcntl.h>

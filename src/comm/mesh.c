@@ -1,6 +1,8 @@
 #include "comm/mesh.h"
+#include "base/every_processor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/processor.h"
 #include "base/text.h"
 #include "comm/fault.h"
 #include "comm/flight.h"
@@ -30,13 +32,9 @@ static rf_status return_errors(void) {
   return RF_OK;
 }
 
-rf_status rf_mpi_start(int *argc, char ***argv) {
-  static bool tried; /* it may be started once, also where that failed */
-  const rf_launch launch = rf_launch_read();
+static rf_status start(const rf_launch *launch, int *argc, char ***argv) {
   int provided = MPI_THREAD_SINGLE;
-  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
-  tried = true;
-  RF_TRY(rf_launch_settle(&launch));
+  RF_TRY(rf_launch_settle(launch));
   if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return rf_fail(RF_FAILED, "the MPI library could not be started (MPI_Init_thread)");
   RF_TRY(return_errors());
@@ -44,7 +42,17 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
     return rf_fail(RF_FAILED, "this MPI library cannot be used by a program with threads (it offers level %d, not %d)",
                    provided, MPI_THREAD_FUNNELED);
   }
-  return rf_launch_check(&launch, rf_mpi_size());
+  return rf_launch_check(launch, rf_mpi_size());
+}
+
+/* A processor that lacks something needs MPI to tell the others. */
+rf_status rf_mpi_start(int *argc, char ***argv) {
+  static bool tried; /* it may be started once, also where that failed */
+  const rf_launch launch = rf_launch_read();
+  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
+  tried = true;
+  RF_TRY(start(&launch, argc, argv));
+  return rf_processor_check();
 }
 
 /* Before and after, and where the start failed, nothing else may be asked of MPI. */
@@ -118,11 +126,15 @@ static rf_status make_tables(rf_mesh *mesh) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
   mesh->flights = calloc(RF_FLIGHTS, sizeof *mesh->flights);
   mesh->note_requests = calloc((size_t)size, sizeof(MPI_Request));
+  mesh->call_requests = calloc((size_t)size, sizeof(MPI_Request));
   mesh->votes = calloc((size_t)size + 1, sizeof *mesh->votes);
   mesh->places = calloc((size_t)size, sizeof *mesh->places);
-  if (!mesh->flights || !mesh->note_requests || !mesh->votes || !mesh->places)
+  if (!mesh->flights || !mesh->note_requests || !mesh->call_requests || !mesh->votes || !mesh->places)
     return rf_fail(RF_FAILED, "mesh of %d ranks: out of memory", size);
   RF_TRY(rf_hosts_create(size, &mesh->hosts));
+  for (int i = 0; i < size; i++) mesh->call_requests[i] = MPI_REQUEST_NULL;
+  mesh->heard_call.from = -1;
+  mesh->own_call.agreements = -1;
   for (int i = 0; i < RF_FLIGHTS; i++) {
     mesh->flights[i].mesh = mesh;
     rf_queue *both[] = {&mesh->flights[i].receives, &mesh->flights[i].sends};
@@ -290,7 +302,7 @@ static void free_flights(rf_mesh *mesh) {
 
 void rf_mesh_destroy(rf_mesh *mesh) {
   if (!mesh) return;
-  if (mesh->n_flying > 0 || mesh->scratch_busy) {
+  if (mesh->n_flying > 0 || mesh->scratch_busy || !rf_call_is_told(mesh)) {
     abandon(mesh);
     return;
   }
@@ -299,6 +311,7 @@ void rf_mesh_destroy(rf_mesh *mesh) {
   if (mesh->control != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->control);
   free_flights(mesh);
   free(mesh->note_requests);
+  free(mesh->call_requests);
   free(mesh->votes);
   free(mesh->places);
   rf_hosts_destroy(&mesh->hosts);
@@ -322,7 +335,7 @@ bool rf_mesh_is_valid(const rf_mesh *mesh) {
 
 size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   size_t bytes = sizeof *mesh + mesh->scratch_bytes;
-  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(int)) +
+  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (2 * sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(int)) +
            sizeof(rf_vote) + (size_t)mesh->hosts.n * RF_HOST_NAME;
   bytes += RF_FLIGHTS * sizeof *mesh->flights;
   for (int i = 0; i < RF_FLIGHTS; i++) {

@@ -31,7 +31,9 @@ enum {
   RF_WINDOW = 32,  /* messages of one operation under way at once, each way */
   RF_RING_DEPTH = 4,
   RF_NOTE_BYTES = 1024, /* small enough that any library sends it without waiting for the receiver */
-  RF_BOOT_NAME = 40
+  RF_BOOT_NAME = 40,
+  RF_NOTE_TAG = 1, /* of messages on mesh->control: notes of failures, and of calls */
+  RF_CALL_TAG = 2
 };
 
 typedef struct rf_group {
@@ -97,9 +99,18 @@ typedef struct rf_note {
 /* What a rank brings to an agreement. */
 typedef struct rf_vote {
   int32_t status;
-  int32_t met; /* the failure itself, rather than heard of it; in the second round, which follows where there is one: it
-                  has sent notes of it */
+  uint16_t call; /* of comm/call.h, and its session */
+  uint16_t met;  /* the failure itself, rather than heard of it; in the second round, which follows where there is one:
+                  it  has sent notes of it */
 } rf_vote;
+_Static_assert(sizeof(rf_vote) == 8, "all ranks send one to all others in every step");
+
+/* Where a rank waits, as it tells the others (comm/call.h). */
+typedef struct rf_call_note {
+  int64_t agreements; /* that all have left by then */
+  int32_t from;       /* -1: nothing was heard */
+  uint16_t call;
+} rf_call_note;
 
 /* Where a rank runs, in full: known while a mesh is opened. */
 typedef struct rf_place {
@@ -153,6 +164,12 @@ struct rf_mesh {
   bool told;                  /* it has been sent to all others */
   MPI_Request *note_requests; /* [size] */
   rf_vote *votes;             /* [size + 1], the own one last */
+  uint16_t call;              /* that this rank is in */
+  int sessions;               /* that were made on it */
+  int64_t agreements;         /* in which all have voted */
+  rf_call_note heard_call;    /* the newest */
+  rf_call_note own_call;      /* lent to MPI */
+  MPI_Request *call_requests; /* [size] */
 };
 
 /* This rank stands still for others from here to there. what: static text. */
@@ -164,5 +181,14 @@ rf_status rf_alarm_check(rf_mesh *mesh);
 /* ... and leaves what it found in mesh->alarm, without failing. */
 rf_status rf_alarm_receive(rf_mesh *mesh);
 rf_status rf_alarm_fail(rf_mesh *mesh);
+
+/* comm/call.c: fails where the calls in mesh->votes differ; takes a note that has come; fails where the last one was of
+ * a rank that waits elsewhere; tells the others where this one waits, once in an agreement and unless another has; and
+ * whether that has left this rank. */
+rf_status rf_call_compare(const rf_mesh *mesh);
+rf_status rf_call_receive(rf_mesh *mesh, int from);
+rf_status rf_call_check(const rf_mesh *mesh);
+rf_status rf_call_tell(rf_mesh *mesh);
+bool rf_call_is_told(rf_mesh *mesh);
 
 #endif

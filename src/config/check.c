@@ -1,6 +1,7 @@
 #include "config/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/filled.h"
 #include "reformer/rng.h"
 #include "train/sample_text.h"
 #include <assert.h>
@@ -14,6 +15,7 @@ enum { MOST_BUCKETS = 1 << 30 }; /* with the padding bucket, ids fit an int32_t 
 typedef struct rf_check {
   rf_config *config;
   const rf_origin *origin;
+  bool silent; /* it was warned before */
 } rf_check;
 
 /* "place of the key: text" */
@@ -33,6 +35,7 @@ static void warn(const rf_check *check, const char *path, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 static void warn(const rf_check *check, const char *path, const char *format, ...) {
   char place[RF_MAX_PLACE], text[1024];
+  if (check->silent) return;
   (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
@@ -322,19 +325,32 @@ static void warn_without_effect(const rf_check *check) {
   }
 }
 
-rf_status rf_config_settle(rf_config *config, const rf_origin *origin) {
-  rf_check check = {.config = config, .origin = origin};
+static rf_status settle(const rf_check *check) {
+  rf_config *config = check->config;
   int64_t padded = rf_padded_length(config, config->data.length);
-  RF_TRY(settle_widths(&check));
-  RF_TRY(check_length(&check, padded));
-  RF_TRY(settle_axes(&check, padded));
-  RF_TRY(check_axes(&check, padded));
-  RF_TRY(settle_buckets(&check, padded));
-  RF_TRY(check_data(&check));
-  RF_TRY(settle_training(&check));
-  check_windows(&check, padded);
-  warn_without_effect(&check);
+  RF_TRY(settle_widths(check));
+  RF_TRY(check_length(check, padded));
+  RF_TRY(settle_axes(check, padded));
+  RF_TRY(check_axes(check, padded));
+  RF_TRY(settle_buckets(check, padded));
+  RF_TRY(check_data(check));
+  RF_TRY(settle_training(check));
+  check_windows(check, padded);
+  if (!check->silent) warn_without_effect(check);
   return RF_OK;
+}
+
+rf_status rf_config_settle(rf_config *config, const rf_origin *origin) {
+  const rf_check check = {.config = config, .origin = origin};
+  return settle(&check);
+}
+
+rf_status rf_config_settle_filled(const char *name, rf_config *config) {
+  rf_origin origin = {.file = name};
+  for (int i = 0; i < RF_MAX_KEYS; i++) origin.line[i] = RF_LINE_FILLED;
+  const rf_check check = {.config = config, .origin = &origin, .silent = true};
+  RF_TRY(rf_config_check_ranges(name, config));
+  return settle(&check);
 }
 
 rf_status rf_config_check_training(const char *file, const rf_config *config) {

@@ -8,6 +8,10 @@
  * place of the value to change. Warns about settings that have no effect or cost more than they seem to. */
 rf_status rf_config_settle(rf_config *config, const rf_origin *origin);
 
+/* The same for a struct that a program may have filled in by itself: what is out of range is refused first, and nothing
+ * is warned about. Leaves one that was settled as it is. name: for messages. */
+rf_status rf_config_settle_filled(const char *name, rf_config *config);
+
 /* What only training asks for: a model that is not causal can be imported, evaluated and exported, and not trained. */
 rf_status rf_config_check_training(const char *file, const rf_config *config);
 

@@ -255,13 +255,6 @@ rf_status rf_config_read_text(const char *file, const char *text, size_t length,
   return refuse_missing(origin);
 }
 
-rf_status rf_config_parse(const char *file, const char *text, size_t length, const char *const *sets, int n_sets,
-                          rf_config *config) {
-  rf_origin origin;
-  RF_TRY(rf_config_read_text(file, text, length, sets, n_sets, config, &origin));
-  return rf_config_settle(config, &origin);
-}
-
 const char *rf_origin_place(const rf_origin *origin, const char *path, char *place) {
   const int index = rf_key_index(path);
   assert(index >= 0);
@@ -271,6 +264,6 @@ const char *rf_origin_place(const rf_origin *origin, const char *path, char *pla
   else if (line == RF_LINE_SET)
     (void)snprintf(place, RF_MAX_PLACE, "--set %s", path);
   else
-    (void)snprintf(place, RF_MAX_PLACE, "%s: %s (not given)", origin->file, path);
+    (void)snprintf(place, RF_MAX_PLACE, "%s: %s%s", origin->file, path, line == RF_LINE_FILLED ? "" : " (not given)");
   return place;
 }

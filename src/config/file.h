@@ -8,12 +8,13 @@
 /* Where each value came from, so that a message found later can still name the place. */
 typedef struct rf_origin {
   const char *file;      /* lent */
-  int line[RF_MAX_KEYS]; /* of the key in the file; 0: default, RF_LINE_SET: --set */
+  int line[RF_MAX_KEYS]; /* of the key in the file; 0: default, RF_LINE_SET: --set, RF_LINE_FILLED: a struct's field */
 } rf_origin;
 
-enum { RF_LINE_SET = -1, RF_MAX_PLACE = RF_MAX_PATH + 128 };
+enum { RF_LINE_SET = -1, RF_LINE_FILLED = -2, RF_MAX_PLACE = RF_MAX_PATH + 128 };
 
-/* "FILE:LINE: KEY", "--set KEY", or "FILE: KEY (not given)" into place, RF_MAX_PLACE bytes, which is returned. */
+/* "FILE:LINE: KEY", "--set KEY", or "FILE: KEY (not given)", "FILE: KEY" into place, RF_MAX_PLACE bytes, which is
+ * returned. */
 const char *rf_origin_place(const rf_origin *origin, const char *path, char *place);
 
 /* Defaults, then the file, then each "key.path=value" of `sets` (its value is YAML). What is `auto` stays so, and

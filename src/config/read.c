@@ -67,9 +67,3 @@ rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *set
   free(text);
   return rf_agree(mesh, status);
 }
-
-rf_status rf_config_load(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config) {
-  rf_origin origin;
-  RF_TRY(rf_config_read(mesh, file, sets, n_sets, config, &origin));
-  return rf_agree(mesh, rf_config_settle(config, &origin));
-}

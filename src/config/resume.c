@@ -5,19 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_VALUE = 2 * RF_MAX_ITEM };
-
-/* A key's value as it stands in a file. value: MAX_VALUE bytes. */
-static const char *write_value(const rf_key *key, const rf_config *config, char *value) {
-  const bool list = rf_key_is_list(key, config);
-  char item[RF_MAX_ITEM];
-  value[0] = '\0';
-  for (int i = 0; i < rf_key_items(key, config); i++)
-    rf_text_append(value, MAX_VALUE, "%s%s", i > 0 ? ", " : list ? "[" : "", rf_key_item(key, config, i, item));
-  rf_text_append(value, MAX_VALUE, "%s", list ? "]" : "");
-  return value;
-}
-
 static bool is_under(const char *path, const char *const *sections) {
   for (; *sections; sections++)
     if (strncmp(path, *sections, strlen(*sections)) == 0) return true;
@@ -34,10 +21,10 @@ static rf_status check_given(const rf_config *given, const rf_origin *origin, co
                              const rf_config *saved) {
   for (int i = 0; i < rf_key_count(); i++) {
     const rf_key *key = rf_key_at(i);
-    char found[MAX_VALUE], kept[MAX_VALUE], place[RF_MAX_PLACE];
+    char found[RF_MAX_VALUE], kept[RF_MAX_VALUE], place[RF_MAX_PLACE];
     if (origin->line[i] == 0 || !is_of_the_checkpoint(key->path)) continue;
-    (void)write_value(key, given, found);
-    (void)write_value(key, saved, kept);
+    (void)rf_key_value(key, given, found);
+    (void)rf_key_value(key, saved, kept);
     if (strcmp(found, kept) == 0 || strcmp(found, "auto") == 0) continue;
     return rf_fail(RF_BAD_DATA,
                    "%s: found %s, but checkpoint %s has %s; allowed: that, or nothing (the value is then the "
@@ -52,12 +39,12 @@ static rf_status check_optimizer(const rf_config *given, const rf_origin *origin
                                  const rf_config *saved) {
   const int index = rf_key_index("optimizer.kind");
   const rf_key *key = rf_key_at(index);
-  char found[MAX_VALUE], kept[MAX_VALUE], place[RF_MAX_PLACE];
+  char found[RF_MAX_VALUE], kept[RF_MAX_VALUE], place[RF_MAX_PLACE];
   if (given->optimizer.kind == saved->optimizer.kind) return RF_OK;
   return rf_fail(RF_BAD_DATA,
                  "%s: found %s, but checkpoint %s holds the state of %s; allowed: that, or another run: --run DIR",
-                 rf_origin_place(origin, key->path, place), write_value(key, given, found), checkpoint,
-                 write_value(key, saved, kept));
+                 rf_origin_place(origin, key->path, place), rf_key_value(key, given, found), checkpoint,
+                 rf_key_value(key, saved, kept));
 }
 
 /* Whether a key has a say in the numbers of the steps to come. */
@@ -73,9 +60,9 @@ static bool changes_numbers(const char *path, const rf_config *config) {
 static void warn_of_changes(const rf_config *config, const rf_origin *origin, const rf_config *saved, int64_t step) {
   for (int i = 0; i < rf_key_count(); i++) {
     const rf_key *key = rf_key_at(i);
-    char now[MAX_VALUE], then[MAX_VALUE], place[RF_MAX_PLACE];
+    char now[RF_MAX_VALUE], then[RF_MAX_VALUE], place[RF_MAX_PLACE];
     if (!changes_numbers(key->path, config)) continue;
-    if (strcmp(write_value(key, config, now), write_value(key, saved, then)) == 0) continue;
+    if (strcmp(rf_key_value(key, config, now), rf_key_value(key, saved, then)) == 0) continue;
     rf_log_warn("%s: %s from step %lld on, %s up to there: the run is no longer what it would have been",
                 rf_origin_place(origin, key->path, place), now, (long long)step + 1, then);
   }
@@ -110,11 +97,11 @@ rf_status rf_config_check_checkpoint(const rf_config *config, const rf_checkpoin
   RF_TRY(read_saved("checkpoint", info->header.config, &saved));
   for (int i = 0; i < rf_key_count(); i++) {
     const rf_key *key = rf_key_at(i);
-    char found[MAX_VALUE], kept[MAX_VALUE];
+    char found[RF_MAX_VALUE], kept[RF_MAX_VALUE];
     const bool optimizer = info->header.step > 0 && strcmp(key->path, "optimizer.kind") == 0;
     if (!optimizer && !is_of_the_checkpoint(key->path)) continue;
-    (void)write_value(key, config, found);
-    (void)write_value(key, &saved, kept);
+    (void)rf_key_value(key, config, found);
+    (void)rf_key_value(key, &saved, kept);
     if (strcmp(found, kept) != 0)
       return rf_fail(RF_BAD_DATA, "it has %s %s, and the configuration %s; allowed: the checkpoint's", key->path, kept,
                      found);

@@ -421,3 +421,13 @@ const char *rf_key_item(const rf_key *key, const rf_config *config, int item, ch
   }
   return buffer;
 }
+
+const char *rf_key_value(const rf_key *key, const rf_config *config, char *buffer) {
+  const bool list = rf_key_is_list(key, config);
+  char item[RF_MAX_ITEM];
+  buffer[0] = '\0';
+  for (int i = 0; i < rf_key_items(key, config); i++)
+    rf_text_append(buffer, RF_MAX_VALUE, "%s%s", i > 0 ? ", " : list ? "[" : "", rf_key_item(key, config, i, item));
+  rf_text_append(buffer, RF_MAX_VALUE, "%s", list ? "]" : "");
+  return buffer;
+}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 enum { RF_MAX_KEYS = 128, RF_MAX_KEY = 128, RF_MAX_ITEM = RF_MAX_PATH, RF_MAX_ALLOWED = 512 };
+enum { RF_MAX_VALUE = 2 * RF_MAX_ITEM };
 
 /* How a key's value is written, and what its field in rf_config is. */
 typedef enum rf_key_kind {
@@ -60,5 +61,7 @@ const char *rf_key_allowed(const rf_key *key, char *buffer);
 int rf_key_items(const rf_key *key, const rf_config *config);
 const char *rf_key_item(const rf_key *key, const rf_config *config, int item, char *buffer);
 bool rf_key_is_list(const rf_key *key, const rf_config *config);
+/* The whole value as it stands in a file: "[64, 64]". Returns buffer, RF_MAX_VALUE bytes. */
+const char *rf_key_value(const rf_key *key, const rf_config *config, char *buffer);
 
 #endif

@@ -78,7 +78,12 @@ rf_status rf_dataset_compare(const rf_dataset *dataset, const rf_data_identity *
   return rf_source_compare(&dataset->source, before, change);
 }
 
+static bool is_known(rf_split split) {
+  return split == RF_SPLIT_TRAIN || split == RF_SPLIT_VALIDATION || split == RF_SPLIT_TEST;
+}
+
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split) {
+  if (!is_known(split)) return 0;
   if (dataset->config.kind != RF_DATA_DUPLICATE) return rf_sampler_sequences(&dataset->sampler, split);
   return split == RF_SPLIT_TRAIN ? RF_DUPLICATE_EPOCH : RF_DUPLICATE_EVALUATION;
 }
@@ -88,6 +93,7 @@ static const char *const split_names[] = {"training", "validation", "test"};
 const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char *text) {
   const rf_data_config *config = &dataset->config;
   const int64_t *edges = dataset->sampler.edges;
+  if (!is_known(split)) return NULL;
   if (rf_dataset_sequences(dataset, split) > 0 || !(config->split[split] > 0)) return NULL;
   (void)snprintf(text, RF_MAX_SHORTAGE,
                  "%s: %" PRId64 " tokens (data.split: %g of %" PRId64 "), and one sequence needs %" PRId64
@@ -170,6 +176,7 @@ static rf_status read_tokens(const rf_dataset *dataset, rf_split split, uint64_t
 rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
                           int32_t *tokens, int32_t *labels) {
   const int64_t length = dataset->config.length;
+  if (!is_known(split)) return rf_fail(RF_BAD_CONFIG, "found split %d; allowed: those of rf_split", (int)split);
   assert(first >= 0 && count >= 0 && first + count <= length);
   if (rf_dataset_sequences(dataset, split) == 0)
     return rf_fail(RF_BAD_DATA, "%s: data.split leaves no sequence of %" PRId64 " tokens (data.length) for %s",

@@ -1,7 +1,11 @@
 #include "session/session.h"
+#include "base/every_processor.h"
 #include "base/log.h"
+#include "base/processor.h"
+#include "comm/call.h"
 #include "config/check.h"
 #include "config/file.h"
+#include "config/filled.h"
 #include "config/resume.h"
 #include "kernel/stack.h"
 #include "plan/check.h"
@@ -12,6 +16,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NAME "the configuration"
+
+/* The same on all ranks, or the others learn of it at the next agreement. */
+static rf_status refuse_null(const char *what) {
+  return rf_fail(RF_BAD_CONFIG, "%s: found NULL; allowed: where something is", what);
+}
 
 /* --- made and ended --------------------------------------------------------------------------------- */
 
@@ -32,7 +43,6 @@ static rf_status arrange(const rf_config *config, rf_mesh *mesh) {
 
 static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh, rf_session *session) {
   RF_TRY(arrange(config, mesh));
-  RF_TRY(rf_agree(mesh, rf_stacks_check()));
   RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
   RF_TRY(rf_agree(mesh, check_data(config)));
   RF_TRY(rf_agree(mesh, rf_plan_check_memory(config, mesh)));
@@ -55,11 +65,38 @@ rf_status rf_session_create_from(const char *file, const rf_config *config, rf_m
   return status;
 }
 
-rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session) {
-  *session = NULL;
+/* Between processes, which stay what they are. */
+static rf_status compare_ranks(rf_mesh *mesh) {
   RF_TRY(rf_agree(mesh, rf_library_compare(mesh)));
-  RF_TRY(rf_agree(mesh, rf_machine_compare(mesh)));
-  return rf_session_create_from("the configuration", config, mesh, session);
+  return rf_agree(mesh, rf_machine_compare(mesh));
+}
+
+static rf_status take_config(const rf_config *given, rf_config *config) {
+  if (!given) return rf_fail(RF_BAD_CONFIG, "rf_session_create: found no configuration (NULL)");
+  *config = *given;
+  return rf_config_settle_filled(NAME, config);
+}
+
+static rf_status create(const rf_config *given, rf_mesh *mesh, bool first, rf_session **session) {
+  rf_config config = {0};
+  RF_TRY(rf_agree(mesh, RF_OK)); /* all are here */
+  if (first) RF_TRY(compare_ranks(mesh));
+  RF_TRY(rf_agree(mesh, rf_stacks_check()));
+  RF_TRY(rf_agree(mesh, take_config(given, &config)));
+  RF_TRY(rf_agree(mesh, rf_config_compare(mesh, &config)));
+  return rf_session_create_from(NAME, &config, mesh, session);
+}
+
+rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session) {
+  RF_TRY(rf_processor_check()); /* a mesh there is only where it was checked */
+  if (!session) return refuse_null("rf_session_create: session");
+  const int number = rf_call_count_session(mesh);
+  *session = NULL;
+  rf_call_begin(mesh, RF_CALL_CREATE, number);
+  const rf_status status = create(config, mesh, number == 1, session);
+  rf_call_end(mesh);
+  if (status == RF_OK) (*session)->number = number;
+  return status;
 }
 
 void rf_session_destroy(rf_session *session) {
@@ -86,20 +123,44 @@ static rf_status check_numbers(const rf_session *session) {
                  "another one, or end it");
 }
 
+/* The session's next collective function begins. */
+static void begin(const rf_session *session, rf_call call) {
+  rf_call_begin(session->trainer.mesh, call, session->number);
+}
+
+/* ... and ends, with its status. */
+static rf_status end(const rf_session *session, rf_status status) {
+  rf_call_end(session->trainer.mesh);
+  return status;
+}
+
 rf_status rf_session_step(rf_session *session, rf_step_result *result) {
+  if (!session || !result) return refuse_null(session ? "rf_session_step: result" : "rf_session_step: session");
   const int64_t steps = session->trainer.config.training.steps;
   RF_TRY(check_numbers(session));
   if (session->step >= steps)
     return rf_fail(RF_BAD_CONFIG, "all %lld steps of training.steps are done; give more to go on", (long long)steps);
-  RF_TRY(rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result)));
+  begin(session, RF_CALL_STEP);
+  RF_TRY(end(session, rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result))));
   session->step++;
   return RF_OK;
 }
 
-rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss) {
+static rf_status evaluate(rf_session *session, rf_split split, rf_loss *loss) {
   rf_trainer *t = &session->trainer;
+  RF_TRY(rf_agree(t->mesh, RF_OK)); /* all are here */
+  return rf_agree(t->mesh, rf_evaluate(t->model, t->dataset, split, &t->sequences, NULL, loss));
+}
+
+rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss) {
+  if (!session || !loss) return refuse_null(session ? "rf_session_evaluate: loss" : "rf_session_evaluate: session");
+  if (split != RF_SPLIT_TRAIN && split != RF_SPLIT_VALIDATION && split != RF_SPLIT_TEST)
+    return rf_fail(RF_BAD_CONFIG,
+                   "rf_session_evaluate: found split %d; allowed: %d (training), %d (validation), %d (test)",
+                   (int)split, RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST);
   RF_TRY(check_numbers(session));
-  RF_TRY(rf_agree(t->mesh, rf_evaluate(t->model, t->dataset, split, &t->sequences, NULL, loss)));
+  begin(session, (rf_call)(RF_CALL_EVALUATE_TRAIN + split));
+  RF_TRY(end(session, evaluate(session, split, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
   session->eval_loss = rf_loss_mean(loss);
   session->eval_step = session->step;
@@ -113,27 +174,34 @@ static rf_status fail_of(const rf_finding *finding, const char *folder) {
 
 /* --- saved ------------------------------------------------------------------------------------------ */
 
-static rf_status save(rf_session *session, const char *folder, const char *text, const rf_state *state) {
+static rf_status write(rf_session *session, const char *folder, const char *text, const rf_state *state) {
   rf_trainer *t = &session->trainer;
   const double eval_loss = session->eval_step == session->step ? session->eval_loss : NAN;
   const rf_checkpoint_header header = rf_trainer_header(t, text, session->machine, session->step, eval_loss);
   return rf_checkpoint_save(folder, t->mesh, &header, rf_store_layout(rf_model_store(t->model)), state);
 }
 
-rf_status rf_session_save(rf_session *session, const char *folder) {
+static rf_status save(rf_session *session, const char *folder) {
   rf_trainer *t = &session->trainer;
   rf_state state = {0};
   char *text = NULL;
   rf_finding finding;
-  RF_TRY(check_numbers(session));
+  RF_TRY(rf_agree(t->mesh, RF_OK)); /* all are here */
   rf_status status = rf_config_emit(&t->config, &text);
   if (status == RF_OK) status = rf_state_create(rf_model_store(t->model), t->optimizer, &state);
   status = rf_survey(t->mesh, status, &finding);
   if (status == RF_OK) status = fail_of(&finding, folder);
-  if (status == RF_OK) status = save(session, folder, text, &state);
+  if (status == RF_OK) status = write(session, folder, text, &state);
   free(text);
   rf_state_destroy(&state);
   return status;
+}
+
+rf_status rf_session_save(rf_session *session, const char *folder) {
+  if (!session || !folder) return refuse_null(session ? "rf_session_save: folder" : "rf_session_save: session");
+  RF_TRY(check_numbers(session));
+  begin(session, RF_CALL_SAVE);
+  return end(session, save(session, folder));
 }
 
 /* --- gone on with ----------------------------------------------------------------------------------- */
@@ -169,20 +237,27 @@ rf_status rf_session_take(rf_session *session, rf_checkpoint *checkpoint, rf_fin
   return RF_OK;
 }
 
-static rf_status load(rf_session *session, const char *folder, rf_checkpoint *checkpoint, rf_finding *finding) {
+static rf_status take(rf_session *session, const char *folder, rf_checkpoint *checkpoint, rf_finding *finding) {
   rf_status own = rf_config_check_checkpoint(&session->trainer.config, rf_checkpoint_info_of(checkpoint));
   if (own == RF_OK) own = rf_session_fits(session, folder, checkpoint);
   RF_TRY(rf_survey(session->trainer.mesh, own, finding));
   return finding->status == RF_OK ? rf_session_take(session, checkpoint, finding) : RF_OK;
 }
 
-rf_status rf_session_load(rf_session *session, const char *folder) {
+static rf_status load(rf_session *session, const char *folder) {
   rf_mesh *mesh = session->trainer.mesh;
   rf_checkpoint *checkpoint;
   rf_finding finding;
+  RF_TRY(rf_agree(mesh, RF_OK)); /* all are here */
   RF_TRY(rf_agree(mesh, rf_resume_open(mesh, folder, &checkpoint, &finding)));
-  const rf_status status = checkpoint ? rf_agree(mesh, load(session, folder, checkpoint, &finding)) : RF_OK;
+  const rf_status status = checkpoint ? rf_agree(mesh, take(session, folder, checkpoint, &finding)) : RF_OK;
   rf_checkpoint_close(checkpoint);
   RF_TRY(status);
   return fail_of(&finding, folder);
+}
+
+rf_status rf_session_load(rf_session *session, const char *folder) {
+  if (!session || !folder) return refuse_null(session ? "rf_session_load: folder" : "rf_session_load: session");
+  begin(session, RF_CALL_LOAD);
+  return end(session, load(session, folder));
 }

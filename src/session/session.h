@@ -9,6 +9,7 @@
 
 struct rf_session {
   rf_trainer trainer;
+  int number;                   /* of the mesh's sessions, from 1; 0: without a mesh, or the program's own */
   char machine[RF_MAX_MACHINE]; /* of rf_machine_describe */
   int64_t step;                 /* steps that are done */
   double eval_loss;             /* on the validation split, after eval_step steps */
@@ -16,7 +17,8 @@ struct rf_session {
   bool spoilt;                  /* the numbers may in part be those of a checkpoint that could not be loaded */
 };
 
-/* rf_session_create, for a configuration whose messages name a file, and for ranks that were compared. */
+/* rf_session_create, for a settled configuration whose messages name a file, and for ranks that were compared and have
+ * the stacks that it takes. */
 rf_status rf_session_create_from(const char *file, const rf_config *config, rf_mesh *mesh, rf_session **session);
 
 /* Whether the session can go on from an open checkpoint whose configuration fits: RF_BAD_DATA where it holds the state

@@ -1,4 +1,5 @@
 #include "session/threads.h"
+#include "base/every_processor.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"

@@ -129,10 +129,78 @@ static void test_killed_anywhere_the_newest_whole_checkpoint_is_the_old_or_the_n
   assert_in_range(new, 5, MOST_CALLS);
 }
 
+/* --- a checkpoint in a checkpoint's place ----------------------------------------------------------- */
+
+static rf_status save_with(const trained *t, bool moments, const char *path) {
+  rf_state state;
+  const rf_checkpoint_header header = some_header();
+  assert_ok(rf_state_create(t->store, moments ? t->optimizer : NULL, &state));
+  const rf_status status = rf_checkpoint_save(path, NULL, &header, rf_store_layout(t->store), &state);
+  rf_state_destroy(&state);
+  return status;
+}
+
+/* Whole, and the new one or the old one. */
+static bool is_new(const char *path) {
+  rf_checkpoint *c;
+  assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
+  assert_ok(rf_checkpoint_open(path, &c));
+  const int kinds = rf_checkpoint_info_of(c)->n_kinds;
+  rf_checkpoint_close(c);
+  assert_true(kinds == 1 || kinds == 3);
+  return kinds == 3;
+}
+
+/* Saves over the old one with the k-th call failing; error RF_FAULT_KILL: in a child. *calls: that were
+ * made, below k where it passed untouched. */
+static rf_status replace_with_fault(const trained *t, const char *path, int64_t k, int error, int64_t *calls) {
+  const pid_t child = error == RF_FAULT_KILL ? fork() : 0;
+  assert_true(child >= 0);
+  if (child == 0) {
+    rf_fault_io_arm(k, k, error);
+    const rf_status status = save_with(t, true, path);
+    *calls = rf_fault_io_calls();
+    rf_fault_io_arm(0, 0, 0);
+    if (error == RF_FAULT_KILL) _exit(0);
+    return status;
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  *calls = WIFSIGNALED(status) ? k : k - 1;
+  return WIFSIGNALED(status) ? RF_FAILED : RF_OK;
+}
+
+static void test_a_checkpoint_that_is_replaced_is_there_until_the_new_one_is(void **state) {
+  (void)state;
+  static const int errors[] = {ENOSPC, RF_FAULT_KILL};
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  for (size_t e = 0; e < sizeof errors / sizeof *errors; e++) {
+    bool touched = true;
+    int64_t calls;
+    int old = 0;
+    for (int64_t k = 1; touched; k++) {
+      const char *folder = folder_make(), *path = folder_path(folder, "c");
+      assert_ok(save_with(&t, false, path));
+      const rf_status status = replace_with_fault(&t, path, k, errors[e], &calls);
+      const bool new = is_new(path);
+      touched = calls >= k;
+      old += !new;
+      if (errors[e] != RF_FAULT_KILL) assert_true(new == (status == RF_OK));
+      assert_ok(save_with(&t, true, path));
+      folder_remove(folder);
+      assert_true(k < MOST_CALLS);
+    }
+    assert_in_range(old, 8, MOST_CALLS);
+  }
+  trained_destroy(&t);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_no_disk_that_fills_up_harms_an_older_checkpoint),
     cmocka_unit_test(test_no_call_that_is_denied_harms_an_older_checkpoint),
     cmocka_unit_test(test_killed_anywhere_the_newest_whole_checkpoint_is_the_old_or_the_new_one),
+    cmocka_unit_test(test_a_checkpoint_that_is_replaced_is_there_until_the_new_one_is),
 };
 
 int main(void) {

@@ -115,22 +115,107 @@ static int count_entries(const char *folder) {
   return n - 2;
 }
 
-static void test_an_existing_folder_is_moved_aside_and_nothing_temporary_is_left(void **state) {
+static void check_kinds(const char *path, int wanted) {
+  rf_checkpoint *c;
+  assert_ok(rf_checkpoint_open(path, &c));
+  assert_int_equal(rf_checkpoint_info_of(c)->n_kinds, wanted);
+  rf_checkpoint_close(c);
+  assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
+  assert_int_equal(count_entries(path), 3);
+}
+
+static void test_a_checkpoint_is_replaced_and_nothing_else_is_left(void **state) {
   (void)state;
   const char *folder = folder_make();
   trained t;
   trained_make(&t, RF_ADAM, 1);
   char path[256];
   snprintf(path, sizeof path, "%s/c", folder);
-  trained_save(&t, false, path);
-  assert_int_equal(count_entries(folder), 1);
+  for (int i = 0; i < 4; i++) {
+    trained_save(&t, i % 2 == 1, path);
+    assert_int_equal(count_entries(folder), 1);
+    check_kinds(path, i % 2 == 1 ? 3 : 1);
+  }
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
+static void test_an_empty_folder_becomes_the_checkpoint(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  char path[256];
+  snprintf(path, sizeof path, "%s/c", folder);
+  assert_int_equal(mkdir(path, 0777), 0);
   trained_save(&t, true, path);
-  assert_int_equal(count_entries(folder), 2);
-  assert_int_equal(count_entries(path), 3);
-  rf_checkpoint *c;
-  assert_ok(rf_checkpoint_open(path, &c));
-  assert_int_equal(rf_checkpoint_info_of(c)->n_kinds, 3);
-  rf_checkpoint_close(c);
+  assert_int_equal(count_entries(folder), 1);
+  check_kinds(path, 3);
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
+/* Each `harm` leaves names of a checkpoint's files alone. */
+static void cut_commit(const char *path) { assert_int_equal(truncate(folder_path(path, "COMMIT"), 40), 0); }
+static void lose_commit(const char *path) { assert_int_equal(unlink(folder_path(path, "COMMIT")), 0); }
+static void lose_shard(const char *path) { assert_int_equal(unlink(folder_path(path, "shard-00000-of-00001.h5")), 0); }
+static void cut_shard(const char *path) {
+  assert_int_equal(truncate(folder_path(path, "shard-00000-of-00001.h5"), 100), 0);
+}
+static void add_shard(const char *path) { file_write(folder_path(path, "shard-00001-of-00002.h5"), "x", 1); }
+
+static void test_a_damaged_checkpoint_is_kept_beside_the_new_one(void **state) {
+  (void)state;
+  static void (*const harms[])(const char *) = {cut_commit, lose_commit, lose_shard, cut_shard, add_shard};
+  for (size_t i = 0; i < sizeof harms / sizeof *harms; i++) {
+    const char *folder = folder_make();
+    trained t;
+    trained_make(&t, RF_ADAM, 1);
+    char path[256];
+    snprintf(path, sizeof path, "%s/c", folder);
+    trained_save(&t, false, path);
+    harms[i](path);
+    trained_save(&t, true, path);
+    assert_int_equal(count_entries(folder), 2);
+    check_kinds(path, 3);
+    trained_save(&t, false, path);
+    assert_int_equal(count_entries(folder), 2);
+    trained_destroy(&t);
+    folder_remove(folder);
+  }
+}
+
+static void test_what_is_no_checkpoint_is_refused_and_left_as_it_is(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  trained t;
+  rf_state s;
+  char path[256];
+  const rf_checkpoint_header header = some_header();
+  trained_make(&t, RF_ADAM, 1);
+  assert_ok(rf_state_create(t.store, NULL, &s));
+  assert_int_equal(mkdir(folder_path(folder, "thesis"), 0777), 0);
+  file_write(folder_path(folder, "thesis/chapter.tex"), "x", 1);
+  trained_save(&t, false, folder_path(folder, "noted"));
+  file_write(folder_path(folder, "noted/NOTES"), "x", 1);
+  file_write(folder_path(folder, "file"), "x", 1);
+  assert_int_equal(symlink("noted", folder_path(folder, "link")), 0);
+  static const char *const others[][2] = {{"thesis", "holds chapter.tex, which is no part of a checkpoint"},
+                                          {"thesis/", "holds chapter.tex, which is no part of a checkpoint"},
+                                          {"noted", "holds NOTES, which is no part of a checkpoint"},
+                                          {"file", "is no folder"},
+                                          {"link", "is a symbolic link"}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, others[i][0]);
+    assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_BAD_CONFIG);
+    if (!strstr(rf_error_message(), others[i][1])) fail_msg("%s: %s", others[i][0], rf_error_message());
+    assert_int_equal(count_entries(folder), 4);
+  }
+  assert_int_equal(count_entries(folder_path(folder, "thesis")), 1);
+  assert_int_equal(count_entries(folder_path(folder, "noted")), 4);
+  assert_ok(rf_checkpoint_verify(folder_path(folder, "noted"), NULL, NULL, NULL));
+  assert_int_equal(rf_checkpoint_save(NULL, NULL, &header, rf_store_layout(t.store), &s), RF_BAD_CONFIG);
+  rf_state_destroy(&s);
   trained_destroy(&t);
   folder_remove(folder);
 }
@@ -358,7 +443,10 @@ int main(void) {
       cmocka_unit_test(test_adam_goes_on_from_a_checkpoint_to_the_bit),
       cmocka_unit_test(test_adafactor_goes_on_from_a_checkpoint_to_the_bit),
       cmocka_unit_test(test_a_checkpoint_tells_what_was_told_to_it),
-      cmocka_unit_test(test_an_existing_folder_is_moved_aside_and_nothing_temporary_is_left),
+      cmocka_unit_test(test_a_checkpoint_is_replaced_and_nothing_else_is_left),
+      cmocka_unit_test(test_an_empty_folder_becomes_the_checkpoint),
+      cmocka_unit_test(test_a_damaged_checkpoint_is_kept_beside_the_new_one),
+      cmocka_unit_test(test_what_is_no_checkpoint_is_refused_and_left_as_it_is),
       cmocka_unit_test(test_a_state_that_is_not_finite_is_not_saved_over_a_good_one),
       cmocka_unit_test(test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind),
       cmocka_unit_test(test_a_model_of_another_shape_is_refused_with_the_tensor),

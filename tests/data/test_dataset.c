@@ -103,6 +103,28 @@ static void assert_parts_equal_whole(const rf_dataset *dataset, int64_t length) 
   free(whole);
 }
 
+static void test_an_unknown_split_has_no_sequence(void **state) {
+  (void)state;
+  static const int unknown[] = {-1, 3, INT32_MAX, INT32_MIN};
+  char text[4096], why[RF_MAX_SHORTAGE];
+  memset(text, 'a', sizeof text);
+  for (int file = 0; file < 2; file++) {
+    const rf_data_config config = config_of(file ? RF_DATA_BYTES : RF_DATA_DUPLICATE, "unknown_split", 16);
+    write_file(config.path, text, sizeof text);
+    rf_dataset *dataset;
+    int32_t tokens[16], labels[16];
+    assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+      const rf_split split = (rf_split)unknown[i];
+      assert_int_equal(rf_dataset_sequences(dataset, split), 0);
+      assert_null(rf_dataset_shortage(dataset, split, why));
+      assert_int_equal(rf_dataset_read(dataset, split, 0, 0, 16, tokens, labels), RF_BAD_CONFIG);
+    }
+    rf_dataset_destroy(dataset);
+    (void)unlink(config.path);
+  }
+}
+
 static void test_parts_of_a_sequence_equal_the_whole(void **state) {
   (void)state;
   unsigned char bytes[4000];
@@ -478,6 +500,7 @@ static void test_a_sequence_depends_on_seed_and_index_alone(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bytes_are_tokens_and_labels_are_one_ahead),
+      cmocka_unit_test(test_an_unknown_split_has_no_sequence),
       cmocka_unit_test(test_parts_of_a_sequence_equal_the_whole),
       cmocka_unit_test(test_tokens_of_two_and_four_bytes_are_little_endian),
       cmocka_unit_test(test_a_token_beyond_the_vocabulary_is_named_with_its_place),

@@ -44,6 +44,9 @@ emulate() (
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl=self OMP_NUM_THREADS=1
 
 alike_runs
+# A program on the library, as docs/library.md has it.
+cc "$root_home/docs/example/train.c" -o train -I"$work/installed/include" -L"$work/installed/lib" -lreformer \
+  -Wl,-rpath,"$work/installed/lib" || exit 1
 
 failures=0
 fail() {
@@ -66,6 +69,11 @@ row() {
   [ $? = 2 ] && [ ! -e never ] || fail "$model, in place, trains: $(cat never.log)"
   emulate "$model" -E LD_LIBRARY_PATH="$work/installed/lib/glibc-hwcaps/x86-64-v4" "$installed" --version >forced.log 2>&1
   [ $? = 2 ] && grep -q "lacks .*avx512f.*LD_LIBRARY_PATH" forced.log || fail "$model, installed, v4 forced: $(cat forced.log)"
+
+  emulate "$model" -E LD_LIBRARY_PATH="$work/installed/lib/glibc-hwcaps/x86-64-v4" \
+    "$work/train" tiny.yaml 1 never >forced.log 2>&1
+  [ $? = 2 ] && grep -q "^error: .*lacks .*avx512f.*LD_LIBRARY_PATH" forced.log && [ ! -e never ] ||
+    fail "$model, a program on the library, v4 forced: $(cat forced.log)"
 
   emulate "$model" "$installed" --version >version.txt 2>&1 || fail "$model, installed: $(cat version.txt)"
   found=$(sed -n 's/^compiled for //p' version.txt)

@@ -6,17 +6,18 @@ build=$(dirname "$1") source_dir=$2
 [ -f "$build/CMakeCache.txt" ] || { echo "built for another machine: nothing to install here"; exit 77; }
 . "$source_dir/tests/cli/check.sh" || exit 1
 PROGRAM=$work/a\ place/bin/reformer
+. "$source_dir/tests/cli/many.sh"
 
 wrong() { # wrong MESSAGE: one more failure
   failures=$((failures + 1))
   echo "FAILED: $*"
 }
 
-holds() { # holds WHAT COMMAND...: it succeeds
-  local what=$1 said
+holds() { # holds WHAT COMMAND...: it succeeds; what it says is in held
+  local what=$1
   shift
   checks=$((checks + 1))
-  said=$("$@" 2>&1) || wrong "$what: $said"
+  held=$("$@" 2>&1) || wrong "$what: $held"
 }
 
 # Installed, then moved: nothing may remember where it was.
@@ -48,7 +49,7 @@ sort -u declared.all >declared
 while read -r library; do
   nm -D --defined-only "$library" | awk '$2 == "T" { print $3 }' | sort -u >exported
   checks=$((checks + 1))
-  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_program_main|rf_processor_suffices') # main's
+  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_program_main|rf_processor_check') # main's
   [ -z "$missing$surplus" ] || wrong "$library: declared and not exported: ${missing:-none}; exported and not declared: ${surplus:-none}"
 done < <(find "$lib" -name 'libreformer*.so.*')
 
@@ -107,6 +108,32 @@ for steps in abc 3x '' -1; do
 done
 # What the example saved goes on in the program.
 check 0 "the state after step 4 is loaded" -- train "$config" --run goes_on --resume saved-2 "${sets[@]}" --set training.steps=5
+
+# --- Ranks of a program that are not alike ------------------------------------------------------
+
+if command -v mpirun >/dev/null; then
+  # Two sessions, of which the first alone compares the ranks.
+  sed 's/rf_agree(mesh, \(run([a-z, ]*)\))/rf_agree(mesh, \1 ? RF_FAILED : \1)/' example/train.c >twice.c
+  ! cmp -s twice.c example/train.c || wrong "docs/example/train.c has no line that could run twice"
+  twice() { eval "cc -Wall -Wextra -Werror twice.c -o twice $(eval "echo \"$line\"")"; }
+  holds "the example, twice in a process" twice
+  alone=("$work/twice" "$config" 4 unlike "${settings[@]}" mesh.sequence=1 mesh.data=2)
+  if [ "$(uname -m)" = x86_64 ]; then
+    each_rank -n 1 "${alone[@]}" : -n 1 env OPENBLAS_CORETYPE=Prescott "${alone[@]}" >pair.sh
+    holds "two ranks that are not alike" mpirun "${mpirun_flags[@]}" -n 2 bash pair.sh
+    checks=$((checks + 1))
+    [ "$(grep -c "ranks are not alike.*: rank 1 on host .* has .* Prescott.*; rank 0 on host " <<<"$held")" = 1 ] ||
+      wrong "not one warning of two sessions: $held"
+  fi
+  hash=$(sed -n 's/.*= "\(.*\)".*/\1/p' "$build/src/sources.c") # of what the library was built from
+  file=$(cd "$lib" && echo libreformer*.so.*)
+  mkdir other && LC_ALL=C sed "s/$hash/0000000000000000/" "$lib/$file" >"other/$file"
+  ! cmp -s "$lib/$file" "other/$file" || wrong "no hash '$hash' of its sources in $file"
+  launch 2 "rank 1 on host $(uname -n): it has another build of the library than rank 0 on host $(uname -n)" \
+    -- -n 1 "${alone[@]}" : -n 1 env LD_LIBRARY_PATH="$work/other" "${alone[@]}"
+  launch 2 "its configuration is not that of rank 0 on host $(uname -n): training.seed: found 8, there 7" \
+    -- -n 1 "${alone[@]}" : -n 1 "${alone[@]}" training.seed=8
+fi
 
 # --- The manual, completion, scripts ------------------------------------------------------------
 

@@ -103,6 +103,20 @@ static void fail_to_save(rf_mesh *mesh, rf_session *session, const char *folder)
   if (last) *number = kept;
 }
 
+/* What is there is refused by rank 0, and replaced where it is a checkpoint. */
+static void save_onto(rf_mesh *mesh, rf_session *session, const char *folder) {
+  const char *path = folder_path(folder, "mine"), *checkpoint = folder_path(folder, "twice");
+  if (rf_mesh_rank(mesh) == 0) {
+    assert_int_equal(mkdir(path, 0777), 0);
+    file_write(folder_path(path, "letter"), "x", 1);
+  }
+  refused(mesh, rf_session_save(session, path), RF_BAD_CONFIG, "mine exists already and holds letter");
+  if (rf_mesh_rank(mesh) == 0) assert_int_equal(access(folder_path(path, "letter"), F_OK), 0);
+  assert_ok(rf_session_save(session, checkpoint));
+  assert_ok(rf_session_save(session, checkpoint));
+  assert_ok(rf_session_load(session, checkpoint));
+}
+
 static void fail_to_load(rf_mesh *mesh, rf_session *session, const char *folder) {
   const char *path = folder_path(folder, "other");
   rf_session *other = session_of(mesh, without_momentum);
@@ -144,6 +158,7 @@ static void check_mesh(rf_mesh *mesh) {
   rf_session *session = session_of(mesh, with_momentum);
   goes_on(session, losses);
   fail_to_save(mesh, session, folder);
+  save_onto(mesh, session, folder);
   goes_on(session, losses);
   fail_to_load(mesh, session, folder);
   goes_on(session, losses);
@@ -161,6 +176,158 @@ static void test_what_fails_to_be_saved_or_loaded_ends_nothing(void **state) {
   on_every_mesh(check_mesh);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_fails_to_be_saved_or_loaded_ends_nothing)};
+/* --- ranks that do not do the same ------------------------------------------------------------------ */
+
+static rf_config config_of(const char *set) {
+  rf_config config;
+  assert_ok(rf_config_parse("test", text, strlen(text), &set, 1, &config));
+  return config;
+}
+
+/* Each turn takes a mesh, as none of those that failed is of any more use. The last rank is given another value. */
+static void test_configurations_that_differ_are_refused_by_rank_and_key(void **state) {
+  static const struct {
+    const char *all, *last, *says;
+  } turns[] = {
+      {"training.seed=3", "training.seed=4", "training.seed: found 4, there 3; allowed: the same on all ranks"},
+      {"model.attention=[local, lsh]", "model.attention=[lsh, local]",
+       "model.attention: found [lsh, local], there [lo"},
+      {"optimizer.lr=0.001", "optimizer.lr=0.0010000000000000002",
+       "optimizer.lr: found 0.0010000000000000002, there 0.001"},
+      {"output.log_every=1", "output.log_every=2", "output.log_every: found 2, there 1"}};
+  (void)state;
+  for (size_t i = 0; i < sizeof turns / sizeof *turns && rf_mpi_size() > 1; i++) {
+    char says[256];
+    rf_mesh *mesh;
+    rf_session *session;
+    const int last = rf_mpi_size() - 1;
+    assert_ok(make_mesh(1, 0, &mesh));
+    const rf_config config = config_of(rf_mesh_rank(mesh) == last ? turns[i].last : turns[i].all);
+    assert_int_equal(rf_session_create(&config, mesh, &session), RF_BAD_CONFIG);
+    assert_null(session);
+    snprintf(says, sizeof says, "rank %d on host %s: its configuration is not that of rank 0 on host %s: %s", last,
+             rf_host_name(mesh, last), rf_host_name(mesh, 0), turns[i].says);
+    if (!strstr(rf_error_message(), says)) fail_msg("found: %s\nwanted: %s", rf_error_message(), says);
+    rf_mesh_destroy(mesh);
+  }
+}
+
+static void test_the_same_data_may_lie_elsewhere(void **state) {
+  (void)state;
+  rf_mesh *mesh;
+  rf_session *session;
+  char path[64];
+  assert_ok(make_mesh(1, 0, &mesh));
+  rf_config config = config_of("model.vocab_size=256");
+  snprintf(path, sizeof path, "%s", folder_path(folder_make(), "data"));
+  FILE *file = fopen(path, "w");
+  for (int i = 0; i < 4000; i++) (void)fputc('a' + i % 17, file);
+  (void)fclose(file);
+  config.data.kind = RF_DATA_BYTES;
+  snprintf(config.data.path, sizeof config.data.path, "%s", path);
+  assert_ok(rf_session_create(&config, mesh, &session));
+  (void)step(session);
+  rf_session_destroy(session);
+  assert_ok(rf_agree(mesh, RF_OK));
+  rf_mesh_destroy(mesh);
+  (void)unlink(path);
+  *strrchr(path, '/') = '\0';
+  folder_remove(path);
+}
+
+typedef enum act { STEP, STEP_OTHER, VALIDATE, TEST, SAVE, LOAD, CREATE, AGREE } act;
+
+static rf_status do_act(rf_mesh *mesh, rf_session *session, rf_session *other, act what) {
+  rf_step_result result;
+  rf_loss loss;
+  rf_session *made;
+  const rf_config config = config_of("training.seed=3");
+  switch (what) {
+  case STEP: return rf_session_step(session, &result);
+  case STEP_OTHER: return rf_session_step(other, &result);
+  case VALIDATE: return rf_session_evaluate(session, RF_SPLIT_VALIDATION, &loss);
+  case TEST: return rf_session_evaluate(session, RF_SPLIT_TEST, &loss);
+  case SAVE: return rf_session_save(session, "/proc/nowhere/saved");
+  case LOAD: return rf_session_load(session, "/nowhere");
+  case CREATE: return rf_session_create(&config, mesh, &made);
+  default: return rf_agree(mesh, RF_OK);
+  }
+}
+
+/* The last rank does another thing than all before it. Sessions of a mesh that has failed stay, and addresses end: each
+ * turn makes as few as it needs. */
+static void test_ranks_that_call_different_functions_are_told_which(void **state) {
+  static const char *const names[] = {"rf_session_step of session 1",
+                                      "rf_session_step of session 2",
+                                      "rf_session_evaluate (validation split) of session 1",
+                                      "rf_session_evaluate (test split) of session 1",
+                                      "rf_session_save of session 1",
+                                      "rf_session_load of session 1",
+                                      "rf_session_create of session 2",
+                                      "something else (rf_agree, rf_config_load, ...)"};
+  static const act pairs[][2] = {{STEP, VALIDATE}, {VALIDATE, STEP}, {SAVE, STEP},       {STEP, AGREE},
+                                 {AGREE, STEP},    {STEP, CREATE},   {STEP, STEP_OTHER}, {VALIDATE, TEST},
+                                 {TEST, SAVE},     {SAVE, LOAD},     {LOAD, CREATE},     {AGREE, SAVE}};
+  const int n = rf_mpi_size(), last = n - 1;
+  (void)state;
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs && n > 1; i++) {
+    char says[512];
+    rf_mesh *mesh;
+    const act first = pairs[i][0], odd = pairs[i][1];
+    assert_ok(make_mesh(1, 0, &mesh));
+    rf_session *session = session_of(mesh, with_momentum);
+    rf_session *other = odd == STEP_OTHER ? session_of(mesh, without_momentum) : NULL;
+    (void)step(session);
+    const rf_status status = do_act(mesh, session, other, rf_mesh_rank(mesh) == last ? odd : first);
+    snprintf(says, sizeof says, "ranks call different functions: rank 0 on host %s calls %s, rank %d on host %s %s;",
+             rf_host_name(mesh, 0), names[first], last, rf_host_name(mesh, last), names[odd]);
+    if (status != RF_FAILED || !strstr(rf_error_message(), says))
+      fail_msg("%s, %s: status %d: %s", names[first], names[odd], (int)status, rf_error_message());
+    assert_true(rf_mesh_has_failed(mesh));
+    rf_session_destroy(session);
+    rf_session_destroy(other);
+    rf_mesh_destroy(mesh);
+  }
+}
+
+/* What a rank meets by itself between two calls it brings to the next agreement, and that is what all are told. */
+static void test_a_rank_that_fails_between_two_calls_is_heard_in_the_next(void **state) {
+  rf_step_result result;
+  rf_mesh *mesh;
+  (void)state;
+  assert_ok(make_mesh(1, 0, &mesh));
+  rf_session *session = session_of(mesh, with_momentum);
+  const bool last = rf_mesh_rank(mesh) == rf_mesh_size(mesh) - 1;
+  const rf_status status = last ? rf_agree(mesh, rf_fail(RF_BAD_DATA, "no ink")) : rf_session_step(session, &result);
+  assert_int_equal(status, RF_BAD_DATA);
+  assert_non_null(strstr(rf_error_message(), "no ink"));
+  rf_session_destroy(session);
+  rf_mesh_destroy(mesh);
+}
+
+/* Where a rank waits long for one that does something by itself, it tells where; that ends nothing. */
+static void test_a_rank_that_comes_late_ends_nothing(void **state) {
+  rf_mesh *mesh;
+  (void)state;
+  assert_ok(make_mesh(1, 0, &mesh));
+  rf_session *session = session_of(mesh, with_momentum);
+  for (int i = 0; i < 2; i++) {
+    if (rf_mesh_rank(mesh) == i % rf_mesh_size(mesh)) (void)sleep(2);
+    assert_true(evaluate(session) > 0);
+    (void)step(session);
+  }
+  rf_session_destroy(session);
+  assert_ok(rf_agree(mesh, RF_OK));
+  rf_mesh_destroy(mesh);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_what_fails_to_be_saved_or_loaded_ends_nothing),
+    cmocka_unit_test(test_the_same_data_may_lie_elsewhere),
+    cmocka_unit_test(test_a_rank_that_comes_late_ends_nothing),
+    cmocka_unit_test(test_configurations_that_differ_are_refused_by_rank_and_key),
+    cmocka_unit_test(test_ranks_that_call_different_functions_are_told_which),
+    cmocka_unit_test(test_a_rank_that_fails_between_two_calls_is_heard_in_the_next),
+};
 
 RANKS_MAIN(tests)

@@ -161,6 +161,143 @@ static void test_a_checkpoint_of_another_model_is_refused_by_its_key(void **stat
   rf_session_destroy(session);
 }
 
+static void test_an_unknown_split_is_refused_and_nothing_is_evaluated(void **state) {
+  (void)state;
+  rf_session *session = session_of(NULL);
+  rf_loss loss = {.sum = -1};
+  static const int unknown[] = {-1, 3, 1 << 20};
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(rf_session_evaluate(session, (rf_split)unknown[i], &loss), RF_BAD_CONFIG);
+    assert_non_null(strstr(rf_error_message(), "allowed: 0 (training), 1 (validation), 2 (test)"));
+    assert_true(loss.sum == -1);
+  }
+  step(session);
+  rf_session_destroy(session);
+}
+
+static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **state) {
+  (void)state;
+  rf_config config;
+  rf_loss loss;
+  rf_step_result result;
+  rf_checkpoint *checkpoint;
+  rf_session *session = session_of(NULL), *other = session;
+  static const char *const sets[] = {NULL};
+#define REFUSED(call, says)                                                                                            \
+  do {                                                                                                                 \
+    assert_int_equal(call, RF_BAD_CONFIG);                                                                             \
+    if (!strstr(rf_error_message(), says)) fail_msg("%s: %s", #call, rf_error_message());                              \
+  } while (0)
+  REFUSED(rf_session_create(NULL, NULL, &other), "configuration (NULL)");
+  assert_null(other);
+  REFUSED(rf_session_create(rf_session_config(session), NULL, NULL), "rf_session_create: session");
+  REFUSED(rf_session_step(NULL, &result), "rf_session_step: session");
+  REFUSED(rf_session_step(session, NULL), "rf_session_step: result");
+  REFUSED(rf_session_evaluate(NULL, RF_SPLIT_TEST, &loss), "rf_session_evaluate: session");
+  REFUSED(rf_session_evaluate(session, RF_SPLIT_TEST, NULL), "rf_session_evaluate: loss");
+  REFUSED(rf_session_save(session, NULL), "rf_session_save: folder");
+  REFUSED(rf_session_load(session, NULL), "rf_session_load: folder");
+  REFUSED(rf_session_load(NULL, "/nowhere"), "rf_session_load: session");
+  REFUSED(rf_config_parse("test", NULL, 3, NULL, 0, &config), "test: found no text");
+  REFUSED(rf_config_parse(NULL, text, strlen(text), NULL, 0, &config), "file is NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 1, &config), "sets is NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), sets, 1, &config), "one of sets is NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), sets, -1, &config), "n_sets -1");
+  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 0, NULL), "config is NULL");
+  REFUSED(rf_config_load(NULL, NULL, NULL, 0, &config), "file is NULL");
+  REFUSED(rf_config_load(NULL, "/nowhere", NULL, -2, &config), "n_sets -2");
+#undef REFUSED
+  assert_int_equal(rf_checkpoint_open(NULL, &checkpoint), RF_BAD_DATA);
+  step(session);
+  rf_session_destroy(session);
+}
+
+/* A value that a program may have written into a field, and the key that must be named. */
+#define FIELD(path, field, value)                                                                                      \
+  { path, offsetof(rf_config, field), sizeof(((rf_config *)0)->field), &(value) }
+static void test_a_struct_with_absurd_values_is_refused_by_the_key(void **state) {
+  (void)state;
+  static const int64_t zero = 0, negative = -3, huge = INT64_MAX;
+  static const double nan = NAN, above = 1.5, infinite = INFINITY;
+  static const int minus = -1, many = 1 << 20;
+  static const unsigned char byte = 0x5a;
+  static const int64_t hole[RF_MAX_FACTORS] = {4, 0, 4};
+  static char endless[RF_MAX_PATH];
+  const struct {
+    const char *path;
+    size_t offset, size;
+    const void *value;
+  } spoils[] = {
+      FIELD("model.d_model", model.d_model, zero),
+      FIELD("model.n_layers", model.n_layers, huge),
+      FIELD("model.d_head", model.d_head, negative),
+      FIELD("model.dropout", model.dropout, above),
+      FIELD("model.dropout", model.dropout, nan),
+      FIELD("model.activation", model.activation, many),
+      FIELD("model.attention", model.n_attention, minus),
+      FIELD("model.attention", model.n_attention, many),
+      FIELD("model.attention", model.attention[1], many),
+      FIELD("model.positions.kind", model.positions.kind, minus),
+      FIELD("model.causal", model.causal, byte),
+      FIELD("lsh.chunk", lsh.chunk, zero),
+      FIELD("lsh.n_buckets", lsh.n_buckets, hole),
+      FIELD("lsh.n_buckets", lsh.n_factors, many),
+      FIELD("lsh.rotations", lsh.rotations, many),
+      FIELD("data.kind", data.kind, minus),
+      FIELD("data.path", data.path, endless),
+      FIELD("data.token_bytes", data.token_bytes, many),
+      FIELD("data.length", data.length, negative),
+      FIELD("data.split", data.split[2], nan),
+      FIELD("training.batch", training.batch, zero),
+      FIELD("training.accumulate", training.accumulate, zero),
+      FIELD("training.memory_limit", training.memory_limit, negative),
+      FIELD("optimizer.lr", optimizer.lr, infinite),
+      FIELD("mesh.sequence", mesh.sequence, negative),
+      FIELD("output.sample_prompt", output.sample_prompt, endless),
+  };
+  rf_session *whole = session_of(NULL), *session;
+  memset(endless, 'x', sizeof endless);
+  for (size_t i = 0; i < sizeof spoils / sizeof *spoils; i++) {
+    char key[64];
+    rf_config config = *rf_session_config(whole);
+    memcpy((char *)&config + spoils[i].offset, spoils[i].value, spoils[i].size);
+    snprintf(key, sizeof key, "the configuration: %s: found ", spoils[i].path);
+    session = whole;
+    assert_int_equal(rf_session_create(&config, NULL, &session), RF_BAD_CONFIG);
+    assert_null(session);
+    if (strncmp(rf_error_message(), key, strlen(key)) != 0) fail_msg("%s: %s", spoils[i].path, rf_error_message());
+  }
+  rf_session_destroy(whole);
+}
+
+static void test_a_struct_whose_values_do_not_fit_each_other_is_refused_by_the_key(void **state) {
+  (void)state;
+  rf_session *whole = session_of(NULL), *session;
+  rf_config config = *rf_session_config(whole);
+  config.data.length = 1000;
+  assert_int_equal(rf_session_create(&config, NULL, &session), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "the configuration: model.positions.shape: found "));
+  config = *rf_session_config(whole);
+  config.training.accumulate = 7;
+  assert_int_equal(rf_session_create(&config, NULL, &session), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "training.accumulate: found 7"));
+  rf_session_destroy(whole);
+}
+
+static void test_what_a_struct_leaves_automatic_is_resolved(void **state) {
+  (void)state;
+  rf_session *whole = session_of("model.d_ff=auto"), *filled;
+  rf_config config = *rf_session_config(whole);
+  config.model.d_head = config.model.d_ff = 0;
+  config.lsh.n_factors = 0;
+  memset(config.lsh.n_buckets, 0, sizeof config.lsh.n_buckets);
+  assert_int_equal(rf_session_create(&config, NULL, &filled), RF_OK);
+  assert_int_equal(rf_session_config(filled)->model.d_ff, 64);
+  assert_true(step(whole) == step(filled));
+  rf_session_destroy(whole);
+  rf_session_destroy(filled);
+}
+
 static void test_a_silent_log_writes_to_its_file_alone(void **state) {
   char line[64] = "";
   const char *path = folder_path(*state, "log.txt");
@@ -194,6 +331,11 @@ int main(void) {
       cmocka_unit_test(test_from_a_checkpoint_of_step_0_the_optimizer_starts_anew),
       cmocka_unit_test(test_a_step_behind_the_last_is_refused),
       cmocka_unit_test(test_a_checkpoint_of_another_model_is_refused_by_its_key),
+      cmocka_unit_test(test_an_unknown_split_is_refused_and_nothing_is_evaluated),
+      cmocka_unit_test(test_null_is_refused_with_the_name_of_what_it_is_given_for),
+      cmocka_unit_test(test_a_struct_with_absurd_values_is_refused_by_the_key),
+      cmocka_unit_test(test_a_struct_whose_values_do_not_fit_each_other_is_refused_by_the_key),
+      cmocka_unit_test(test_what_a_struct_leaves_automatic_is_resolved),
       cmocka_unit_test(test_a_silent_log_writes_to_its_file_alone),
   };
   return cmocka_run_group_tests(tests, make, clear);

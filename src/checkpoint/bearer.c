@@ -1,0 +1,72 @@
+#include "checkpoint/bearer.h"
+#include "storage/files.h"
+#include "checkpoint/opened.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static rf_status refuse(const char *folder, const char *what) {
+  return rf_fail(
+      RF_BAD_CONFIG,
+      "%s exists already and %s, so it is not replaced; allowed: the name of a checkpoint, of an empty folder, "
+      "or a new one",
+      folder, what);
+}
+
+static bool is_shard_name(const char *name) {
+  int rank, ranks, length = 0;
+  return sscanf(name, "shard-%d-of-%d.h5%n", &rank, &ranks, &length) == 2 && length > 0 && name[length] == '\0';
+}
+
+static bool is_own_name(const char *name) {
+  return strcmp(name, RF_COMMIT_NAME) == 0 || strcmp(name, RF_MANIFEST_NAME) == 0 || is_shard_name(name);
+}
+
+static rf_status check_names(const char *folder, int *n) {
+  char what[RF_MAX_PATH];
+  DIR *entries = opendir(folder);
+  *n = 0;
+  if (!entries) return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", folder, strerror(errno));
+  rf_status status = RF_OK;
+  for (const struct dirent *entry; status == RF_OK && (entry = readdir(entries)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    (*n)++;
+    if (is_own_name(entry->d_name)) continue;
+    (void)snprintf(what, sizeof what, "holds %.256s, which is no part of a checkpoint", entry->d_name);
+    status = refuse(folder, what);
+  }
+  (void)closedir(entries);
+  return status;
+}
+
+static bool has_size(const char *folder, const rf_record *record) {
+  char path[RF_MAX_PATH];
+  struct stat about;
+  return rf_path_join(folder, record->name, path) == RF_OK && stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
+         about.st_size == record->size;
+}
+
+/* n: entries of the folder. */
+static bool is_whole(const char *folder, const rf_commit *commit, int n) {
+  bool whole = n == commit->n_files + 1;
+  for (int i = 0; whole && i < commit->n_files; i++) whole = has_size(folder, &commit->files[i]);
+  return whole;
+}
+
+rf_status rf_bearer_find(const char *folder, rf_bearer *bearer) {
+  struct stat about;
+  rf_commit commit;
+  int n;
+  *bearer = RF_BEARER_NONE;
+  if (lstat(folder, &about) != 0) return RF_OK; /* what else may be wrong shows when it is made */
+  if (!S_ISDIR(about.st_mode)) return refuse(folder, S_ISLNK(about.st_mode) ? "is a symbolic link" : "is no folder");
+  RF_TRY(check_names(folder, &n));
+  if (n == 0) return RF_OK;
+  const rf_status status = rf_opened_commit(folder, &commit);
+  if (status != RF_OK && status != RF_BAD_DATA) return status; /* it cannot be read now, which says nothing */
+  *bearer = status == RF_OK && is_whole(folder, &commit, n) ? RF_BEARER_CHECKPOINT : RF_BEARER_DAMAGED;
+  rf_commit_free(&commit);
+  return RF_OK;
+}

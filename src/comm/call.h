@@ -1,0 +1,31 @@
+/* Which of a session's collective functions a rank is in. Ranks that are in different ones would take each other's
+ * messages for their own, or wait for ever; all are told who is where instead.
+ *
+ * A call travels in every vote (comm/agree.c), which has room for it. What is not a step begins with an agreement, so
+ * calls that differ meet there. A step begins with none, and costs nothing: a rank that has waited long in an
+ * agreement tells the others where it is, and who is in the middle of a step, and waits for messages that will not
+ * come, finds that it is elsewhere. */
+#ifndef RF_COMM_CALL_H
+#define RF_COMM_CALL_H
+
+#include "comm/mesh.h"
+
+typedef enum rf_call {
+  RF_CALL_NONE, /* in no session's */
+  RF_CALL_CREATE,
+  RF_CALL_STEP,
+  RF_CALL_EVALUATE_TRAIN, /* and, in the order of rf_split, the others */
+  RF_CALL_EVALUATE_VALIDATION,
+  RF_CALL_EVALUATE_TEST,
+  RF_CALL_SAVE,
+  RF_CALL_LOAD
+} rf_call;
+
+/* The mesh's next session, counted from 1, the same on all ranks; 0 where mesh is NULL. */
+int rf_call_count_session(rf_mesh *mesh);
+
+/* This rank is in `call` of that session until rf_call_end. mesh NULL: nothing to do. */
+void rf_call_begin(rf_mesh *mesh, rf_call call, int session);
+void rf_call_end(rf_mesh *mesh);
+
+#endif
