@@ -12,6 +12,7 @@ mpirun+mpich  | mpirun or mpiexec of MPICH                        | mpich       
 openmp        | OpenMP for the compiler                           | gcc                           | gcc
 openmp+clang  | OpenMP for clang                                  | libomp-dev                    | llvm-openmp
 openblas      | OpenBLAS, with its cblas.h                        | libopenblas-openmp-dev        | openblas
+openblas+clang | OpenBLAS, with its cblas.h                       | libopenblas-serial-dev        | openblas threads=none
 hdf5          | HDF5 1.10 or newer, serial or parallel            | libhdf5-dev                   | hdf5
 yaml          | libyaml                                           | libyaml-dev                   | libyaml
 jansson       | jansson                                           | libjansson-dev                | jansson
@@ -115,7 +116,8 @@ endif()
 
 # OpenBLAS and no other BLAS, however many are installed: the program sets the number of its threads and relies on its
 # results not depending on how many threads call it at once. The OpenMP variant, which is installed where there is none,
-# starts no threads of its own when it is loaded; any other works too.
+# starts no threads of its own when it is loaded; any other works too. Beside clang's OpenMP, Debian's would load gcc's,
+# which binds the main thread (OMP_PROC_BIND) before clang's has counted the cores: there the serial one is installed.
 rf_find_pkg(OPENBLAS openblas cblas.h openblas_set_num_threads)
 if(RF_OPENBLAS_WORKS)
   set(blas_target PkgConfig::OPENBLAS)
@@ -136,7 +138,11 @@ endif()
 if(RF_OPENBLAS_WORKS OR RF_BLAS_WORKS)
   set(rf_has_blas TRUE)
 endif()
-rf_note(rf_missing openblas rf_has_blas)
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  rf_note(rf_missing openblas+clang rf_has_blas)
+else()
+  rf_note(rf_missing openblas rf_has_blas)
+endif()
 
 # No call is a parallel one: a serial HDF5 will do, and is taken where both are. A parallel one brings the MPI library
 # that it was built with along, and two of them do not live in one process.

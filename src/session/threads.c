@@ -22,10 +22,7 @@ int rf_threads_fitting(const rf_threads_room *room) {
   return threads;
 }
 
-/* OMP_NUM_THREADS, a number or, for nested teams, several; 0: not set, or no number. OpenMP itself cannot be asked: an
- * OpenBLAS that was built with it sets the number, too. */
-static int asked_for(void) {
-  const char *text = getenv("OMP_NUM_THREADS");
+int rf_threads_read(const char *text) {
   int64_t number = 0;
   const char *end = text ? rf_text_whole(text, &number) : NULL;
   if (number < 1 || number > MOST_THREADS) return 0;
@@ -78,7 +75,7 @@ void rf_threads_start(const rf_mesh *mesh) {
                                 .sharers = share.sharers,
                                 .quota = rf_process_cpu_quota("", &group),
                                 .quota_sharers = share.quota_sharers};
-  int threads = asked_for();
+  int threads = rf_threads_read(getenv("OMP_NUM_THREADS")); /* OpenMP cannot be asked: OpenBLAS sets its number, too */
   if (mesh) warn_of_places(&room);
   if (threads > 0 && mesh) warn_of_crowd(threads, &room);
   if (threads == 0) threads = rf_threads_fitting(&room);

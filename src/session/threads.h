@@ -10,6 +10,13 @@ typedef struct rf_threads_room {
   int quota_sharers;  /* ranks that share it */
 } rf_threads_room;
 
+RF_API_BEGIN /* for main, beside the library */
+
+/* The first number of OMP_NUM_THREADS, a number or, for nested teams, several with commas; 0: text is NULL, or none. */
+int rf_threads_read(const char *text);
+
+RF_API_END
+
 /* A rank's share of its cores, and of the quota where that is less; at least 1. */
 int rf_threads_fitting(const rf_threads_room *room);
 

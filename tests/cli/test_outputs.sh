@@ -179,7 +179,8 @@ ok "no checkpoint is there" [ -z "$(ls limited/checkpoints)" ]
 check 0 "checkpoint limited/checkpoints/step-00000012" -- train tiny.yaml --run limited -s training.steps=12 -s checkpoint.every=5
 ok "every step is there once" [ "$(grep -o '^{"step":[0-9]*' limited/metrics.jsonl | cut -d: -f2 | tr '\n' ' ')" = "$(seq -s ' ' 12) " ]
 (ulimit -f 0; "$PROGRAM" train tiny.yaml --run none 2>&1; echo "status $?") | cat >said
-ok "a limit of nothing is told" grep -q 'none/lock: cannot be written: File too large: .* 0 bytes' said
+# clang's OpenMP writes a file before main, and ends the process where it cannot.
+ldd "$PROGRAM" 2>/dev/null | grep -q libomp || ok "a limit of nothing is told" grep -q 'none/lock: cannot be written: File too large: .* 0 bytes' said
 ok "and leaves no lock" [ ! -e none/lock ]
 leftovers
 

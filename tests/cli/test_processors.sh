@@ -32,7 +32,9 @@ sets=(OMP_PROC_BIND=true OMP_PROC_BIND=spread OMP_PLACES=cores OMP_PLACES=socket
 numbers=("" many 0 -2 1x 99999999999)
 [ -z "${ASAN_OPTIONS-}" ] || sets=(OMP_PROC_BIND=true) numbers=(many) # a start takes a second
 for set in "${sets[@]}"; do threads "$cores" "$set" --; done
-for number in "${numbers[@]}"; do threads "$cores" "OMP_NUM_THREADS=$number" --; done
+for number in "${numbers[@]}"; do
+  threads "$cores" "OMP_NUM_THREADS=$number" -- ${number:+"warning: OMP_NUM_THREADS: found '$number'; allowed: whole numbers"}
+done
 threads 1 "OMP_PLACES={1}" -- "cores 1"
 threads 1 OMP_PLACES={1},{0} OMP_NUM_THREADS=1 -- "cores 1"
 threads 1 OMP_THREAD_LIMIT=1 --
@@ -45,7 +47,7 @@ OMP_PROC_BIND=true taskset -c 1 "$PROGRAM" train tiny.yaml --run run $steps 2>&1
   fail "a run bound by taskset and by OpenMP"
 
 # --- stacks that a product's panels do not fit in, which would end in SIGSEGV ---
-OMP_NUM_THREADS=2 OMP_STACKSIZE=200k check 2 "the stack of a thread of OpenMP has 200 KiB; allowed: at least" "OMP_STACKSIZE" -- \
+OMP_NUM_THREADS=2 OMP_STACKSIZE=200k check 2 "the stack of a thread of OpenMP has 20" "KiB; allowed: at least" "OMP_STACKSIZE" -- \
   train tiny.yaml --run never $steps
 (ulimit -s 300 && check 2 "the stack of the main thread has " " KiB; allowed: at least" "ulimit -s" -- train tiny.yaml --run never $steps; exit "$failures") ||
   failures=$((failures + 1))

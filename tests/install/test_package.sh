@@ -49,7 +49,7 @@ sort -u declared.all >declared
 while read -r library; do
   nm -D --defined-only "$library" | awk '$2 == "T" { print $3 }' | sort -u >exported
   checks=$((checks + 1))
-  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_program_main|rf_processor_check') # main's
+  missing=$(comm -23 declared exported) surplus=$(comm -13 declared exported | grep -vxE 'rf_(program_main|processor_check|threads_read)') # main's
   [ -z "$missing$surplus" ] || wrong "$library: declared and not exported: ${missing:-none}; exported and not declared: ${surplus:-none}"
 done < <(find "$lib" -name 'libreformer*.so.*')
 
