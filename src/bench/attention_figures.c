@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/median.h"
 #include "comm/collective.h"
-#include "kernel/parallel.h"
 #include "nn/sublayer.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 #include "bench/cluster.h"
 #include "base/clock.h"
+#include "base/integers.h"
 #include "storage/files.h"
 #include "storage/output.h"
 #include "comm/collective.h"

@@ -1,5 +1,6 @@
 #include "bench/exchange.h"
 #include "base/clock.h"
+#include "base/integers.h"
 #include "base/median.h"
 #include "comm/collective.h"
 #include "comm/exchange.h"

@@ -1,5 +1,5 @@
 #include "plan/growth.h"
-#include "kernel/parallel.h"
+#include "base/integers.h"
 #include "plan/memory.h"
 #include <inttypes.h>
 #include <stdio.h>

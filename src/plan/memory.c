@@ -1,6 +1,6 @@
 #include "plan/memory.h"
+#include "base/integers.h"
 #include "base/process.h"
-#include "kernel/parallel.h"
 #include "plan/batch.h"
 #include "reformer/optimizer.h"
 #include <math.h>

@@ -1,4 +1,5 @@
 #include "plan/plan.h"
+#include "base/integers.h"
 #include "kernel/parallel.h"
 #include "model/keeping.h"
 #include "plan/batch.h"

@@ -1,5 +1,4 @@
 #include "plan/time.h"
-#include "kernel/parallel.h"
 #include "model/blocks.h"
 #include "model/operations.h"
 #include <math.h>

@@ -1,5 +1,4 @@
 #include "plan/traffic.h"
-#include "kernel/parallel.h"
 #include "model/blocks.h"
 #include "reformer/model.h"
 
