@@ -102,6 +102,6 @@ const rf_command rf_command_bench = {
         "cluster: measures what reformer plan computes a step's time from, on these ranks and for this shape:\n"
         "arithmetic, links within and between hosts, disk.",
     .options = options,
-    .many = true,
+    .ranks = RF_RANKS_TOGETHER,
     .run = run,
 };
