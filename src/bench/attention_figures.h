@@ -2,21 +2,19 @@
 #ifndef RF_BENCH_ATTENTION_FIGURES_H
 #define RF_BENCH_ATTENTION_FIGURES_H
 
-#include "base/phase.h"
+#include "bench/spent.h"
 #include "comm/mesh.h"
 #include "model/operations.h"
 #include "reformer/config.h"
 
 typedef struct rf_attention_figures {
   rf_attention_kind kind;
-  int64_t rounds;                     /* lsh; else 0 */
-  int64_t length;                     /* of the sequence, padded */
-  double forward, reverse;            /* median seconds, of the slowest rank */
-  double seconds[RF_PHASES];          /* of forward and reverse together, mean over repeats and ranks */
-  double waited[RF_PHASES];           /* of these, standing still for other ranks */
-  int64_t bytes[RF_TRAFFIC_PURPOSES]; /* sent by all ranks, forward and reverse */
-  double operations;                  /* dense and attention, forward and reverse with its recomputation, all ranks */
-  double scratch;                     /* bytes of the sublayer's own memory, of the rank with most */
+  int64_t rounds;          /* lsh; else 0 */
+  int64_t length;          /* of the sequence, padded */
+  double forward, reverse; /* median seconds, of the slowest rank */
+  rf_spent spent;          /* by forward and reverse together */
+  double operations;       /* dense and attention, forward and reverse with its recomputation, all ranks */
+  double scratch;          /* bytes of the sublayer's own memory, of the rank with most */
 } rf_attention_figures;
 
 const char *rf_attention_kind_name(rf_attention_kind kind);
