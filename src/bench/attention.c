@@ -50,8 +50,7 @@ static double crossover(const attention_table *t, int k) {
 
 static void print_row(const attention_table *t, const rf_attention_figures *f) {
   char name[32];
-  snprintf(name, sizeof name, f->rounds > 0 ? "%s, %" PRId64 " rounds" : "%s", rf_attention_kind_name(f->kind),
-           f->rounds);
+  snprintf(name, sizeof name, f->rounds > 0 ? "%s, %" PRId64 " rounds" : "%s", rf_attention_names[f->kind], f->rounds);
   printf("%9" PRId64 "  %-14s %10.2f %10.2f %11.0f %9.1f%% %12.2f\n", f->length, name, f->forward * 1e3,
          f->reverse * 1e3, (double)f->length / seconds_of(f), 100 * f->operations / seconds_of(f) / t->peak,
          bytes_sent(f) / 1048576);
@@ -83,7 +82,7 @@ static json_t *row_of(const attention_table *t, const rf_attention_figures *f) {
   for (int p = 0; p < RF_PHASES; p++)
     if (f->spent.seconds[p] > 0)
       json_object_set_new(phases, rf_phase_name((rf_phase)p), json_real(f->spent.seconds[p]));
-  return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "attention", rf_attention_kind_name(f->kind),
+  return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "attention", rf_attention_names[f->kind],
                    "rounds", (json_int_t)f->rounds, "length", (json_int_t)f->length, "forward_seconds", f->forward,
                    "reverse_seconds", f->reverse, "tokens_per_second", (double)f->length / seconds_of(f),
                    "share_of_peak", f->operations / seconds_of(f) / t->peak, "scratch_bytes", (json_int_t)f->scratch,
@@ -115,7 +114,7 @@ static rf_status measure_attention(const rf_bench *b) {
     const int i = t->lengths++;
     for (int k = 0; k < KINDS; k++) {
       t->length[i] = length;
-      const rf_config one = rf_attention_alone(b->config, kinds[k].kind, kinds[k].rounds, &t->length[i]);
+      const rf_config one = rf_config_of_attention(b->config, kinds[k].kind, kinds[k].rounds, &t->length[i]);
       if (slow[k]) continue;
       RF_TRY(rf_attention_figures_measure(&one, b->mesh, t->length[i], b->options->repeats, &t->of[i][k]));
       /* the slowest rank's time, so that all ranks decide alike */

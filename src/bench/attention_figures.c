@@ -16,12 +16,7 @@ typedef struct layer_bench {
   void *saved;
 } layer_bench;
 
-const char *rf_attention_kind_name(rf_attention_kind kind) {
-  static const char *const names[] = {"lsh", "local", "full"};
-  return names[kind];
-}
-
-rf_config rf_attention_alone(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length) {
+rf_config rf_config_of_attention(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length) {
   rf_config own = *config;
   own.model.n_attention = 1;
   own.model.attention[0] = kind;

@@ -17,11 +17,9 @@ typedef struct rf_attention_figures {
   double scratch;          /* bytes of the sublayer's own memory, of the rank with most */
 } rf_attention_figures;
 
-const char *rf_attention_kind_name(rf_attention_kind kind);
-
 /* The configuration with one layer of that attention, for sequences of *length tokens, which are padded as it needs.
  * lsh: of so many rounds, with the buckets of `auto`. */
-rf_config rf_attention_alone(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length);
+rf_config rf_config_of_attention(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length);
 
 /* Times forward and reverse of the first attention sublayer of the configuration over one random sequence of `length`
  * tokens (padded), shared by the mesh's sequence ranks, `repeats` times after one that touches memory. Called by all

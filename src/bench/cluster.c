@@ -77,7 +77,7 @@ static rf_status rate_attention(const rf_config *config, rf_mesh *mesh, rf_rates
   double *const rates[] = {&c->lsh, &c->local, &c->full};
   for (int i = 0; i < 3; i++) {
     int64_t length = length_of(config);
-    const rf_config one = rf_attention_alone(config, kinds[i], config->lsh.n_hashes, &length);
+    const rf_config one = rf_config_of_attention(config, kinds[i], config->lsh.n_hashes, &length);
     rf_attention_figures f;
     RF_TRY(rf_attention_figures_measure(&one, mesh, length, REPEATS, &f));
     const rf_operations work = rf_operations_of_layer(&one, 0, length);
@@ -115,7 +115,7 @@ static rf_status rate_exchange(const rf_config *config, rf_mesh *mesh, rf_rates 
   if (c->ranks == 1) return RF_OK;
   RF_TRY(rf_mesh_arrange(mesh, c->ranks, 1));
   int64_t length = length_of(config) * c->ranks;
-  const rf_config one = rf_attention_alone(config, RF_ATTENTION_LSH, config->lsh.n_hashes, &length);
+  const rf_config one = rf_config_of_attention(config, RF_ATTENTION_LSH, config->lsh.n_hashes, &length);
   rf_attention_figures f;
   RF_TRY(rf_attention_figures_measure(&one, mesh, length, REPEATS, &f));
   const double bytes = (f.spent.bytes[RF_TRAFFIC_ROWS] + f.spent.bytes[RF_TRAFFIC_HALO]) / c->ranks;

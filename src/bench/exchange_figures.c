@@ -138,7 +138,7 @@ static rf_status time_moves(exchange_bench *b, double *seconds, rf_exchange_figu
 /* The sublayer around it. */
 static rf_status time_layer(exchange_bench *b, rf_exchange_figures *f) {
   int64_t length = b->shape.tokens;
-  rf_config one = rf_attention_alone(b->config, RF_ATTENTION_LSH, b->shape.rounds, &length);
+  rf_config one = rf_config_of_attention(b->config, RF_ATTENTION_LSH, b->shape.rounds, &length);
   one.lsh.n_factors = b->config->lsh.n_factors; /* those that the plan is made for */
   memcpy(one.lsh.n_buckets, b->config->lsh.n_buckets, sizeof one.lsh.n_buckets);
   rf_attention_figures layer;

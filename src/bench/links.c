@@ -7,10 +7,11 @@
 enum { ROUND_TRIPS = 200, LARGE_TRIPS = 8 };
 #define LARGE ((int64_t)4 << 20)
 
-typedef struct places {
+/* Which host each rank is on, as one of them sees it. */
+typedef struct rank_hosts {
   int ranks, rank;
   const int *host; /* [ranks] */
-} places;
+} rank_hosts;
 
 /* Seconds of sending `bytes` to a partner while another sends as many here, the mean over trips. */
 static rf_status time_shift(rf_mesh *mesh, int to, int from, int64_t bytes, int trips, char *out, char *in,
@@ -33,20 +34,20 @@ static rf_status time_shift(rf_mesh *mesh, int to, int from, int64_t bytes, int 
 }
 
 /* Which of its host's ranks a rank is. */
-static int place_on_host(const places *p, int rank) {
-  int place = 0;
-  for (int r = 0; r < rank; r++) place += p->host[r] == p->host[rank];
-  return place;
+static int index_on_host(const rank_hosts *p, int rank) {
+  int index = 0;
+  for (int r = 0; r < rank; r++) index += p->host[r] == p->host[rank];
+  return index;
 }
 
-static bool is_in_ring(const places *p, bool same_host, int rank) {
+static bool is_in_ring(const rank_hosts *p, bool same_host, int rank) {
   if (same_host) return p->host[rank] == p->host[p->rank];
-  return place_on_host(p, rank) == place_on_host(p, p->rank);
+  return index_on_host(p, rank) == index_on_host(p, p->rank);
 }
 
-/* The rank `step` places on (or back) among those that share this rank's host, or those that hold its place on their
+/* The rank `step` places on (or back) among those that share this rank's host, or those that hold its index on their
  * hosts; the rank itself where there is no other. */
-static int partner(const places *p, bool same_host, int step) {
+static int partner(const rank_hosts *p, bool same_host, int step) {
   int n = 0, mine = 0;
   for (int r = 0; r < p->ranks; r++) {
     if (r == p->rank) mine = n;
@@ -58,7 +59,7 @@ static int partner(const places *p, bool same_host, int step) {
   return rank;
 }
 
-static rf_status time_link(rf_mesh *mesh, const places *p, bool same_host, rf_link *link) {
+static rf_status time_link(rf_mesh *mesh, const rank_hosts *p, bool same_host, rf_link *link) {
   const int to = partner(p, same_host, 1), from = partner(p, same_host, -1);
   const bool none = to == p->rank;
   double small, large, pairs = !none;
@@ -79,7 +80,7 @@ static rf_status time_link(rf_mesh *mesh, const places *p, bool same_host, rf_li
 }
 
 rf_status rf_links_measure(rf_mesh *mesh, const int *host, rf_link *within, rf_link *between) {
-  const places p = {.ranks = rf_mesh_size(mesh), .rank = rf_mesh_rank(mesh), .host = host};
+  const rank_hosts p = {.ranks = rf_mesh_size(mesh), .rank = rf_mesh_rank(mesh), .host = host};
   RF_TRY(time_link(mesh, &p, true, within));
   return time_link(mesh, &p, false, between);
 }

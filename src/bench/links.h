@@ -5,8 +5,9 @@
 #include "comm/mesh.h"
 #include "plan/rates.h"
 
-/* All ranks send at once: each to the next of its host, and then to the next host's in its place. host: [ranks] on
- * which each is. A link's rate stays 0 where there are no such pairs. Called by all ranks; all get the same. */
+/* All ranks send at once: each to the next of its host, and then to the one of as high an index on the next host. host:
+ * [ranks] on which each is. A link's rate stays 0 where there are no such pairs. Called by all ranks; all get the same.
+ */
 rf_status rf_links_measure(rf_mesh *mesh, const int *host, rf_link *within, rf_link *between);
 
 #endif

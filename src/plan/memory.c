@@ -20,6 +20,10 @@ int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks)
   return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
 }
 
+int64_t rf_plan_memory_left(int64_t limit, int64_t there, int64_t coming, int64_t free) {
+  return limit == RF_MEMORY_AUTO ? free / 5 * 4 - coming : limit - there - coming;
+}
+
 static size_t sequences_bytes(const rf_config *config, const rf_mesh *mesh, int64_t sequences) {
   const int64_t padded = rf_padded_length(config, config->data.length);
   const rf_span tokens = rf_span_of(padded, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
@@ -71,7 +75,7 @@ static int few_of(int64_t sequence, int ranks[FEW]) {
   return n;
 }
 
-/* What the limit leaves beside what the run needs anyway, on the rank with least; as train/memory.c. */
+/* What the limit leaves beside what the run needs anyway, on the rank with least. */
 static rf_status plan_left_over(const rf_config *config, int64_t sequence, int64_t data, double room, int64_t *bytes) {
   static const rf_plan_keep nothing;
   int ranks[FEW];
@@ -82,10 +86,8 @@ static rf_status plan_left_over(const rf_config *config, int64_t sequence, int64
     RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], &nothing, &m));
     const size_t there = m.store.parameters + m.store.gradients + m.store.slots + m.optimizer + m.sequences;
     const int64_t coming = (int64_t)m.checkpoint + rf_plan_memory_step(&m.model, sequence);
-    const int64_t limit = config->training.memory_limit == RF_MEMORY_AUTO
-                              ? (int64_t)(0.8 * (room - (double)(there + m.process)))
-                              : config->training.memory_limit - (int64_t)there;
-    *bytes = rf_min(*bytes, limit - coming);
+    const int64_t free = (int64_t)(room - (double)(there + m.process));
+    *bytes = rf_min(*bytes, rf_plan_memory_left(config->training.memory_limit, (int64_t)there, coming, free));
   }
   return RF_OK;
 }

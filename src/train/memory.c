@@ -27,9 +27,8 @@ static rf_status memory_need_of(const rf_trainer *t, need *n) {
 
 /* What the run need not have on this rank; below 0: the limit is too low. */
 static int64_t memory_left_over(const rf_trainer *t, const need *n) {
-  const int64_t limit = t->config.training.memory_limit;
-  if (limit != RF_MEMORY_AUTO) return limit - n->there - n->copy - n->step;
-  return rf_process_available_bytes() / rf_host_ranks(t->mesh) / 5 * 4 - n->copy - n->step;
+  const int64_t free = rf_process_available_bytes() / rf_host_ranks(t->mesh);
+  return rf_plan_memory_left(t->config.training.memory_limit, n->there, n->copy + n->step, free);
 }
 
 rf_status rf_memory_plan(rf_trainer *t) {
