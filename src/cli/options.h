@@ -23,8 +23,7 @@ typedef struct rf_arguments rf_arguments;
 typedef enum rf_command_ranks {
   RF_RANKS_ALIKE,    /* each does the same, and one speaks */
   RF_RANKS_ONE,      /* they are refused */
-  RF_RANKS_TOGETHER, /* they are the ranks of one run, as one copy is: MPI is started. For other commands it is started
-                        only where copies failed, so that all hear of it. */
+  RF_RANKS_TOGETHER, /* they are the ranks of one run, as one copy is: MPI is started */
 } rf_command_ranks;
 
 typedef struct rf_command {
