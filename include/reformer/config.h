@@ -31,6 +31,7 @@ typedef enum rf_position_kind {
 /* What a number of a dense product with a weight is: a real, or a bfloat16 where sums stay float. */
 typedef enum rf_precision { RF_PRECISION_FULL, RF_PRECISION_BF16 } rf_precision;
 extern const char *const rf_precision_names[]; /* as in configurations; NULL ends them */
+extern const char *const rf_attention_names[];
 typedef enum rf_residual { RF_RESIDUAL_REVERSIBLE, RF_RESIDUAL_ORDINARY } rf_residual;
 
 typedef struct rf_positions_config {

@@ -2,12 +2,10 @@
 #include "base/clock.h"
 #include "base/median.h"
 #include "comm/collective.h"
-#include "kernel/parallel.h"
 #include "nn/sublayer.h"
 #include <stdlib.h>
-#include <string.h>
 
-typedef struct bench {
+typedef struct layer_bench {
   rf_config config;
   rf_mesh *mesh;
   rf_arena *kept, *scratch, *plans, *messages[2];
@@ -16,14 +14,9 @@ typedef struct bench {
   rf_block block;
   real *params, *gradient, *x, *y, *dy, *dx;
   void *saved;
-} bench;
+} layer_bench;
 
-const char *rf_attention_kind_name(rf_attention_kind kind) {
-  static const char *const names[] = {"lsh", "local", "full"};
-  return names[kind];
-}
-
-rf_config rf_attention_alone(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length) {
+rf_config rf_config_of_attention(const rf_config *config, rf_attention_kind kind, int64_t rounds, int64_t *length) {
   rf_config own = *config;
   own.model.n_attention = 1;
   own.model.attention[0] = kind;
@@ -37,7 +30,7 @@ rf_config rf_attention_alone(const rf_config *config, rf_attention_kind kind, in
   return own;
 }
 
-static rf_status create_arenas(bench *b) {
+static rf_status create_layer_arenas(layer_bench *b) {
   RF_TRY(rf_arena_create("bench", 0, &b->kept));
   RF_TRY(rf_arena_create("bench scratch", 0, &b->scratch));
   RF_TRY(rf_arena_create("bench plans", 0, &b->plans));
@@ -45,7 +38,7 @@ static rf_status create_arenas(bench *b) {
   return RF_OK;
 }
 
-static void destroy(bench *b) {
+static void destroy_layer(layer_bench *b) {
   for (int i = 0; i < 2; i++) rf_arena_destroy(b->messages[i]);
   rf_arena_destroy(b->plans);
   rf_arena_destroy(b->scratch);
@@ -53,7 +46,7 @@ static void destroy(bench *b) {
   free(b->block.tensors);
 }
 
-static rf_status take_random(const bench *b, uint32_t purpose, int64_t n, double deviation, real **values) {
+static rf_status take_random(const layer_bench *b, uint32_t purpose, int64_t n, double deviation, real **values) {
   const rf_draw draw = {.seed = 1, .purpose = RF_RNG_INIT, .layer = purpose, .head = (uint32_t)rf_mesh_rank(b->mesh)};
   RF_TRY(rf_arena_take(b->kept, (size_t)n, sizeof(real), values));
 #pragma omp parallel for schedule(static)
@@ -61,11 +54,11 @@ static rf_status take_random(const bench *b, uint32_t purpose, int64_t n, double
   return RF_OK;
 }
 
-static rf_status set_up(bench *b, int64_t length) {
+static rf_status set_up_layer(layer_bench *b, int64_t length) {
   static const uint32_t first_sequence[] = {0};
   const rf_sublayer_ops *const ops[] = {&rf_lsh_attention_ops, &rf_local_attention_ops, &rf_full_attention_ops};
   const rf_span home = rf_span_of(length, rf_mesh_sequence_size(b->mesh), rf_mesh_sequence_rank(b->mesh));
-  RF_TRY(create_arenas(b));
+  RF_TRY(create_layer_arenas(b));
   b->sublayer = (rf_sublayer){.ops = ops[b->config.model.attention[0]], .config = &b->config};
   b->call = (rf_call){.sequences = 1,
                       .tokens = home.count,
@@ -89,7 +82,7 @@ static rf_status set_up(bench *b, int64_t length) {
   return rf_arena_take(b->kept, b->sublayer.ops->saved_bytes(&b->sublayer, &b->call), 1, &b->saved);
 }
 
-static rf_status run_once(bench *b, double *forward, double *reverse) {
+static rf_status run_layer(layer_bench *b, double *forward, double *reverse) {
   const rf_sublayer_ops *ops = b->sublayer.ops;
   const double start = rf_clock_seconds();
   RF_TRY(ops->apply(&b->sublayer, &b->call, b->params, b->x, 1, b->y, b->saved));
@@ -100,48 +93,34 @@ static rf_status run_once(bench *b, double *forward, double *reverse) {
   return RF_OK;
 }
 
-static rf_status reduce(const bench *b, int64_t repeats, rf_attention_figures *f) {
-  rf_phases *phases = rf_mesh_phases(b->mesh);
+static rf_status reduce_layer(const layer_bench *b, int64_t repeats, rf_attention_figures *f) {
   double most[] = {f->forward, f->reverse,
                    (double)(rf_arena_memory_used(b->scratch) + rf_arena_memory_used(b->plans) +
                             rf_arena_memory_used(b->messages[0]) + rf_arena_memory_used(b->messages[1]))};
-  rf_phases_read(phases);
-  memcpy(f->seconds, phases->seconds, sizeof f->seconds);
-  memcpy(f->waited, phases->waited, sizeof f->waited);
-  rf_traffic_read(b->mesh, f->bytes);
+  RF_TRY(rf_spent_read(b->mesh, repeats, &f->spent));
   RF_TRY(rf_max_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 3, most));
-  RF_TRY(rf_sum_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_PHASES, f->seconds));
-  RF_TRY(rf_sum_doubles(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_PHASES, f->waited));
-  RF_TRY(rf_sum_integers(b->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, f->bytes));
-  const double share = 1.0 / (double)(repeats * rf_mesh_size(b->mesh));
-  for (int p = 0; p < RF_PHASES; p++) {
-    f->seconds[p] *= share;
-    f->waited[p] *= share;
-  }
-  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++) f->bytes[i] /= repeats;
   f->forward = most[0];
   f->reverse = most[1];
   f->scratch = most[2];
   return RF_OK;
 }
 
-static rf_status measure(bench *b, int64_t repeats, rf_attention_figures *f) {
+static rf_status measure_layer(layer_bench *b, int64_t repeats, rf_attention_figures *f) {
   double *forward, *reverse, first;
-  RF_TRY(set_up(b, f->length));
+  RF_TRY(set_up_layer(b, f->length));
   RF_TRY(rf_arena_take(b->kept, (size_t)repeats, sizeof *forward, &forward));
   RF_TRY(rf_arena_take(b->kept, (size_t)repeats, sizeof *reverse, &reverse));
-  RF_TRY(run_once(b, &first, &first));
-  rf_traffic_reset(b->mesh);
-  rf_phases_reset(rf_mesh_phases(b->mesh));
-  for (int64_t i = 0; i < repeats; i++) RF_TRY(run_once(b, &forward[i], &reverse[i]));
+  RF_TRY(run_layer(b, &first, &first));
+  rf_spent_start(b->mesh);
+  for (int64_t i = 0; i < repeats; i++) RF_TRY(run_layer(b, &forward[i], &reverse[i]));
   f->forward = rf_median(repeats, forward);
   f->reverse = rf_median(repeats, reverse);
-  return reduce(b, repeats, f);
+  return reduce_layer(b, repeats, f);
 }
 
 rf_status rf_attention_figures_measure(const rf_config *config, rf_mesh *mesh, int64_t length, int64_t repeats,
                                        rf_attention_figures *f) {
-  bench b = {.config = *config, .mesh = mesh};
+  layer_bench b = {.config = *config, .mesh = mesh};
   const rf_model_config *m = &config->model;
   const rf_operations layer = rf_operations_of_layer(config, 0, length);
   const double feed_forward = 2 * 2 * (double)m->d_model * (double)m->d_ff;
@@ -149,8 +128,8 @@ rf_status rf_attention_figures_measure(const rf_config *config, rf_mesh *mesh, i
                               .rounds = m->attention[0] == RF_ATTENTION_LSH ? config->lsh.n_hashes : 0,
                               .length = length,
                               .operations = 4 * (double)length * (layer.dense - feed_forward + layer.attention)};
-  const rf_status status = measure(&b, repeats, f);
+  const rf_status status = measure_layer(&b, repeats, f);
   /* after a failure on several ranks, messages may be under way into these arenas */
-  if (status == RF_OK || rf_mesh_size(mesh) == 1) destroy(&b);
+  if (status == RF_OK || rf_mesh_size(mesh) == 1) destroy_layer(&b);
   return status;
 }

@@ -2,12 +2,11 @@
 #ifndef RF_BENCH_CLUSTER_H
 #define RF_BENCH_CLUSTER_H
 
-#include "comm/mesh.h"
-#include "plan/rates.h"
+#include "bench/bench.h"
 
 /* Measures the rates of a plan on all ranks of `mesh` for the configuration's widths, heads and rounds, at 4,096 tokens
- * (fewer where its length is less), and writes them to `path` (NULL: nowhere); prints them on standard output.
+ * (fewer where its length is less), and writes them to options->json_path; prints them on standard output.
  * Collective. */
-rf_status rf_bench_cluster(const rf_config *config, rf_mesh *mesh, const char *path);
+rf_status rf_bench_cluster(const rf_config *config, rf_mesh *mesh, const rf_bench_options *options);
 
 #endif

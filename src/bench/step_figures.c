@@ -8,47 +8,28 @@
 #include "train/step.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-static rf_status one_step(rf_trainer *trainer, int64_t step) {
+static rf_status bench_step(rf_trainer *trainer, int64_t step) {
   rf_step_result result;
   return rf_agree(trainer->mesh, rf_train_step(trainer, step, &result));
 }
 
-/* Means over steps and ranks. */
-static rf_status read_phases(const rf_trainer *trainer, rf_step_figures *f) {
-  rf_phases *phases = rf_mesh_phases(trainer->mesh);
-  rf_phases_read(phases);
-  memcpy(f->seconds, phases->seconds, sizeof f->seconds);
-  memcpy(f->waited, phases->waited, sizeof f->waited);
-  RF_TRY(rf_sum_doubles(trainer->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_PHASES, f->seconds));
-  RF_TRY(rf_sum_doubles(trainer->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_PHASES, f->waited));
-  for (int p = 0; p < RF_PHASES; p++) {
-    f->seconds[p] /= (double)f->steps * f->ranks;
-    f->waited[p] /= (double)f->steps * f->ranks;
-  }
-  return RF_OK;
-}
-
 static rf_status time_steps(rf_trainer *trainer, double *seconds, rf_step_figures *f) {
-  RF_TRY(one_step(trainer, 1));
+  RF_TRY(bench_step(trainer, 1));
   const size_t growths = rf_model_scratch_growths(trainer->model);
-  rf_traffic_reset(trainer->mesh);
-  rf_phases_reset(rf_mesh_phases(trainer->mesh));
+  rf_spent_start(trainer->mesh);
   for (int64_t i = 0; i < f->steps; i++) {
     const double start = rf_clock_seconds();
-    RF_TRY(one_step(trainer, i + 2));
+    RF_TRY(bench_step(trainer, i + 2));
     seconds[i] = rf_clock_seconds() - start;
   }
-  rf_traffic_read(trainer->mesh, f->bytes);
-  RF_TRY(read_phases(trainer, f));
   f->growths = rf_model_scratch_growths(trainer->model) - growths;
   f->median = rf_median(f->steps, seconds);
   f->fastest = seconds[0];
-  return rf_sum_integers(trainer->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, f->bytes);
+  return rf_spent_read(trainer->mesh, f->steps, &f->spent);
 }
 
-static rf_status weigh(const rf_trainer *trainer, rf_step_figures *f) {
+static rf_status weigh_trainer(const rf_trainer *trainer, rf_step_figures *f) {
   const rf_store *store = rf_model_store(trainer->model);
   double most[] = {(double)rf_process_peak_bytes(), (double)rf_store_memory_used(store),
                    (double)rf_optimizer_memory_used(trainer->optimizer), (double)rf_model_scratch_used(trainer->model),
@@ -78,7 +59,7 @@ rf_status rf_step_figures_measure(const rf_config *config, rf_mesh *mesh, int64_
     f->work.dense -= f->keeping.dense;
     f->work.attention -= f->keeping.attention;
     status = time_steps(&trainer, seconds, f);
-    if (status == RF_OK) status = weigh(&trainer, f);
+    if (status == RF_OK) status = weigh_trainer(&trainer, f);
     if (status == RF_OK || f->ranks == 1) rf_trainer_destroy(&trainer);
   }
   free(seconds);

@@ -2,7 +2,7 @@
 #ifndef RF_BENCH_STEP_FIGURES_H
 #define RF_BENCH_STEP_FIGURES_H
 
-#include "base/phase.h"
+#include "bench/spent.h"
 #include "comm/mesh.h"
 #include "model/operations.h"
 #include "reformer/config.h"
@@ -10,13 +10,12 @@
 
 typedef struct rf_step_figures {
   int ranks, threads;
-  int64_t steps, tokens;                        /* timed; tokens of a step */
-  double median, fastest;                       /* seconds of a step */
-  double seconds[RF_PHASES], waited[RF_PHASES]; /* of a step, mean over steps and ranks */
-  int64_t bytes[RF_TRAFFIC_PURPOSES];           /* sent by all ranks in all steps */
-  rf_operations work;                           /* of a token; less what was kept and not computed again */
-  rf_keeping keeping;                           /* what was kept */
-  size_t growths;                               /* of scratch memory after the first step */
+  int64_t steps, tokens;  /* timed; tokens of a step */
+  double median, fastest; /* seconds of a step */
+  rf_spent spent;
+  rf_operations work; /* of a token; less what was kept and not computed again */
+  rf_keeping keeping; /* what was kept */
+  size_t growths;     /* of scratch memory after the first step */
   int64_t parameters;
   /* Bytes, each of the rank with most: resident at the highest; parameters and gradients; moments; activations and
    * transients; the sequences of a step. */

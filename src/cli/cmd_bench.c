@@ -1,76 +1,51 @@
 #include "cli/commands.h"
+#include "bench/attention.h"
+#include "bench/checkpoint.h"
+#include "bench/cluster.h"
+#include "bench/exchange.h"
+#include "bench/step.h"
 #include "config/check.h"
 #include "config/file.h"
 #include "reformer/agree.h"
-#include "bench/step.h"
-#include "bench/attention.h"
-#include "bench/checkpoint.h"
-#include "bench/exchange.h"
-#include "bench/cluster.h"
 #include <string.h>
 
-enum {
-  MOST_STEPS = 1000000,
-  MOST_SKEW = 20,
-  USUAL_STEPS = 10,
-  USUAL_REPEATS = 3,
-  USUAL_TURNS = 7,
-  USUAL_LONGEST = 16384
-};
+enum { MOST_STEPS = 1000000, MOST_SKEW = 20, USUAL_LONGEST = 16384 };
 #define LONGEST ((int64_t)1 << 26)
-
-/* steps: 0 where it was not given. */
-static rf_status bench_step(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
-  return rf_bench_step(config, arguments->mesh, steps > 0 ? steps : USUAL_STEPS, rf_arguments_value(arguments, "json"));
-}
-
-static rf_status bench_attention(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
-  rf_bench_attention_options options = {.repeats = steps > 0 ? steps : USUAL_REPEATS,
-                                        .json_path = rf_arguments_value(arguments, "json")};
-  RF_TRY(rf_arguments_int(arguments, "longest", 1024, LONGEST, USUAL_LONGEST, &options.longest));
-  return rf_bench_attention(config, arguments->mesh, &options);
-}
-
-static rf_status bench_exchange(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
-  int64_t skew = 0;
-  RF_TRY(rf_arguments_int(arguments, "skew", 0, MOST_SKEW, 0, &skew));
-  const rf_bench_exchange_options options = {.repeats = steps > 0 ? steps : USUAL_STEPS,
-                                             .skew = (double)skew,
-                                             .json_path = rf_arguments_value(arguments, "json")};
-  return rf_bench_exchange(config, arguments->mesh, &options);
-}
-
-static rf_status bench_checkpoint(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
-  const char *folder = rf_arguments_value(arguments, "folder");
-  const rf_bench_checkpoint_options options = {.repeats = steps > 0 ? steps : USUAL_TURNS,
-                                               .folder = folder ? folder : ".",
-                                               .json_path = rf_arguments_value(arguments, "json")};
-  return rf_bench_checkpoint(config, arguments->mesh, &options);
-}
-
-static rf_status bench_cluster(const rf_arguments *arguments, const rf_config *config, int64_t steps) {
-  (void)steps;
-  return rf_bench_cluster(config, arguments->mesh, rf_arguments_value(arguments, "output"));
-}
 
 static const struct bench {
   const char *name;
-  rf_status (*run)(const rf_arguments *arguments, const rf_config *config, int64_t steps);
-} benches[] = {{"step", bench_step},         {"attention", bench_attention},
-               {"exchange", bench_exchange}, {"checkpoint", bench_checkpoint},
-               {"cluster", bench_cluster},   {NULL, NULL}};
+  rf_status (*run)(const rf_config *config, rf_mesh *mesh, const rf_bench_options *options);
+  int64_t usual_steps; /* or repeats */
+} benches[] = {{"step", rf_bench_step, 10},         {"attention", rf_bench_attention, 3},
+               {"exchange", rf_bench_exchange, 10}, {"checkpoint", rf_bench_checkpoint, 7},
+               {"cluster", rf_bench_cluster, 0},    {NULL, NULL, 0}};
 
-static const char *name_of(int number) { return benches[number].name; }
+static const char *bench_name(int number) { return benches[number].name; }
 
-static rf_status run(const rf_arguments *arguments) {
+/* What only one of them takes is not looked at for the others. */
+static rf_status read_options(const rf_arguments *arguments, const struct bench *bench, rf_bench_options *options) {
+  int64_t skew = 0;
+  const char *folder = rf_arguments_value(arguments, "folder");
+  const bool is_cluster = bench->run == rf_bench_cluster;
+  if (bench->run == rf_bench_attention)
+    RF_TRY(rf_arguments_int(arguments, "longest", 1024, LONGEST, USUAL_LONGEST, &options->longest));
+  if (bench->run == rf_bench_exchange) RF_TRY(rf_arguments_int(arguments, "skew", 0, MOST_SKEW, 0, &skew));
+  options->skew = (double)skew;
+  options->folder = folder ? folder : ".";
+  options->json_path = rf_arguments_value(arguments, is_cluster ? "output" : "json");
+  return RF_OK;
+}
+
+static rf_status run_bench(const rf_arguments *arguments) {
   const struct bench *bench = benches;
   while (strcmp(arguments->operand[0], bench->name) != 0) bench++; /* it is a choice: rf_arguments_parse has looked */
   rf_config config;
-  int64_t steps = 0;
-  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, 0, &steps));
+  rf_bench_options options = {0};
+  RF_TRY(rf_arguments_int(arguments, "steps", 1, MOST_STEPS, bench->usual_steps, &options.repeats));
   RF_TRY(rf_config_load(arguments->mesh, arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   RF_TRY(rf_agree(arguments->mesh, rf_config_check_training(arguments->operand[1], &config)));
-  return bench->run(arguments, &config, steps);
+  RF_TRY(read_options(arguments, bench, &options));
+  return bench->run(&config, arguments->mesh, &options);
 }
 
 static const rf_option options[] = {
@@ -86,7 +61,7 @@ static const rf_option options[] = {
 const rf_command rf_command_bench = {
     .name = "bench",
     .operands = {"WHAT", "CONFIG", NULL},
-    .choice = name_of,
+    .choice = bench_name,
     .summary = "times training steps, attention, the exchange between ranks, checkpoints, or the machines",
     .description =
         "WHAT is step, attention, exchange, checkpoint or cluster.\n"
@@ -102,6 +77,6 @@ const rf_command rf_command_bench = {
         "cluster: measures what reformer plan computes a step's time from, on these ranks and for this shape:\n"
         "arithmetic, links within and between hosts, disk.",
     .options = options,
-    .many = true,
-    .run = run,
+    .ranks = RF_RANKS_TOGETHER,
+    .run = run_bench,
 };

@@ -24,7 +24,7 @@ static rf_status quote_path(const char *path, char *setting) {
 }
 
 /* The checkpoint's configuration as this evaluation wants it. */
-static rf_status read_config(const rf_arguments *arguments, const rf_checkpoint *checkpoint, rf_config *config) {
+static rf_status read_eval_config(const rf_arguments *arguments, const rf_checkpoint *checkpoint, rf_config *config) {
   const char *sets[RF_MAX_SETS + 1], *path = rf_arguments_value(arguments, "data");
   char setting[2 * RF_MAX_PATH + 32];
   int n = arguments->n_sets;
@@ -67,7 +67,7 @@ static rf_status refuse_nothing(const rf_config *config, const char *what, const
                  remedy);
 }
 
-static rf_status say_splits(rf_model *model, const rf_dataset *dataset) {
+static rf_status say_eval_splits(rf_model *model, const rf_dataset *dataset) {
   static const struct {
     rf_split split;
     const char *name;
@@ -87,11 +87,11 @@ static rf_status say_splits(rf_model *model, const rf_dataset *dataset) {
 
 /* With --data the whole file, else the validation and the test split; --logits writes the file's or the validation
  * split's. */
-static rf_status evaluate(const rf_arguments *arguments, rf_model *model, const rf_dataset *dataset) {
+static rf_status evaluate_splits(const rf_arguments *arguments, rf_model *model, const rf_dataset *dataset) {
   const char *path = rf_arguments_value(arguments, "data"), *logits = rf_arguments_value(arguments, "logits");
   const rf_split split = path ? RF_SPLIT_TEST : RF_SPLIT_VALIDATION;
   const char *name = path ? path : "validation";
-  if (!path && !logits) return say_splits(model, dataset);
+  if (!path && !logits) return say_eval_splits(model, dataset);
   if (rf_dataset_sequences(dataset, split) == 0)
     return refuse_nothing(rf_model_config_of(model), name,
                           path ? "lower it, or give a longer file"
@@ -119,7 +119,7 @@ static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoin
   rf_config config;
   rf_model *model = NULL;
   rf_dataset *dataset = NULL;
-  RF_TRY(read_config(arguments, checkpoint, &config));
+  RF_TRY(read_eval_config(arguments, checkpoint, &config));
   RF_TRY(check_logits(arguments, &config));
   RF_TRY(rf_dataset_open(&config.data, config.model.vocab_size, config.training.seed, &dataset));
   rf_dataset_warn(dataset, 0);
@@ -127,13 +127,13 @@ static rf_status evaluate_checkpoint(const rf_arguments *arguments, rf_checkpoin
   rf_status status = rf_saved_model(checkpoint, &config, &model);
   if (status == RF_OK && !rf_arguments_value(arguments, "data"))
     status = rf_inputs_warn(&config, dataset, &header->data, header->step);
-  if (status == RF_OK) status = evaluate(arguments, model, dataset);
+  if (status == RF_OK) status = evaluate_splits(arguments, model, dataset);
   rf_model_destroy(model);
   rf_dataset_destroy(dataset);
   return status;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_eval(const rf_arguments *arguments) {
   const char *logits = rf_arguments_value(arguments, "logits");
   int64_t hashes;
   rf_checkpoint *checkpoint;
@@ -164,6 +164,6 @@ const rf_command rf_command_eval = {
         "NaN where a token is not counted) and loss (the mean) of the file or the validation split. A\n"
         "causal model predicts the next token; any other one the token in each place.",
     .options = options,
-    .alone = true,
-    .run = run,
+    .ranks = RF_RANKS_ONE,
+    .run = run_eval,
 };

@@ -35,7 +35,8 @@ static void warn_of_rules(const rf_config *config) {
           rules[i].key);
 }
 
-static rf_status export(const rf_arguments *arguments, rf_checkpoint *checkpoint, const char *path, rf_dtype dtype) {
+static rf_status export_weights(const rf_arguments *arguments, rf_checkpoint *checkpoint, const char *path,
+                                rf_dtype dtype) {
   const bool force = rf_arguments_value(arguments, "force") != NULL;
   rf_config config;
   rf_model *model;
@@ -49,7 +50,7 @@ static rf_status export(const rf_arguments *arguments, rf_checkpoint *checkpoint
   return status;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_export(const rf_arguments *arguments) {
   const char *path = rf_arguments_value(arguments, "output");
   rf_dtype dtype;
   rf_checkpoint *checkpoint;
@@ -59,7 +60,7 @@ static rf_status run(const rf_arguments *arguments) {
   /* A config.json may be that of another model: nothing is written over unasked. */
   RF_TRY(rf_huggingface_export_check(path, rf_arguments_value(arguments, "force") != NULL));
   RF_TRY(rf_saved_open(arguments->operand[0], &checkpoint));
-  const rf_status status = export(arguments, checkpoint, path, dtype);
+  const rf_status status = export_weights(arguments, checkpoint, path, dtype);
   rf_checkpoint_close(checkpoint);
   return status;
 }
@@ -78,6 +79,6 @@ const rf_command rf_command_export = {
                    "config.json beside them. What was imported comes out with the same bytes where --dtype is the\n"
                    "type that it had.",
     .options = options,
-    .alone = true,
-    .run = run,
+    .ranks = RF_RANKS_ONE,
+    .run = run_export,
 };

@@ -30,7 +30,7 @@ static rf_status check_form(const rf_arguments *arguments, bool config) {
   return RF_OK;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_help(const rf_arguments *arguments) {
   const char *topic = arguments->operand[0];
   const rf_command *command = topic ? rf_command_find(topic) : NULL;
   bool config = topic && strcmp(topic, "config") == 0;
@@ -65,5 +65,5 @@ const rf_command rf_command_help = {
     .description = "Tells about TOPIC: a command, or config for every configuration key with its default and what is\n"
                    "allowed. Without a topic: about the program.",
     .options = options,
-    .run = run,
+    .run = run_help,
 };

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static rf_status save(const char *folder, const rf_config *config, rf_store *store) {
+static rf_status save_imported(const char *folder, const rf_config *config, rf_store *store) {
   char *text;
   rf_state state;
   RF_TRY(rf_config_emit(config, &text));
@@ -24,12 +24,12 @@ static rf_status save(const char *folder, const rf_config *config, rf_store *sto
   return status;
 }
 
-static rf_status import(const char *path, const rf_config *config, const char *folder) {
+static rf_status import_weights(const char *path, const rf_config *config, const char *folder) {
   rf_model *model;
   rf_import_report report;
   RF_TRY(rf_model_create(config, NULL, &model));
   rf_status status = rf_huggingface_import(path, config, rf_model_store(model), &report);
-  if (status == RF_OK) status = save(folder, config, rf_model_store(model));
+  if (status == RF_OK) status = save_imported(folder, config, rf_model_store(model));
   if (status == RF_OK) {
     rf_log_info("%s: %lld tensors with %lld parameters imported as %s (%lld others hold none)", path,
                 (long long)report.tensors, (long long)rf_store_parameters(rf_model_store(model)), folder,
@@ -43,7 +43,7 @@ static rf_status import(const char *path, const rf_config *config, const char *f
   return status;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_import(const rf_arguments *arguments) {
   const char *folder = rf_arguments_value(arguments, "output");
   struct stat about;
   rf_config config;
@@ -60,7 +60,7 @@ static rf_status run(const rf_arguments *arguments) {
   RF_TRY(rf_config_load(NULL, arguments->operand[1], arguments->sets, arguments->n_sets, &config));
   rf_status status = rf_huggingface_check(&config);
   if (status != RF_OK) return rf_context(RF_BAD_CONFIG, "%s", arguments->operand[1]);
-  return import(arguments->operand[0], &config, folder);
+  return import_weights(arguments->operand[0], &config, folder);
 }
 
 static const rf_option options[] = {
@@ -75,6 +75,6 @@ const rf_command rf_command_import = {
         "names and shapes) into the model that CONFIG describes, and saves it as a checkpoint of step 0.\n"
         "Every tensor must be there, and fit; a tensor that is none of the model's is an error.",
     .options = options,
-    .alone = true,
-    .run = run,
+    .ranks = RF_RANKS_ONE,
+    .run = run_import,
 };

@@ -20,7 +20,7 @@ static int64_t count_parameters(const rf_layout *layout) {
 static const char *precision(const rf_checkpoint_info *info) { return info->real_bytes == 8 ? "double" : "float"; }
 
 /* Of its samples, as one number to compare. hash: MAX_HASH bytes. */
-static const char *samples_of(const rf_data_identity *data, char *hash) {
+static const char *hash_of_samples(const rf_data_identity *data, char *hash) {
   (void)snprintf(hash, MAX_HASH, "%016" PRIx64, rf_hash(data->hash, sizeof data->hash));
   return hash;
 }
@@ -38,7 +38,7 @@ static void print_text(const char *folder, const rf_checkpoint_info *info) {
   if (info->header.machine[0] != '\0') printf("computed by %s\n", info->header.machine);
   if (info->header.data.bytes > 0)
     printf("trained on data of %lld bytes, samples %s\n", (long long)info->header.data.bytes,
-           samples_of(&info->header.data, hash));
+           hash_of_samples(&info->header.data, hash));
   printf("holds:");
   for (int k = 0; k < info->n_kinds; k++) printf(" %s", info->kinds[k]);
   printf("\n\n");
@@ -68,7 +68,7 @@ static json_t *list_tensors(const rf_layout *layout) {
 static json_t *json_of_data(const rf_data_identity *data) {
   char hash[MAX_HASH];
   if (data->bytes == 0) return json_null();
-  return json_pack("{s:I, s:s}", "bytes", (json_int_t)data->bytes, "samples", samples_of(data, hash));
+  return json_pack("{s:I, s:s}", "bytes", (json_int_t)data->bytes, "samples", hash_of_samples(data, hash));
 }
 
 static rf_status print_json(const rf_checkpoint_info *info) {
@@ -92,7 +92,7 @@ static rf_status print_json(const rf_checkpoint_info *info) {
   return RF_OK;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_inspect(const rf_arguments *arguments) {
   rf_checkpoint *checkpoint;
   RF_TRY(rf_checkpoint_open(arguments->operand[0], &checkpoint));
   rf_status status = RF_OK;
@@ -117,6 +117,6 @@ const rf_command rf_command_inspect = {
         "Prints step, seed, mesh, tensors with their shapes, and the configuration, on standard output. The\n"
         "shards' numbers are not read: reformer verify checks those.",
     .options = options,
-    .alone = true,
-    .run = run,
+    .ranks = RF_RANKS_ONE,
+    .run = run_inspect,
 };

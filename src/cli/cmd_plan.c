@@ -25,7 +25,7 @@ static rf_status set_link(const rf_arguments *arguments, rf_rates *cluster) {
   return RF_OK;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_plan(const rf_arguments *arguments) {
   rf_config config;
   rf_rates cluster;
   int64_t ranks = 1, memory = 0;
@@ -74,6 +74,6 @@ const rf_command rf_command_plan = {
         "bytes of a step by purpose, and, from constants that reformer bench cluster measured, time by phase,\n"
         "what limits it, the fastest mesh, and how a step grows to thousands of ranks.",
     .options = options,
-    .alone = true,
-    .run = run,
+    .ranks = RF_RANKS_ONE,
+    .run = run_plan,
 };

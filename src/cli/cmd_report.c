@@ -12,7 +12,7 @@ static rf_status read_and_write(const rf_arguments *arguments, rf_reported_run *
   return RF_OK;
 }
 
-static rf_status run(const rf_arguments *arguments) {
+static rf_status run_report(const rf_arguments *arguments) {
   rf_reported_run runs[RF_MAX_OPERANDS] = {0};
   int n = 0;
   const rf_status status = read_and_write(arguments, runs, &n);
@@ -31,6 +31,6 @@ const rf_command rf_command_report = {
         "needs nothing else: loss, validation loss (also by position), tokens a second, memory, bytes sent, gradient\n"
         "norm, learning rate, and what differs between the configurations.",
     .options = options,
-    .alone = true,
-    .run = run,
+    .ranks = RF_RANKS_ONE,
+    .run = run_report,
 };

@@ -23,6 +23,6 @@ const rf_command rf_command_train = {
         "are then the checkpoint's. --resume CHECKPOINT begins with the state of another run, of imported\n"
         "weights, or of an older checkpoint of this run; --resume never refuses a folder that holds a run.",
     .options = options,
-    .many = true,
+    .ranks = RF_RANKS_TOGETHER,
     .run = rf_cli_train,
 };

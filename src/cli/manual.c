@@ -18,12 +18,12 @@ static void write_letter(FILE *stream, char letter) {
   }
 }
 
-static void write_text(FILE *stream, const char *text) {
+static void man_text(FILE *stream, const char *text) {
   for (; *text != '\0'; text++) write_letter(stream, *text);
 }
 
 /* A line of running text: what a request starts with must not stand first. */
-static void write_line(FILE *stream, const char *text, size_t length) {
+static void man_line(FILE *stream, const char *text, size_t length) {
   if (length > 0 && *text == '.') (void)fputs("\\&", stream);
   for (size_t i = 0; i < length; i++) write_letter(stream, text[i]);
   (void)fputc('\n', stream);
@@ -40,7 +40,7 @@ static void write_lines(FILE *stream, const char *text) {
   while (*text != '\0') {
     const size_t length = strcspn(text, "\n");
     if (starts_item(text)) (void)fputs(".PP\n", stream);
-    write_line(stream, text, length);
+    man_line(stream, text, length);
     text += length + (text[length] == '\n');
   }
 }
@@ -55,42 +55,42 @@ static void write_title(FILE *stream, const char *of, const char *section, const
 
 static void write_name(FILE *stream, const char *of, const char *summary) {
   (void)fprintf(stream, ".SH NAME\nreformer%s", of[0] != '\0' ? "\\-" : "");
-  write_text(stream, of);
+  man_text(stream, of);
   (void)fputs(" \\- ", stream);
-  write_line(stream, summary, strcspn(summary, "."));
+  man_line(stream, summary, strcspn(summary, "."));
 }
 
-static void write_option(FILE *stream, const rf_option *option) {
+static void man_option(FILE *stream, const rf_option *option) {
   (void)fputs(".TP\n", stream);
   if (option->letter != 0) (void)fprintf(stream, "\\fB\\-%c\\fR, ", option->letter);
   (void)fprintf(stream, "\\fB\\-\\-%s\\fR", option->name);
   if (option->argument) {
     (void)fputs(" \\fI", stream);
-    write_text(stream, option->argument);
+    man_text(stream, option->argument);
     (void)fputs("\\fR", stream);
   }
   (void)fputc('\n', stream);
-  write_line(stream, option->help, strlen(option->help));
+  man_line(stream, option->help, strlen(option->help));
 }
 
-static void write_options(FILE *stream, const rf_option *options) {
+static void man_options(FILE *stream, const rf_option *options) {
   (void)fputs(".SH OPTIONS\n", stream);
-  for (; options->name; options++) write_option(stream, options);
+  for (; options->name; options++) man_option(stream, options);
 }
 
 static void write_statuses(FILE *stream) {
   (void)fputs(".SH EXIT STATUS\n", stream);
   for (const rf_exit_status *exit = rf_exit_statuses; exit->meaning; exit++) {
     (void)fprintf(stream, ".TP\n.B %d\n", (int)exit->status);
-    write_line(stream, exit->meaning, strlen(exit->meaning));
+    man_line(stream, exit->meaning, strlen(exit->meaning));
   }
 }
 
-static void write_usage(FILE *stream, const rf_command *command) {
+static void man_usage(FILE *stream, const rf_command *command) {
   (void)fprintf(stream, "\\fBreformer %s\\fR", command->name);
   for (int i = 0; command->operands[i]; i++) {
     (void)fputs(" \\fI", stream);
-    write_text(stream, command->operands[i]);
+    man_text(stream, command->operands[i]);
     (void)fputs("\\fR", stream);
   }
 }
@@ -105,11 +105,11 @@ void rf_manual_program(FILE *stream, const rf_command *const *commands) {
   (void)fputs(".SH COMMANDS\n", stream);
   for (int i = 0; commands[i]; i++) {
     (void)fputs(".TP\n", stream);
-    write_usage(stream, commands[i]);
+    man_usage(stream, commands[i]);
     (void)fputc('\n', stream);
-    write_line(stream, commands[i]->summary, strlen(commands[i]->summary));
+    man_line(stream, commands[i]->summary, strlen(commands[i]->summary));
   }
-  write_options(stream, rf_help_options);
+  man_options(stream, rf_help_options);
   write_statuses(stream);
   (void)fputs(".SH SEE ALSO\n", stream);
   for (int i = 0; commands[i]; i++) (void)fprintf(stream, ".BR reformer\\-%s (1),\n", commands[i]->name);
@@ -120,10 +120,10 @@ void rf_manual_command(FILE *stream, const rf_command *command) {
   write_title(stream, command->name, "1", "User Commands");
   write_name(stream, command->name, command->summary);
   (void)fputs(".SH SYNOPSIS\n", stream);
-  write_usage(stream, command);
+  man_usage(stream, command);
   (void)fputs(" [\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n", stream);
   write_lines(stream, command->description);
-  write_options(stream, command->options);
+  man_options(stream, command->options);
   write_statuses(stream);
   (void)fputs(".SH SEE ALSO\n.BR reformer (1),\n.BR reformer\\-config (5)\n", stream);
 }
@@ -131,13 +131,13 @@ void rf_manual_command(FILE *stream, const rf_command *command) {
 static void write_key(FILE *stream, const rf_key *key) {
   char allowed[RF_MAX_ALLOWED];
   (void)fputs(".TP\n.B ", stream);
-  write_line(stream, key->path, strlen(key->path));
-  write_line(stream, key->help, strlen(key->help));
+  man_line(stream, key->path, strlen(key->path));
+  man_line(stream, key->help, strlen(key->help));
   (void)fputs(".br\nDefault: ", stream);
-  write_text(stream, key->initial ? key->initial : "none, must be given");
+  man_text(stream, key->initial ? key->initial : "none, must be given");
   (void)fputs("; allowed: ", stream);
   (void)rf_key_allowed(key, allowed);
-  write_line(stream, allowed, strlen(allowed));
+  man_line(stream, allowed, strlen(allowed));
 }
 
 void rf_manual_config(FILE *stream) {

@@ -20,17 +20,17 @@ static int find_option(const rf_command *command, const char *name) {
   return -1;
 }
 
-static rf_status refuse(const rf_command *command, const char *text) {
+static rf_status refuse_line(const rf_command *command, const char *text) {
   return rf_fail(RF_BAD_CONFIG, "%s; see reformer %s --help", text, command->name);
 }
 
 static rf_status refuse_letter(const rf_command *command, int letter) {
   char text[64];
   (void)snprintf(text, sizeof text, "unknown option -%c", letter);
-  return refuse(command, text);
+  return refuse_line(command, text);
 }
 
-static rf_status refuse_unknown(const rf_command *command, const char *word) {
+static rf_status refuse_option(const rf_command *command, const char *word) {
   const char *names[RF_MAX_OPTIONS];
   int count = count_options(command);
   for (int i = 0; i < count; i++) names[i] = command->options[i].name;
@@ -39,15 +39,15 @@ static rf_status refuse_unknown(const rf_command *command, const char *word) {
   name[strcspn(name, "=")] = '\0';
   if (find_option(command, name) >= 0) {
     (void)snprintf(text, sizeof text, "--%s: found an argument; allowed: none", name);
-    return refuse(command, text);
+    return refuse_line(command, text);
   }
   (void)snprintf(text, sizeof text, "unknown option %.64s; the nearest known one is --%s", word,
                  names[rf_text_nearest(name, names, count)]);
-  return refuse(command, text);
+  return refuse_line(command, text);
 }
 
 /* getopt's two descriptions of the table. letters: 2 * RF_MAX_OPTIONS + 2 bytes. */
-static void describe(const rf_command *command, struct option *longs, char *letters) {
+static void describe_options(const rf_command *command, struct option *longs, char *letters) {
   int count = count_options(command);
   char *next = letters;
   *next++ = ':'; /* tells a missing argument from an unknown option */
@@ -103,7 +103,7 @@ static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
     if (given) arguments->operand[taken] = argv[taken];
     if (given || command->operands[taken][0] == '[') continue;
     (void)snprintf(text, sizeof text, "reformer %s: %s is missing", command->name, command->operands[taken]);
-    return refuse(command, text);
+    return refuse_line(command, text);
   }
   if (command->choice) RF_TRY(check_choice(command, arguments->operand[0]));
   const char *last = taken > 0 ? command->operands[taken - 1] : "";
@@ -112,13 +112,13 @@ static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
   if (argc <= taken) return RF_OK;
   (void)snprintf(text, sizeof text, "reformer %s: found '%.64s' where nothing more belongs", command->name,
                  argv[taken]);
-  return refuse(command, text);
+  return refuse_line(command, text);
 }
 
 rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, rf_arguments *arguments) {
   struct option longs[RF_MAX_OPTIONS + 1];
   char letters[2 * RF_MAX_OPTIONS + 2], text[256];
-  describe(command, longs, letters);
+  describe_options(command, longs, letters);
   memset(arguments, 0, sizeof *arguments);
   arguments->command = command;
 
@@ -131,12 +131,12 @@ rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, r
     if (found == -1) break;
     if (found == ':') {
       (void)snprintf(text, sizeof text, "%.64s: its argument is missing", argv[optind - 1]);
-      return refuse(command, text);
+      return refuse_line(command, text);
     }
     if (found == '?') {
       /* A letter is in optopt; for a word that is 0, or the code of a flag that was given an argument. */
       bool word = strncmp(argv[optind - 1], "--", 2) == 0;
-      return word ? refuse_unknown(command, argv[optind - 1]) : refuse_letter(command, optopt);
+      return word ? refuse_option(command, argv[optind - 1]) : refuse_letter(command, optopt);
     }
     int index = longs_index >= 0 ? longs_index : index_of_letter(command, found);
     RF_TRY(take_option(arguments, index, optarg));

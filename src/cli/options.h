@@ -19,6 +19,13 @@ typedef struct rf_option {
 
 typedef struct rf_arguments rf_arguments;
 
+/* What a command does where a launcher started several copies of the program. */
+typedef enum rf_command_ranks {
+  RF_RANKS_ALIKE,    /* each does the same, and one speaks */
+  RF_RANKS_ONE,      /* they are refused */
+  RF_RANKS_TOGETHER, /* they are the ranks of one run, as one copy is: MPI is started */
+} rf_command_ranks;
+
 typedef struct rf_command {
   const char *name;
   const char *operands[RF_MAX_OPERANDS + 1]; /* names, NULL at the end; all must be given, but those in
@@ -27,8 +34,7 @@ typedef struct rf_command {
   const char *summary;                       /* one line */
   const char *description;
   const rf_option *options;
-  bool many;  /* runs on many ranks, or one: MPI is started for it; for others where copies failed */
-  bool alone; /* runs on one: refused where a launcher started more; neither: more do as one */
+  rf_command_ranks ranks;
   rf_status (*run)(const rf_arguments *arguments);
 } rf_command;
 

@@ -29,14 +29,14 @@ static rf_status refuse_copies(const rf_command *command, const rf_launch *launc
                  command->name, (long long)launch->ranks);
 }
 
-static rf_status join(call *c) {
+static rf_status join_ranks(call *c) {
   c->joined = true;
   RF_TRY(rf_mesh_open(rf_mpi_start(NULL, NULL), c->mesh));
   return rf_ranks_compare(*c->mesh, c->argc, c->argv);
 }
 
 static rf_status run_on_ranks(call *c, rf_arguments *arguments) {
-  RF_TRY(join(c));
+  RF_TRY(join_ranks(c));
   rf_threads_start(*c->mesh);
   RF_TRY(rf_agree(*c->mesh, rf_stacks_check()));
   arguments->mesh = *c->mesh;
@@ -44,7 +44,7 @@ static rf_status run_on_ranks(call *c, rf_arguments *arguments) {
 }
 
 /* Sorts a copy: what is compared between ranks is the command line as it was given. */
-static rf_status parse(const call *c, const rf_command *command, rf_arguments *arguments) {
+static rf_status parse_words(const call *c, const rf_command *command, rf_arguments *arguments) {
   char **words = calloc((size_t)c->argc, sizeof *words);
   if (!words) return rf_fail(RF_FAILED, "out of memory: a command line of %d words", c->argc);
   memcpy(words, c->argv + 1, (size_t)(c->argc - 1) * sizeof *words);
@@ -55,14 +55,14 @@ static rf_status parse(const call *c, const rf_command *command, rf_arguments *a
 
 static rf_status run_command(call *c, const rf_command *command) {
   rf_arguments arguments;
-  RF_TRY(parse(c, command, &arguments));
+  RF_TRY(parse_words(c, command, &arguments));
   if (rf_arguments_value(&arguments, "verbose")) rf_log_set_verbose(true);
   if (rf_arguments_value(&arguments, "help")) {
     if (c->launch.rank == 0) rf_help_command(stdout, command);
     return RF_OK;
   }
-  if (command->many) return run_on_ranks(c, &arguments);
-  if (command->alone) RF_TRY(refuse_copies(command, &c->launch));
+  if (command->ranks == RF_RANKS_TOGETHER) return run_on_ranks(c, &arguments);
+  if (command->ranks == RF_RANKS_ONE) RF_TRY(refuse_copies(command, &c->launch));
   rf_threads_start(NULL);
   return command->run(&arguments);
 }
@@ -72,7 +72,7 @@ static void print_version(void) {
   rf_machine_print();
 }
 
-static rf_status run(call *c) {
+static rf_status run_words(call *c) {
   const bool speaks = c->launch.rank == 0;
   if (c->argc < 2) {
     if (speaks) rf_help_program(stderr, rf_commands);
@@ -101,7 +101,7 @@ static rf_status run(call *c) {
 static rf_status tell_copies(call *c, rf_status status) {
   if (status == RF_OK || c->launch.ranks <= 1 || c->joined || rf_launch_is_bare(&c->launch)) return status;
   char *message = strdup(rf_error_message());
-  rf_status joined = join(c);
+  rf_status joined = join_ranks(c);
   if (joined == RF_OK) joined = rf_agree(*c->mesh, rf_fail(status, "%s", message ? message : "out of memory"));
   free(message);
   return joined;
@@ -111,19 +111,19 @@ static rf_status tell_copies(call *c, rf_status status) {
 static rf_status run_here(int argc, char **argv, rf_mesh **mesh) {
   call c = {.argc = argc, .argv = argv, .launch = rf_launch_read_copies(), .mesh = mesh};
   rf_log_set_rank((int)c.launch.rank);
-  return tell_copies(&c, run(&c));
+  return tell_copies(&c, run_words(&c));
 }
 
-static void say_failure(rf_status status) {
+static void say_program_failure(rf_status status) {
   if (status == RF_OK || status == RF_STOPPED) return;
   rf_log_error("%s", rf_error_message());
   if (rf_log_is_verbose() && rf_error_trace()[0] != '\0') rf_log_info("passed through: %s", rf_error_trace());
 }
 
 /* What is closed last may fail, too; the first failure counts. */
-static rf_status then(rf_status status, rf_status closed) {
+static rf_status then_closed(rf_status status, rf_status closed) {
   if (status != RF_OK || closed == RF_OK) return status;
-  say_failure(closed);
+  say_program_failure(closed);
   return closed;
 }
 
@@ -132,9 +132,9 @@ int rf_program_main(int argc, char **argv) {
   rf_status status = rf_streams_hold();
   if (status == RF_OK) status = run_here(argc, argv, &mesh);
   rf_log_status("");
-  say_failure(status);
-  status = then(status, rf_streams_finish());
-  status = then(status, rf_log_close());
+  say_program_failure(status);
+  status = then_closed(status, rf_streams_finish());
+  status = then_closed(status, rf_log_close());
   rf_mesh_destroy(mesh);
   /* Every rank finalises before any ends with a status: the launcher kills the others at the first that is not 0. */
   rf_mpi_finish();

@@ -6,8 +6,8 @@
 
 RF_API_BEGIN
 
-/* Starts MPI for the commands that run on several ranks; for the others, which run alone or as one, only where
- * one of several copies has failed, so that all hear of it before any ends. Ranks need not agree before: some may be
+/* Starts MPI for the commands whose ranks work together (cli/options.h); for the others only where one of several
+ * copies has failed, so that all hear of it before any ends. Ranks need not agree before: some may be
  * another program, or have another command line. Prints help on standard output, errors on standard error. */
 int rf_program_main(int argc, char **argv);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t bytes_of(int argc, char **argv) {
+static int64_t bytes_of_words(int argc, char **argv) {
   int64_t bytes = 0;
   for (int i = 1; i < argc; i++) bytes += (int64_t)strlen(argv[i]) + 1;
   return bytes;
@@ -28,7 +28,7 @@ static rf_status compare_words(const rf_mesh *mesh, int argc, char **argv, const
 }
 
 static rf_status compare_command_lines(rf_mesh *mesh, int argc, char **argv) {
-  int64_t bytes = bytes_of(argc, argv);
+  int64_t bytes = bytes_of_words(argc, argv);
   RF_TRY(rf_share(mesh, &bytes, sizeof bytes));
   char *words = malloc((size_t)bytes + 1);
   rf_status status = rf_agree(mesh, words ? RF_OK : rf_fail(RF_FAILED, "out of memory: the command line"));

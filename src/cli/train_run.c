@@ -46,7 +46,7 @@ static rf_status open_log(const job *j) {
 }
 
 /* A folder that is there is locked before anything in it is read, and hears of what is found. */
-static rf_status open_folder(job *j) {
+static rf_status open_run_folder(job *j) {
   rf_status status = RF_OK;
   if (rf_mesh_rank(j->mesh) == 0) {
     status = rf_run_folder_open(rf_arguments_value(j->arguments, "run"), &j->folder);
@@ -68,12 +68,12 @@ static rf_status begin_folder(job *j, const char *text) {
   return rf_resume_supersede(checkpoints, rf_session_steps_done(j->start.session), rf_lock_attempt(j->folder.lock));
 }
 
-static void say_line(const char *line) { rf_log_info("%s", line); }
+static void say_host_line(const char *line) { rf_log_info("%s", line); }
 
 static rf_status say_start(const job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->start.session->machine);
-  return rf_host_describe(j->mesh, rf_threads(), say_line);
+  return rf_host_describe(j->mesh, rf_threads(), say_host_line);
 }
 
 static rf_status say_end(const job *j, const rf_train_end *end) {
@@ -86,7 +86,7 @@ static rf_status say_end(const job *j, const rf_train_end *end) {
   return rf_fail(RF_STOPPED, "stopped by %s", end->stopped);
 }
 
-static rf_status train(job *j, const char *text) {
+static rf_status train_in_folder(job *j, const char *text) {
   rf_train_end end;
   const bool first = rf_mesh_rank(j->mesh) == 0;
   RF_TRY(rf_agree(j->mesh, first ? rf_run_folder_make(&j->folder, j->arguments->operand[0]) : RF_OK));
@@ -119,13 +119,13 @@ static rf_status run_from_start(job *j) {
     return RF_OK;
   }
   rf_status status = rf_agree(j->mesh, rf_config_emit(config, &text));
-  if (status == RF_OK) status = train(j, text);
+  if (status == RF_OK) status = train_in_folder(j, text);
   free(text);
   return status;
 }
 
 static rf_status run_on_mesh(job *j, rf_train_request *request) {
-  RF_TRY(open_folder(j));
+  RF_TRY(open_run_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;
   request->holds_run = j->folder.holds_run;

@@ -29,8 +29,8 @@ static void say_origin(const rf_train_request *request, const char *path, const 
 }
 
 /* The session of an open checkpoint. Where finding->status is not RF_OK there is none. */
-static rf_status load(const rf_train_request *request, const char *path, rf_checkpoint *checkpoint,
-                      rf_train_start *start, rf_finding *finding) {
+static rf_status load_session(const rf_train_request *request, const char *path, rf_checkpoint *checkpoint,
+                              rf_train_start *start, rf_finding *finding) {
   const rf_checkpoint_info *info = rf_checkpoint_info_of(checkpoint);
   rf_config config;
   RF_TRY(rf_agree(request->mesh, rf_config_resume(&request->given, &request->origin, path, info, &config)));
@@ -84,7 +84,7 @@ static rf_status try_checkpoint(const rf_train_request *request, const char *pat
   rf_checkpoint *checkpoint;
   RF_TRY(rf_resume_open(request->mesh, path, &checkpoint, finding));
   if (finding->status == RF_OK) check_name(path, own, checkpoint, finding);
-  if (finding->status == RF_OK) status = load(request, path, checkpoint, start, finding);
+  if (finding->status == RF_OK) status = load_session(request, path, checkpoint, start, finding);
   rf_checkpoint_close(checkpoint);
   return status == RF_OK ? check_finding(path, finding) : status;
 }
@@ -113,7 +113,7 @@ static rf_status list_own(const rf_train_request *request, char *folder, int64_t
   return rf_resume_list(request->mesh, folder, n, steps);
 }
 
-static rf_status go_on(const rf_train_request *request, rf_train_start *start) {
+static rf_status go_on_from_newest(const rf_train_request *request, rf_train_start *start) {
   char folder[RF_MAX_PATH];
   int64_t n, *steps;
   RF_TRY(list_own(request, folder, &n, &steps));
@@ -133,7 +133,7 @@ static rf_status refuse_run(const rf_train_request *request) {
 }
 
 /* Whether the folder holds it, however the paths are written: as rank 0 sees it. */
-static rf_status is_own(const rf_train_request *request, bool *own) {
+static rf_status is_of_folder(const rf_train_request *request, bool *own) {
   *own = false;
   if (!request->holds_run) return RF_OK;
   char *inner = realpath(request->resume, NULL), *outer = realpath(request->folder, NULL);
@@ -155,14 +155,14 @@ static rf_status has_begun(const rf_train_request *request, bool *begun) {
   return RF_OK;
 }
 
-static rf_status go_on_from(const rf_train_request *request, rf_train_start *start) {
+static rf_status go_on_from_checkpoint(const rf_train_request *request, rf_train_start *start) {
   rf_finding finding;
   bool own, begun = false;
-  RF_TRY(is_own(request, &own));
+  RF_TRY(is_of_folder(request, &own));
   if (request->holds_run && !own) RF_TRY(has_begun(request, &begun));
   if (begun) {
     rf_log_info("run folder %s has checkpoints of its own, from which it goes on", request->folder);
-    return go_on(request, start);
+    return go_on_from_newest(request, start);
   }
   RF_TRY(try_checkpoint(request, request->resume, own, start, &finding));
   start->from_here = own;
@@ -172,7 +172,7 @@ static rf_status go_on_from(const rf_train_request *request, rf_train_start *sta
 rf_status rf_train_start_find(const rf_train_request *request, rf_train_start *start) {
   *start = (rf_train_start){0};
   const bool never = strcmp(request->resume, "never") == 0;
-  if (!never && strcmp(request->resume, "auto") != 0) return go_on_from(request, start);
+  if (!never && strcmp(request->resume, "auto") != 0) return go_on_from_checkpoint(request, start);
   if (!request->holds_run) return begin_anew(request, start);
-  return never ? refuse_run(request) : go_on(request, start);
+  return never ? refuse_run(request) : go_on_from_newest(request, start);
 }

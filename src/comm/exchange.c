@@ -1,4 +1,5 @@
 #include "comm/exchange.h"
+#include "base/integers.h"
 #include "comm/exchange_plan.h"
 #include "comm/flight.h"
 #include "kernel/bf16.h"

@@ -1,4 +1,5 @@
 #include "comm/exchange_plan.h"
+#include "base/integers.h"
 #include "comm/flight.h"
 #include "comm/route.h"
 #include "kernel/parallel.h"

@@ -1,4 +1,5 @@
 #include "comm/expect.h"
+#include "base/integers.h"
 #include "comm/exchange_plan.h"
 #include "kernel/parallel.h"
 #include <math.h>

@@ -11,7 +11,6 @@
 
 /* In the order of the enums in reformer/config.h. */
 static const char *const activations[] = {"relu", "gelu", NULL};
-static const char *const attentions[] = {"lsh", "local", "full", NULL};
 static const char *const positions[] = {"axial", "learned", "sinusoidal", "rotary", "none", NULL};
 static const char *const residuals[] = {"reversible", "ordinary", NULL};
 static const char *const duplicates[] = {"keep", "divide", "lucidrains", NULL};
@@ -78,7 +77,7 @@ static const rf_key keys[] = {
      .offset = AT(model.attention),
      .count = AT(model.n_attention),
      .items = RF_MAX_PATTERN,
-     .words = attentions,
+     .words = rf_attention_names,
      .initial = "[lsh]",
      .help = "attention of each layer, repeated over the layers"},
     BOOL("model.causal", model.causal, "true", "a token sees only those before it"),

@@ -3,7 +3,6 @@
 #define RF_KERNEL_PARALLEL_H
 
 #include <omp.h>
-#include <stdint.h>
 
 /* Tokens of a tile of a token product. Fixed and aligned to token 0, so that no result depends on the number of
  * threads. */
@@ -11,9 +10,5 @@ enum { RF_TILE = 128 };
 
 static inline int rf_threads(void) { return omp_get_max_threads(); }
 static inline int rf_thread(void) { return omp_get_thread_num(); }
-
-static inline int64_t rf_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t rf_max(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t rf_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 #endif

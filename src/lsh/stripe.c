@@ -1,6 +1,6 @@
 #include "lsh/stripe.h"
+#include "base/integers.h"
 #include "kernel/gather.h"
-#include "kernel/parallel.h"
 #include <assert.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 #include "lsh/windows.h"
+#include "base/integers.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
 #include "lsh/stripe.h"

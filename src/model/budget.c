@@ -1,6 +1,5 @@
 #include "model/budget.h"
 #include "comm/mesh.h"
-#include "kernel/parallel.h"
 #include "nn/attention_saved.h"
 #include <math.h>
 #include <stdlib.h>

@@ -2,6 +2,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+const char *const rf_attention_names[] = {
+    [RF_ATTENTION_LSH] = "lsh", [RF_ATTENTION_LOCAL] = "local", [RF_ATTENTION_FULL] = "full", NULL};
 const char *const rf_precision_names[] = {[RF_PRECISION_FULL] = "full", [RF_PRECISION_BF16] = "bf16", NULL};
 
 rf_attention_kind rf_layer_attention(const rf_model_config *model, int64_t layer) {

@@ -1,5 +1,5 @@
 #include "model/measure.h"
-#include "kernel/parallel.h"
+#include "base/integers.h"
 #include "nn/head.h"
 
 typedef struct measuring {

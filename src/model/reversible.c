@@ -1,4 +1,3 @@
-#include "kernel/parallel.h"
 #include "model/stack.h"
 #include <string.h>
 

@@ -1,10 +1,10 @@
 #include "reformer/store.h"
 
+#include "base/integers.h"
 #include "base/phase.h"
 #include "comm/mesh.h"
 #include "comm/segments.h"
 #include "comm/span.h"
-#include "kernel/parallel.h"
 #include "reformer/arena.h"
 #include "reformer/rng.h"
 

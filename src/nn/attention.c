@@ -1,5 +1,5 @@
 #include "nn/attention.h"
-#include "kernel/parallel.h"
+#include "base/integers.h"
 #include "nn/attention_project.h"
 #include "nn/attention_rows.h"
 #include "nn/attention_saved.h"

@@ -1,7 +1,7 @@
 /* What attention would take from its arenas, for planning: its stages again (nn/attention.c), with their takes and
  * without their work. Rows that come from other ranks are as many as are expected of random buckets. */
 #include "comm/expect.h"
-#include "kernel/parallel.h"
+#include "base/integers.h"
 #include "nn/attention_rows.h"
 #include "nn/attention_saved.h"
 #include "nn/attention_traffic.h"

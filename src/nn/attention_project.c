@@ -1,4 +1,5 @@
 #include "nn/attention_project.h"
+#include "base/integers.h"
 #include "nn/attention_rows.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"

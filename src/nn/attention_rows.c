@@ -1,4 +1,5 @@
 #include "nn/attention_rows.h"
+#include "base/integers.h"
 #include "kernel/key_norm.h"
 #include "kernel/parallel.h"
 #include <string.h>

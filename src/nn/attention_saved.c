@@ -1,5 +1,4 @@
 #include "nn/attention_saved.h"
-#include "kernel/parallel.h"
 #include "nn/attention_rows.h"
 
 enum { BUCKETS, M, Z, O, Q, K, V, PARTS };

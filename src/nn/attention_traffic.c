@@ -1,5 +1,5 @@
 #include "nn/attention_traffic.h"
-#include "kernel/parallel.h"
+#include "base/integers.h"
 #include "nn/attention_saved.h"
 
 rf_exchange_shape rf_attention_exchange_shape(const rf_sublayer *self, const rf_call *call, int64_t pairs) {

@@ -1,6 +1,6 @@
 #include "nn/embedding.h"
+#include "base/integers.h"
 #include "kernel/dropout.h"
-#include "kernel/parallel.h"
 #include "nn/positions.h"
 
 /* Columns that one thread owns in the reverse pass. */

@@ -2,6 +2,7 @@
  * tokens so that the hidden activations stay in cache and never exist for the whole sequence (paper, section 3:
  * chunking). */
 #include "kernel/activation.h"
+#include "base/integers.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"

@@ -9,7 +9,6 @@
  *
  * That is an exchange as LSH attention's, with the pieces as buckets in the order 0 7 1 6 2 5 3 4 and chunks of one
  * slot. */
-#include "kernel/parallel.h"
 #include "nn/attention_rows.h"
 #include "nn/attention_saved.h"
 #include "nn/ring.h"

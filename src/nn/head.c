@@ -1,4 +1,5 @@
 #include "nn/head.h"
+#include "base/integers.h"
 #include "kernel/cross_entropy.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"

@@ -1,4 +1,5 @@
 #include "nn/linear.h"
+#include "base/integers.h"
 
 enum { TILE_OUT = 64, TILE_IN = 256 };
 

@@ -4,6 +4,7 @@
 #ifndef RF_NN_LINEAR_H
 #define RF_NN_LINEAR_H
 
+#include "base/integers.h"
 #include "kernel/gemm.h"
 #include "kernel/parallel.h"
 #include "reformer/arena.h"

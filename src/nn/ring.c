@@ -1,4 +1,5 @@
 #include "nn/ring.h"
+#include "base/integers.h"
 #include "comm/collective.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"

@@ -1,4 +1,5 @@
 #include "nn/ring_blocks.h"
+#include "base/integers.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
 #include <string.h>

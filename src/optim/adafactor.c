@@ -59,7 +59,7 @@ rf_status rf_adafactor_create(const rf_optimizer_config *config, rf_store *store
 
 /* Elements of stripe s that are here; a matrix is cut between rows. */
 static rf_range stripe_of(const rf_piece *piece, int s) {
-  rf_range span = rf_piece_is_matrix(piece) ? rf_stripe(piece->rows, s) : rf_stripe(piece->columns, s);
+  rf_range span = rf_piece_is_matrix(piece) ? rf_range_stripe(piece->rows, s) : rf_range_stripe(piece->columns, s);
   int64_t width = rf_piece_is_matrix(piece) ? piece->columns : 1;
   return rf_range_cut((rf_range){span.from * width, span.to * width}, piece->from, piece->to);
 }

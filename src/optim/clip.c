@@ -14,7 +14,7 @@ rf_status rf_gradient_norm(const rf_store *store, double *norm) {
     double parts[RF_STRIPES];
 #pragma omp parallel for schedule(static) if (shard.count > RF_SERIAL_BELOW)
     for (int s = 0; s < RF_STRIPES; s++) {
-      rf_range span = rf_range_cut(rf_stripe(size, s), shard.first, shard.first + shard.count);
+      rf_range span = rf_range_cut(rf_range_stripe(size, s), shard.first, shard.first + shard.count);
       parts[s] = rf_sum_of_squares(span.to - span.from, shard.gradient + (span.from - shard.first));
     }
     for (int s = 0; s < RF_STRIPES; s++) sum += parts[s];

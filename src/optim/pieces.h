@@ -24,7 +24,7 @@ typedef struct rf_range {
 } rf_range;
 
 /* Stripe s of [0, size). */
-static inline rf_range rf_stripe(int64_t size, int s) {
+static inline rf_range rf_range_stripe(int64_t size, int s) {
   return (rf_range){size / RF_STRIPES * s + size % RF_STRIPES * s / RF_STRIPES,
                     size / RF_STRIPES * (s + 1) + size % RF_STRIPES * (s + 1) / RF_STRIPES};
 }

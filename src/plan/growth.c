@@ -1,5 +1,5 @@
 #include "plan/growth.h"
-#include "kernel/parallel.h"
+#include "base/integers.h"
 #include "plan/memory.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +7,8 @@
 enum { MOST_RANKS = 4096, STEP = 4 };
 #define MOST_LENGTH ((int64_t)1 << 30) /* positions are 31 bits */
 
-static rf_status add_point(const rf_config *config, int64_t ranks, double room, const rf_rates *cluster, rf_growth *g) {
+static rf_status add_growth(const rf_config *config, int64_t ranks, double room, const rf_rates *cluster,
+                            rf_growth *g) {
   rf_config c = rf_plan_at_length(config, g->tokens_a_rank * ranks);
   rf_plan_traffic traffic;
   rf_plan_memory memory;
@@ -46,7 +47,7 @@ rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double ro
   *g = (rf_growth){.timed = cluster != NULL,
                    .tokens_a_rank = rf_max(1, rf_padded_length(config, config->data.length) / sequence / unit) * unit};
   for (int64_t ranks = 1; ranks <= MOST_RANKS && g->tokens_a_rank * ranks <= MOST_LENGTH; ranks *= STEP)
-    RF_TRY(add_point(config, ranks, room, cluster, g));
+    RF_TRY(add_growth(config, ranks, room, cluster, g));
   return RF_OK;
 }
 
@@ -66,7 +67,7 @@ void rf_growth_print(const rf_growth *g) {
   }
 }
 
-json_t *rf_growth_json(const rf_growth *g) {
+json_t *rf_growth_to_json(const rf_growth *g) {
   json_t *rows = json_array();
   for (int i = 0; i < g->n; i++)
     json_array_append_new(rows, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "ranks",

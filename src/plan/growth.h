@@ -31,6 +31,6 @@ typedef struct rf_growth {
 rf_status rf_growth_compute(const rf_config *config, int64_t sequence, double room, const rf_rates *cluster,
                             rf_growth *growth);
 void rf_growth_print(const rf_growth *growth);
-json_t *rf_growth_json(const rf_growth *growth);
+json_t *rf_growth_to_json(const rf_growth *growth);
 
 #endif

@@ -1,6 +1,6 @@
 #include "plan/memory.h"
+#include "base/integers.h"
 #include "base/process.h"
-#include "kernel/parallel.h"
 #include "plan/batch.h"
 #include "reformer/optimizer.h"
 #include <math.h>
@@ -20,6 +20,10 @@ int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks)
   return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
 }
 
+int64_t rf_plan_memory_left(int64_t limit, int64_t there, int64_t coming, int64_t free) {
+  return limit == RF_MEMORY_AUTO ? free / 5 * 4 - coming : limit - there - coming;
+}
+
 static size_t sequences_bytes(const rf_config *config, const rf_mesh *mesh, int64_t sequences) {
   const int64_t padded = rf_padded_length(config, config->data.length);
   const rf_span tokens = rf_span_of(padded, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
@@ -32,7 +36,7 @@ static size_t process_bytes(int ranks) {
   return own + ARENAS_BYTES + (ranks > 1 ? MPI_BYTES + (size_t)ranks * MPI_BYTES_A_RANK : 0);
 }
 
-static rf_status fill(const rf_config *config, rf_mesh *mesh, const rf_layer_keep *keep, rf_plan_memory *m) {
+static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_layer_keep *keep, rf_plan_memory *m) {
   const int ranks = rf_mesh_size(mesh);
   rf_batch_share share;
   rf_blocks blocks;
@@ -55,7 +59,7 @@ rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t d
   rf_mesh *mesh;
   *m = (rf_plan_memory){0};
   RF_TRY(rf_mesh_create_imagined(sequence, data, rank, &mesh));
-  const rf_status status = fill(config, mesh, keep->layers, m);
+  const rf_status status = fill_memory(config, mesh, keep->layers, m);
   rf_mesh_destroy(mesh);
   return status;
 }
@@ -71,8 +75,8 @@ static int few_of(int64_t sequence, int ranks[FEW]) {
   return n;
 }
 
-/* What the limit leaves beside what the run needs anyway, on the rank with least; as train/memory.c. */
-static rf_status left_over(const rf_config *config, int64_t sequence, int64_t data, double room, int64_t *bytes) {
+/* What the limit leaves beside what the run needs anyway, on the rank with least. */
+static rf_status plan_left_over(const rf_config *config, int64_t sequence, int64_t data, double room, int64_t *bytes) {
   static const rf_plan_keep nothing;
   int ranks[FEW];
   const int n = few_of(sequence, ranks);
@@ -82,15 +86,14 @@ static rf_status left_over(const rf_config *config, int64_t sequence, int64_t da
     RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], &nothing, &m));
     const size_t there = m.store.parameters + m.store.gradients + m.store.slots + m.optimizer + m.sequences;
     const int64_t coming = (int64_t)m.checkpoint + rf_plan_memory_step(&m.model, sequence);
-    const int64_t limit = config->training.memory_limit == RF_MEMORY_AUTO
-                              ? (int64_t)(0.8 * (room - (double)(there + m.process)))
-                              : config->training.memory_limit - (int64_t)there;
-    *bytes = rf_min(*bytes, limit - coming);
+    const int64_t free = (int64_t)(room - (double)(there + m.process));
+    *bytes = rf_min(*bytes, rf_plan_memory_left(config->training.memory_limit, (int64_t)there, coming, free));
   }
   return RF_OK;
 }
 
-static rf_status choose(const rf_config *config, int64_t sequence, int64_t data, int64_t bytes, rf_plan_keep *keep) {
+static rf_status choose_kept(const rf_config *config, int64_t sequence, int64_t data, int64_t bytes,
+                             rf_plan_keep *keep) {
   rf_batch_share share;
   rf_mesh *mesh;
   RF_TRY(rf_batch_divide(config->training.batch, config->training.accumulate, data, &share));
@@ -106,11 +109,11 @@ rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t
   int64_t bytes;
   *keep = (rf_plan_keep){0};
   if (automatic ? room <= 0 : config->training.memory_limit == 0) return RF_OK;
-  RF_TRY(left_over(config, sequence, data, room, &bytes));
+  RF_TRY(plan_left_over(config, sequence, data, room, &bytes));
   if (bytes <= 0) return RF_OK;
   keep->layers = calloc((size_t)config->model.n_layers, sizeof *keep->layers);
   if (!keep->layers) return rf_fail(RF_FAILED, "out of memory: plan of %lld layers", (long long)config->model.n_layers);
-  const rf_status status = choose(config, sequence, data, bytes, keep);
+  const rf_status status = choose_kept(config, sequence, data, bytes, keep);
   if (status != RF_OK) rf_plan_keep_destroy(keep);
   return status;
 }
@@ -138,7 +141,7 @@ rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t
 }
 
 /* Two axes, nearly square, as the schema's auto. */
-static void set_positions(rf_positions_config *p, int64_t padded) {
+static void lengthen_positions(rf_positions_config *p, int64_t padded) {
   if (p->kind == RF_POSITIONS_LEARNED) p->shape[0] = rf_max(p->shape[0], padded);
   if (p->kind != RF_POSITIONS_AXIAL) return;
   int64_t places = 1;
@@ -156,12 +159,12 @@ rf_config rf_plan_at_length(const rf_config *config, int64_t length) {
     c.lsh.n_factors = 0;
     rf_resolve_buckets(&c.lsh, padded);
   }
-  set_positions(&c.model.positions, padded);
+  lengthen_positions(&c.model.positions, padded);
   return c;
 }
 
-static rf_status fits(const rf_config *config, int64_t sequence, int64_t data, int64_t length, double bytes,
-                      bool *yes) {
+static rf_status fits_memory(const rf_config *config, int64_t sequence, int64_t data, int64_t length, double bytes,
+                             bool *yes) {
   static const rf_plan_keep nothing;
   rf_plan_memory memory;
   const rf_config c = rf_plan_at_length(config, length);
@@ -170,19 +173,33 @@ static rf_status fits(const rf_config *config, int64_t sequence, int64_t data, i
   return RF_OK;
 }
 
+/* Between lengths that fit and lengths that do not, in units. */
+typedef struct search {
+  int64_t fits, too_long; /* the longest that was seen to; the shortest that was not, or one beyond the most */
+  int64_t most;
+} search;
+
+/* Doubling first, so that no length is tried that is far too long; then the middle. */
+static int64_t next_length(const search *s) {
+  if (s->fits == 0) return 1;
+  if (s->too_long > s->most) return rf_min(2 * s->fits, s->most);
+  return (s->fits + s->too_long) / 2;
+}
+
 rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length) {
   const int64_t unit = rf_padded_length(config, 1), most = ((int64_t)1 << 26) / unit;
-  int64_t low = 0, high = most + 1; /* in units: low fits, high does not */
-  while (high - low > 1) {
-    bool yes;
-    /* doubling first, so that no length is tried that is far too long */
-    const int64_t middle = high == most + 1 && low > 0 ? rf_min(2 * low, most) : low == 0 ? 1 : (low + high) / 2;
-    const int64_t next = middle <= low ? low + 1 : middle;
-    RF_TRY(fits(config, sequence, data, next * unit, bytes, &yes));
-    if (!yes && low == 0) break;
-    *(yes ? &low : &high) = next;
-    if (high - low < low / 256) break;
+  search s = {.fits = 0, .too_long = most + 1, .most = most};
+  while (s.too_long - s.fits > 1) {
+    bool fits;
+    const int64_t next = rf_max(next_length(&s), s.fits + 1);
+    RF_TRY(fits_memory(config, sequence, data, next * unit, bytes, &fits));
+    if (!fits && s.fits == 0) break;
+    if (fits)
+      s.fits = next;
+    else
+      s.too_long = next;
+    if (s.too_long - s.fits < s.fits / 256) break;
   }
-  *length = low * unit;
+  *length = s.fits * unit;
   return RF_OK;
 }

@@ -35,6 +35,11 @@ rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t d
 rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
                               rf_plan_memory *memory);
 
+/* What training.memory_limit leaves on a rank for what layers keep; below 0: the limit is too low. there: parameters,
+ * gradients, moments and sequences; coming: what the run takes besides; free: what the machine has for it beside what
+ * is there, of which auto takes four fifths. */
+int64_t rf_plan_memory_left(int64_t limit, int64_t there, int64_t coming, int64_t free);
+
 /* Most bytes of a step that keeps nothing, of what was measured. On several ranks transients are measured as expected
  * of random buckets: others may bring up to half as much more. */
 int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks);

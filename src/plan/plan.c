@@ -1,11 +1,13 @@
 #include "plan/plan.h"
+#include "base/integers.h"
 #include "kernel/parallel.h"
 #include "model/keeping.h"
 #include "plan/batch.h"
+#include "plan/figures.h"
 #include "plan/growth.h"
 #include "storage/json_file.h"
 #include <inttypes.h>
-#include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 
 enum { MOST_MESHES = 64 };
@@ -54,7 +56,7 @@ static rf_status try_meshes(plan *p) {
   return RF_OK;
 }
 
-static rf_status compute(plan *p) {
+static rf_status compute_plan(plan *p) {
   RF_TRY(rf_mesh_fit(p->options->ranks, p->config->mesh.sequence, p->config->mesh.data, &p->data));
   p->sequence = p->options->ranks / p->data;
   RF_TRY(rf_plan_keep_create(p->config, p->sequence, p->data, p->options->memory, &p->keep));
@@ -68,57 +70,44 @@ static rf_status compute(plan *p) {
 
 /* --- memory --- */
 
-typedef struct part {
-  const char *name;
-  size_t bytes;
-} part;
+/* What a rank's memory is made of. */
+static const struct part {
+  const char *name, *what; /* in JSON and the table; what it holds */
+  size_t offset;           /* of its bytes in rf_plan_memory */
+} parts[] = {
+#define PART(name, field, what)                                                                                        \
+  { name, what, offsetof(rf_plan_memory, field) }
+    PART("parameters", store.parameters, "shards of the parameters"),
+    PART("gradients", store.gradients, "shards of the gradients"),
+    PART("slots", store.slots, "full vectors of two blocks, parameters and gradients"),
+    PART("optimizer", optimizer, "optimizer's state"),
+    PART("streams", model.streams, "activations between layers, and their gradients"),
+    PART("saved", model.saved, "hash buckets"),
+    PART("kept", model.kept, "what training.memory_limit keeps for the backward pass"),
+    PART("activations", model.activations, "ordinary residuals: every sublayer's input"),
+    PART("attention", model.attention, "transients of waves *"),
+    PART("feed_forward", model.feed_forward, "transients *"),
+    PART("head", model.head, "transients of the head *"),
+    PART("plans", model.plans, "plans of exchanges"),
+    PART("messages", model.messages, "rows on their way"),
+    PART("sequences", sequences, "token ids and labels"),
+    PART("checkpoint", checkpoint, "copy that is written while training goes on"),
+    PART("process", process, "program, libraries, MPI"),
+};
 
-enum { PARTS = 16 };
+enum { PARTS = sizeof parts / sizeof *parts };
 
-static int parts_of(const rf_plan_memory *m, part *parts) {
-  const part all[] = {{"parameters", m->store.parameters},
-                      {"gradients", m->store.gradients},
-                      {"slots", m->store.slots},
-                      {"optimizer", m->optimizer},
-                      {"streams", m->model.streams},
-                      {"saved", m->model.saved},
-                      {"kept", m->model.kept},
-                      {"activations", m->model.activations},
-                      {"attention", m->model.attention},
-                      {"feed_forward", m->model.feed_forward},
-                      {"head", m->model.head},
-                      {"plans", m->model.plans},
-                      {"messages", m->model.messages},
-                      {"sequences", m->sequences},
-                      {"checkpoint", m->checkpoint},
-                      {"process", m->process}};
-  for (int i = 0; i < PARTS; i++) parts[i] = all[i];
-  return PARTS;
+static size_t bytes_of_part(const rf_plan_memory *m, const struct part *part) {
+  return *(const size_t *)(const void *)((const char *)m + part->offset);
 }
 
-static void print_memory(const plan *p) {
-  static const char *const what[PARTS] = {"shards of the parameters",
-                                          "shards of the gradients",
-                                          "full vectors of two blocks, parameters and gradients",
-                                          "optimizer's state",
-                                          "activations between layers, and their gradients",
-                                          "hash buckets",
-                                          "what training.memory_limit keeps for the backward pass",
-                                          "ordinary residuals: every sublayer's input",
-                                          "transients of waves *",
-                                          "transients *",
-                                          "transients of the head *",
-                                          "plans of exchanges",
-                                          "rows on their way",
-                                          "token ids and labels",
-                                          "copy that is written while training goes on",
-                                          "program, libraries, MPI"};
-  part parts[PARTS];
+static void print_plan_memory(const plan *p) {
   char kept[256];
-  const int n = parts_of(&p->memory, parts);
   printf("memory of the rank with most, MiB\n");
-  for (int i = 0; i < n; i++)
-    if (parts[i].bytes > 0) printf("  %-14s %12.1f  %s\n", parts[i].name, mib((double)parts[i].bytes), what[i]);
+  for (int i = 0; i < PARTS; i++) {
+    const double bytes = (double)bytes_of_part(&p->memory, &parts[i]);
+    if (bytes > 0) printf("  %-14s %12.1f  %s\n", parts[i].name, mib(bytes), parts[i].what);
+  }
   printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
   if (p->keep.keeping.bytes > 0)
     printf("  kept of %" PRId64 " layers: %s\n", p->config->model.n_layers,
@@ -133,7 +122,7 @@ static void print_memory(const plan *p) {
     printf("  no sequence fits on %" PRId64 " x %" PRId64 " ranks\n", p->sequence, p->data);
 }
 
-static void print_traffic(const plan *p) {
+static void print_plan_traffic(const plan *p) {
   if (p->options->ranks == 1) return;
   printf("bytes of a step, all ranks, MiB\n");
   for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++)
@@ -143,7 +132,7 @@ static void print_traffic(const plan *p) {
            p->traffic.rows_a_token, rf_min(p->config->lsh.n_hashes, p->sequence - 1));
 }
 
-static void print_time(const plan *p) {
+static void print_plan_time(const plan *p) {
   const rf_plan_time *t = &p->time;
   if (!p->options->cluster) {
     printf("time: not known; measure the machine with reformer bench cluster -o FILE, and give --cluster FILE\n");
@@ -168,61 +157,57 @@ static void print_time(const plan *p) {
 
 /* --- JSON --- */
 
-static json_t *times_of(const double *seconds) {
-  json_t *object = json_object();
-  for (int i = 0; i < RF_PHASES; i++) json_object_set_new(object, rf_phase_name((rf_phase)i), json_real(seconds[i]));
-  return object;
-}
-
-static rf_status write_json(const plan *p, json_t *growth) {
-  part parts[PARTS];
-  const int n = parts_of(&p->memory, parts);
-  json_t *memory = json_object(), *bytes = json_object();
-  for (int i = 0; i < n; i++) json_object_set_new(memory, parts[i].name, json_integer((json_int_t)parts[i].bytes));
+static json_t *memory_to_json(const plan *p) {
+  json_t *memory = json_object();
+  for (int i = 0; i < PARTS; i++)
+    json_object_set_new(memory, parts[i].name, json_integer((json_int_t)bytes_of_part(&p->memory, &parts[i])));
   json_object_set_new(memory, "total", json_integer((json_int_t)p->memory.total));
   json_object_set_new(
       memory, "store",
       json_integer((json_int_t)(p->memory.store.parameters + p->memory.store.gradients + p->memory.store.slots)));
   json_object_set_new(memory, "scratch", json_integer((json_int_t)p->memory.model.scratch));
-  for (int i = 0; i < RF_TRAFFIC_PURPOSES; i++)
-    json_object_set_new(bytes, rf_traffic_name((rf_traffic)i), json_real(p->traffic.bytes[i]));
+  return memory;
+}
+
+static json_t *plan_to_json(const plan *p, json_t *growth) {
   json_t *object =
       json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:o}", "ranks", (json_int_t)p->options->ranks, "mesh_sequence",
                 (json_int_t)p->sequence, "mesh_data", (json_int_t)p->data, "longest_length", (json_int_t)p->longest,
-                "memory", memory, "bytes", bytes, "rows_per_token", p->traffic.rows_a_token, "growth", growth);
+                "memory", memory_to_json(p), "bytes", rf_figures_of_bytes(p->traffic.bytes), "rows_per_token",
+                p->traffic.rows_a_token, "growth", growth);
   if (p->options->cluster) {
     json_object_set_new(object, "step_seconds", json_real(p->time.total));
     json_object_set_new(object, "tokens_per_second", json_real(p->time.tokens / p->time.total));
     json_object_set_new(object, "limit", json_string(p->time.limit));
-    json_object_set_new(object, "phase_seconds", times_of(p->time.seconds));
-    json_object_set_new(object, "phase_wait_seconds", times_of(p->time.waited));
+    json_object_set_new(object, "phase_seconds", rf_figures_of_phases(p->time.seconds));
+    json_object_set_new(object, "phase_wait_seconds", rf_figures_of_phases(p->time.waited));
     if (p->fastest >= 0)
       json_object_set_new(object, "fastest_sequence", json_integer((json_int_t)p->meshes[p->fastest].sequence));
   }
-  return rf_json_file_write(object, p->options->json_path);
+  return object;
 }
 
-static rf_status print(plan *p) {
+static rf_status print_plan(plan *p) {
   const rf_config *config = p->config;
   const rf_plan_options *options = p->options;
   rf_growth growth;
   RF_TRY(rf_json_file_check(options->json_path));
-  RF_TRY(compute(p));
+  RF_TRY(compute_plan(p));
   RF_TRY(rf_growth_compute(config, p->sequence, options->memory, options->cluster, &growth));
   printf("plan of %" PRId64 " ranks (%" PRId64 " share a sequence, %" PRId64 " groups), sequences of %" PRId64
          " tokens, %" PRId64 " a step, %d threads a rank\n",
          options->ranks, p->sequence, p->data, config->data.length, config->training.batch,
          options->cluster ? options->cluster->threads : rf_threads());
-  print_memory(p);
-  print_traffic(p);
-  print_time(p);
+  print_plan_memory(p);
+  print_plan_traffic(p);
+  print_plan_time(p);
   rf_growth_print(&growth);
-  return write_json(p, rf_growth_json(&growth));
+  return rf_json_file_write(plan_to_json(p, rf_growth_to_json(&growth)), options->json_path);
 }
 
 rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options) {
   plan p = {.config = config, .options = options};
-  const rf_status status = print(&p);
+  const rf_status status = print_plan(&p);
   rf_plan_keep_destroy(&p.keep);
   return status;
 }

@@ -1,6 +1,5 @@
 #include "plan/rates.h"
 #include "base/plain_file.h"
-#include "storage/json_file.h"
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,34 +40,34 @@ static const struct {
               {"threads", offsetof(rf_rates, threads)},
               {"hosts", offsetof(rf_rates, hosts)}};
 
-static double *number_at(rf_rates *c, size_t i) { return (double *)(void *)((char *)c + numbers[i].offset); }
-static int *count_at(rf_rates *c, size_t i) { return (int *)(void *)((char *)c + counts[i].offset); }
+static double *rate_at(rf_rates *c, size_t i) { return (double *)(void *)((char *)c + numbers[i].offset); }
+static int *rates_count_at(rf_rates *c, size_t i) { return (int *)(void *)((char *)c + counts[i].offset); }
 
-rf_status rf_rates_write(const rf_rates *cluster, const char *path) {
-  rf_rates c = *cluster;
+json_t *rf_rates_to_json(const rf_rates *rates) {
+  rf_rates c = *rates;
   json_t *object = json_object();
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-    json_object_set_new(object, counts[i].name, json_integer(*count_at(&c, i)));
+    json_object_set_new(object, counts[i].name, json_integer(*rates_count_at(&c, i)));
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    json_object_set_new(object, numbers[i].name, json_real(*number_at(&c, i)));
+    json_object_set_new(object, numbers[i].name, json_real(*rate_at(&c, i)));
   json_object_set_new(object, "precision", json_string(rf_precision_names[c.precision]));
-  return rf_json_file_write(object, path);
+  return object;
 }
 
-static rf_status read_numbers(const json_t *object, const char *path, rf_rates *c) {
+static rf_status read_rates(const json_t *object, const char *path, rf_rates *c) {
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
     const json_t *value = json_object_get(object, counts[i].name);
     if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > 1 << 24)
       return rf_fail(RF_BAD_CONFIG, "%s: %s: found no whole number from 1; measure it with reformer bench cluster",
                      path, counts[i].name);
-    *count_at(c, i) = (int)json_integer_value(value);
+    *rates_count_at(c, i) = (int)json_integer_value(value);
   }
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     const json_t *value = json_object_get(object, numbers[i].name);
     if (!json_is_number(value) || json_number_value(value) < 0)
       return rf_fail(RF_BAD_CONFIG, "%s: %s: found no number of at least 0; measure it with reformer bench cluster",
                      path, numbers[i].name);
-    *number_at(c, i) = json_number_value(value);
+    *rate_at(c, i) = json_number_value(value);
   }
   return RF_OK;
 }
@@ -96,7 +95,7 @@ rf_status rf_rates_read(const char *path, rf_rates *cluster) {
   if (!object)
     return rf_fail(RF_BAD_CONFIG, "%s: line %d: %s; allowed: a file that reformer bench cluster wrote", path,
                    error.line, error.text);
-  rf_status status = read_numbers(object, path, cluster);
+  rf_status status = read_rates(object, path, cluster);
   if (status == RF_OK) status = read_precision(object, path, cluster);
   json_decref(object);
   return status;

@@ -5,6 +5,7 @@
 
 #include "reformer/config.h"
 #include "reformer/error.h"
+#include <jansson.h>
 
 /* Between two ranks, with all ranks sending at once. */
 typedef struct rf_link {
@@ -32,7 +33,7 @@ typedef struct rf_rates {
   double disk;             /* bytes a second to stable storage, one rank */
 } rf_rates;
 
-rf_status rf_rates_write(const rf_rates *cluster, const char *path);
+json_t *rf_rates_to_json(const rf_rates *rates);
 /* RF_BAD_CONFIG where the file is missing, is no JSON, or lacks a number. Without a precision it is full. */
 rf_status rf_rates_read(const char *path, rf_rates *cluster);
 

@@ -1,5 +1,4 @@
 #include "plan/time.h"
-#include "kernel/parallel.h"
 #include "model/blocks.h"
 #include "model/operations.h"
 #include <math.h>
@@ -15,7 +14,7 @@ typedef struct stage {
   double bandwidth, latency; /* seconds that go to each, waited for */
 } stage;
 
-static double over(double amount, double rate) { return rate > 0 ? amount / rate : 0; }
+static double seconds_for(double amount, double rate) { return rate > 0 ? amount / rate : 0; }
 
 /* Seconds that a rank's bytes need, to partners spread evenly over a group of neighbouring ranks. */
 static double wire_seconds(const stage *s, double bytes, int64_t group) {
@@ -23,7 +22,7 @@ static double wire_seconds(const stage *s, double bytes, int64_t group) {
   const double inside = group > 1 ? (on_host - 1) / (double)(group - 1) : 1;
   const rf_link *between = s->c->between.rate > 0 ? &s->c->between : &s->c->within;
   const rf_link *within = s->c->within.rate > 0 ? &s->c->within : &s->c->between;
-  return over(bytes * inside, within->rate) + over(bytes * (1 - inside), between->rate);
+  return seconds_for(bytes * inside, within->rate) + seconds_for(bytes * (1 - inside), between->rate);
 }
 
 static double latency_of(const stage *s, int64_t group) {
@@ -37,9 +36,9 @@ static double all_to_all_latency(const stage *s, int64_t group) {
   return group > 1 ? latency_of(s, group) * (1 + 0.1 * (double)(group - 2)) : 0;
 }
 
-static void spend(stage *s, rf_phase phase, double seconds) { s->t->seconds[phase] += seconds; }
+static void spend_time(stage *s, rf_phase phase, double seconds) { s->t->seconds[phase] += seconds; }
 
-static void wait(stage *s, rf_phase phase, double bandwidth, double latency) {
+static void wait_time(stage *s, rf_phase phase, double bandwidth, double latency) {
   s->t->seconds[phase] += bandwidth + latency;
   s->t->waited[phase] += bandwidth + latency;
   s->bandwidth += bandwidth;
@@ -59,16 +58,17 @@ static double add_layer(stage *s, int64_t layer, int64_t padded) {
   const rf_operations work = rf_operations_of_layer(config, layer, padded);
   const rf_dense_operations dense = rf_dense_of_layer(config, layer);
   const rf_passes passes = rf_passes_of_layer(config, rf_plan_keep_at(s->keep, layer));
-  const double project = over(passes.project * s->tokens * dense.project, s->c->projections);
-  const double out = over(passes.output * s->tokens * dense.output, s->c->output);
-  const double attend = over(passes.attend * s->tokens * work.attention, attention_rate(s->c, kind));
-  spend(s, RF_PHASE_PROJECT, project);
-  spend(s, RF_PHASE_OUTPUT, out);
-  spend(s, RF_PHASE_ATTEND, attend);
-  spend(s, RF_PHASE_FEED_FORWARD, over(passes.feed_forward * s->tokens * dense.feed_forward, s->c->feed_forward));
-  spend(s, RF_PHASE_HASH, over(s->tokens * work.hashing, s->c->hashing));
+  const double project = seconds_for(passes.project * s->tokens * dense.project, s->c->projections);
+  const double out = seconds_for(passes.output * s->tokens * dense.output, s->c->output);
+  const double attend = seconds_for(passes.attend * s->tokens * work.attention, attention_rate(s->c, kind));
+  spend_time(s, RF_PHASE_PROJECT, project);
+  spend_time(s, RF_PHASE_OUTPUT, out);
+  spend_time(s, RF_PHASE_ATTEND, attend);
+  spend_time(s, RF_PHASE_FEED_FORWARD,
+             seconds_for(passes.feed_forward * s->tokens * dense.feed_forward, s->c->feed_forward));
+  spend_time(s, RF_PHASE_HASH, seconds_for(s->tokens * work.hashing, s->c->hashing));
   const double rounds = kind == RF_ATTENTION_LSH && padded > config->lsh.chunk ? (double)config->lsh.n_hashes : 1;
-  spend(s, RF_PHASE_PLAN, 2 * s->tokens * (double)m->n_heads * rounds * s->c->plan_item);
+  spend_time(s, RF_PHASE_PLAN, 2 * s->tokens * (double)m->n_heads * rounds * s->c->plan_item);
   return project + out + attend;
 }
 
@@ -81,10 +81,10 @@ static void add_exchange(stage *s, rf_attention_kind kind, const rf_attention_tr
   const double steps = one->exchanges * times, plans = 2 * 5 * one->waves * times;
   const double latency = all_to_all_latency(s, s->sequence);
   const double hidden = one->waves > 1 || kind == RF_ATTENTION_FULL ? s->c->overlap * behind : 0;
-  spend(s, RF_PHASE_EXCHANGE, rows * s->c->move_byte);
-  wait(s, RF_PHASE_EXCHANGE, fmax(0, wire_seconds(s, rows, s->sequence) + (steps - plans) * latency - hidden), 0);
-  wait(s, RF_PHASE_PLAN, wire_seconds(s, metadata, s->sequence), plans * latency);
-  spend(s, RF_PHASE_PLAN, metadata * s->c->move_byte);
+  spend_time(s, RF_PHASE_EXCHANGE, rows * s->c->move_byte);
+  wait_time(s, RF_PHASE_EXCHANGE, fmax(0, wire_seconds(s, rows, s->sequence) + (steps - plans) * latency - hidden), 0);
+  wait_time(s, RF_PHASE_PLAN, wire_seconds(s, metadata, s->sequence), plans * latency);
+  spend_time(s, RF_PHASE_PLAN, metadata * s->c->move_byte);
   s->t->messages += steps * (double)(s->sequence - 1);
 }
 
@@ -100,8 +100,9 @@ static void add_store(stage *s, const rf_plan_traffic *traffic, double behind) {
   const double gather_wire = wire_seconds(s, parameters, ranks), scatter_wire = wire_seconds(s, gradients, ranks);
   const double edge = 1.0 / fmax(1, traffic->fetches); /* the first of all waits for itself */
   const double hidden = s->c->overlap * behind;
-  wait(s, RF_PHASE_PARAMETERS, fmax(edge * gather_wire, gather_wire - hidden), edge * gather);
-  wait(s, RF_PHASE_GRADIENTS, fmax(edge * scatter_wire, scatter_wire - hidden), fmax(edge * scatter, scatter - hidden));
+  wait_time(s, RF_PHASE_PARAMETERS, fmax(edge * gather_wire, gather_wire - hidden), edge * gather);
+  wait_time(s, RF_PHASE_GRADIENTS, fmax(edge * scatter_wire, scatter_wire - hidden),
+            fmax(edge * scatter, scatter - hidden));
 }
 
 static void name_limit(stage *s) {
@@ -111,7 +112,10 @@ static void name_limit(stage *s) {
     const double work = t->seconds[p] - t->waited[p];
     const bool products = p == RF_PHASE_PROJECT || p == RF_PHASE_ATTEND || p == RF_PHASE_OUTPUT ||
                           p == RF_PHASE_FEED_FORWARD || p == RF_PHASE_HEAD || p == RF_PHASE_HASH;
-    *(products ? &arithmetic : &sorting) += work;
+    if (products)
+      arithmetic += work;
+    else
+      sorting += work;
   }
   const struct {
     const char *name;
@@ -134,7 +138,7 @@ static double reals_of(const rf_blocks *blocks) {
   return sum;
 }
 
-static rf_status fill(stage *s) {
+static rf_status fill_time(stage *s) {
   const rf_config *config = s->config;
   const rf_model_config *m = &config->model;
   const int64_t padded = rf_padded_length(config, config->data.length);
@@ -150,10 +154,10 @@ static rf_status fill(stage *s) {
     const int level = rf_plan_keep_at(s->keep, i).level[0];
     if (s->sequence > 1) add_exchange(s, kind, &traffic.attention[kind][level], arithmetic);
   }
-  spend(s, RF_PHASE_HEAD, over(s->tokens * rf_operations_per_token(config, padded).head, s->c->head));
-  spend(s, RF_PHASE_EMBEDDING, s->tokens * (double)m->d_model * s->c->embedding_value);
-  spend(s, RF_PHASE_OTHER, s->tokens * (double)m->d_model * s->c->other_value);
-  spend(s, RF_PHASE_OPTIMIZER, parameters / s->ranks * s->c->parameter);
+  spend_time(s, RF_PHASE_HEAD, seconds_for(s->tokens * rf_operations_per_token(config, padded).head, s->c->head));
+  spend_time(s, RF_PHASE_EMBEDDING, s->tokens * (double)m->d_model * s->c->embedding_value);
+  spend_time(s, RF_PHASE_OTHER, s->tokens * (double)m->d_model * s->c->other_value);
+  spend_time(s, RF_PHASE_OPTIMIZER, parameters / s->ranks * s->c->parameter);
   /* while attention runs, the links are its rows' */
   const double behind = s->t->seconds[RF_PHASE_FEED_FORWARD] + s->t->seconds[RF_PHASE_HEAD];
   add_store(s, &traffic, behind);
@@ -175,5 +179,5 @@ rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t dat
              .tokens = (double)config->training.batch / (double)data *
                        (double)rf_padded_length(config, config->data.length) / (double)sequence,
              .t = t};
-  return fill(&s);
+  return fill_time(&s);
 }

@@ -1,5 +1,4 @@
 #include "plan/traffic.h"
-#include "kernel/parallel.h"
 #include "model/blocks.h"
 #include "reformer/model.h"
 
@@ -15,7 +14,7 @@ typedef struct slots {
   double fetches;
 } slots;
 
-static void bring(slots *s, int block) {
+static void bring_block(slots *s, int block) {
   int free_slot = NO_BLOCK;
   if (block < 0 || block >= s->layout->n_blocks) return;
   for (int i = 0; i < SLOTS; i++) {
@@ -28,8 +27,8 @@ static void bring(slots *s, int block) {
   s->fetches++;
 }
 
-static void hold(slots *s, int block, bool lent) {
-  if (lent) bring(s, block);
+static void hold_block(slots *s, int block, bool lent) {
+  if (lent) bring_block(s, block);
   for (int i = 0; i < SLOTS; i++)
     if (s->block[i] == block) s->lent[i] = lent;
 }
@@ -37,21 +36,21 @@ static void hold(slots *s, int block, bool lent) {
 /* Forward, head, and back, as model/model.c and the stack lend. */
 static void one_micro_batch(slots *s, int layers, bool tied) {
   const int head = layers + 1;
-  hold(s, RF_BLOCK_EMBEDDING, true);
-  hold(s, RF_BLOCK_EMBEDDING, false);
+  hold_block(s, RF_BLOCK_EMBEDDING, true);
+  hold_block(s, RF_BLOCK_EMBEDDING, false);
   for (int i = 0; i < layers; i++) {
-    hold(s, rf_layer_block(i), true);
-    bring(s, rf_layer_block(i + 1));
-    hold(s, rf_layer_block(i), false);
+    hold_block(s, rf_layer_block(i), true);
+    bring_block(s, rf_layer_block(i + 1));
+    hold_block(s, rf_layer_block(i), false);
   }
-  hold(s, head, true);
-  if (tied) hold(s, RF_BLOCK_EMBEDDING, true);
-  if (tied) hold(s, RF_BLOCK_EMBEDDING, false);
-  hold(s, head, false);
+  hold_block(s, head, true);
+  if (tied) hold_block(s, RF_BLOCK_EMBEDDING, true);
+  if (tied) hold_block(s, RF_BLOCK_EMBEDDING, false);
+  hold_block(s, head, false);
   for (int i = layers - 1; i >= 0; i--) {
-    hold(s, rf_layer_block(i), true);
-    if (i > 0) bring(s, rf_layer_block(i - 1));
-    hold(s, rf_layer_block(i), false);
+    hold_block(s, rf_layer_block(i), true);
+    if (i > 0) bring_block(s, rf_layer_block(i - 1));
+    hold_block(s, rf_layer_block(i), false);
   }
 }
 
@@ -91,7 +90,7 @@ static void add_sums(const rf_config *config, const rf_blocks *blocks, int ranks
   t->bytes[RF_TRAFFIC_OTHER] = sum_bytes(tensors + sums, ranks) + sum_bytes(tensors, ranks);
 }
 
-static rf_call call_of(const rf_config *config, rf_mesh *mesh) {
+static rf_call planned_call(const rf_config *config, rf_mesh *mesh) {
   const int64_t length = rf_padded_length(config, config->data.length);
   const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
   return (rf_call){.sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate,
@@ -122,7 +121,7 @@ static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf
 
 static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep, rf_mesh *mesh,
                           rf_plan_traffic *t) {
-  rf_call call = call_of(config, mesh);
+  rf_call call = planned_call(config, mesh);
   const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
   for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++)
     for (call.level = 0; call.level < RF_ATTENTION_LEVELS; call.level++)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static rf_status add_point(rf_points *p, double x, double y) {
+static rf_status add_to_curve(rf_points *p, double x, double y) {
   if (!isfinite(y)) return RF_OK;
   if ((p->n & (p->n + 1)) == 0 || p->n == 0) { /* 1, 3, 7, ...: room for twice as many */
     const size_t room = 2 * ((size_t)p->n + 1) + 1;
@@ -31,7 +31,7 @@ static double number_of(const json_t *object, const char *key) {
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-static double bytes_of(const json_t *object) {
+static double bytes_of_line(const json_t *object) {
   const char *key;
   json_t *value, *bytes = json_object_get(object, "bytes");
   double sum = 0;
@@ -46,7 +46,7 @@ static rf_status take_positions(const json_t *object, rf_points *p) {
   if (!positions) return RF_OK;
   p->n = 0;
   json_object_foreach(positions, key, value) {
-    RF_TRY(add_point(p, strtod(key, NULL) + 1, json_is_number(value) ? json_number_value(value) : NAN));
+    RF_TRY(add_to_curve(p, strtod(key, NULL) + 1, json_is_number(value) ? json_number_value(value) : NAN));
   }
   return RF_OK;
 }
@@ -65,8 +65,8 @@ static const struct {
 static rf_status take_line(const json_t *object, rf_reported_run *run) {
   const double step = number_of(object, "step"), since = step - (double)run->last_step;
   for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
-    RF_TRY(add_point(&run->curve[curves[i].curve], step, curves[i].factor * number_of(object, curves[i].key)));
-  if (since > 0) RF_TRY(add_point(&run->curve[RF_CURVE_BYTES], step, bytes_of(object) / since / 1048576));
+    RF_TRY(add_to_curve(&run->curve[curves[i].curve], step, curves[i].factor * number_of(object, curves[i].key)));
+  if (since > 0) RF_TRY(add_to_curve(&run->curve[RF_CURVE_BYTES], step, bytes_of_line(object) / since / 1048576));
   run->last_step = (int64_t)step;
   run->steps++;
   return take_positions(object, &run->curve[RF_CURVE_POSITION]);
@@ -155,7 +155,7 @@ static rf_status read_metrics(const char *folder, rf_reported_run *run) {
 }
 
 /* Our own writer's YAML: a section a line, its keys two blanks in, one a line. */
-static rf_status read_config(const char *folder, rf_reported_run *run) {
+static rf_status read_run_config(const char *folder, rf_reported_run *run) {
   char path[RF_MAX_PATH], section[64] = "", *line = NULL;
   size_t room = 0;
   rf_status status = RF_OK;
@@ -187,7 +187,7 @@ static rf_status read_config(const char *folder, rf_reported_run *run) {
 rf_status rf_report_read(const char *folder, rf_reported_run *run) {
   *run = (rf_reported_run){.folder = folder};
   RF_TRY(read_metrics(folder, run));
-  return read_config(folder, run);
+  return read_run_config(folder, run);
 }
 
 void rf_reported_run_destroy(rf_reported_run *run) {

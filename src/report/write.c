@@ -38,7 +38,7 @@ typedef struct range {
   double low, high;
 } range;
 
-static void widen(range *r, double v) {
+static void widen_range(range *r, double v) {
   r->low = fmin(r->low, v);
   r->high = fmax(r->high, v);
 }
@@ -104,8 +104,8 @@ static void draw_chart(FILE *file, const chart *c, const rf_reported_run *runs, 
   range x = {INFINITY, -INFINITY}, y = {INFINITY, -INFINITY};
   for (int r = 0; r < n; r++)
     for (int i = 0; i < runs[r].curve[c->curve].n; i++) {
-      widen(&x, x_of(c, runs[r].curve[c->curve].x[i]));
-      widen(&y, runs[r].curve[c->curve].y[i]);
+      widen_range(&x, x_of(c, runs[r].curve[c->curve].x[i]));
+      widen_range(&y, runs[r].curve[c->curve].y[i]);
     }
   if (!(x.low <= x.high)) return;
   if (x.high - x.low < 1e-9) x = (range){x.low - 0.5, x.low + 0.5};
@@ -167,7 +167,7 @@ static const char *value_of(const rf_reported_run *run, const char *key, size_t 
   return "";
 }
 
-static bool is_first(const rf_reported_run *runs, int run, const char *key, size_t length) {
+static bool is_first_with(const rf_reported_run *runs, int run, const char *key, size_t length) {
   for (int r = 0; r < run; r++)
     if (value_of(&runs[r], key, length)[0] != '\0') return false;
   return true;
@@ -201,7 +201,7 @@ static void put_differences(FILE *file, const rf_reported_run *runs, int n) {
       const char *key = runs[r].keys[k];
       const size_t length = strcspn(key, ":");
       bool same = true;
-      if (!is_first(runs, r, key, length)) continue;
+      if (!is_first_with(runs, r, key, length)) continue;
       for (int o = 0; o < n; o++) same &= strcmp(value_of(&runs[r], key, length), value_of(&runs[o], key, length)) == 0;
       if (same) continue;
       put_difference(file, runs, n, key, length);

@@ -8,7 +8,7 @@
 
 static const char *const kinds[] = {"data", "memory", "nonfinite", "hang"};
 
-static rf_status refuse(const char *text) {
+static rf_status refuse_fault(const char *text) {
   return rf_fail(RF_BAD_CONFIG,
                  "REFORMER_FAULT: found '%.64s'; allowed: RANK:FIRST[-LAST]:KIND, KIND one of data, memory, nonfinite, "
                  "hang",
@@ -24,7 +24,7 @@ static rf_status find_fault(const rf_mesh *mesh, int64_t step, const char **kind
   long long first, last;
   char word[16];
   if (sscanf(text, "%d:%lld-%lld:%15s", &rank, &first, &last, word) != 4) {
-    if (sscanf(text, "%d:%lld:%15s", &rank, &first, word) != 3) return refuse(text);
+    if (sscanf(text, "%d:%lld:%15s", &rank, &first, word) != 3) return refuse_fault(text);
     last = first;
   }
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -32,7 +32,7 @@ static rf_status find_fault(const rf_mesh *mesh, int64_t step, const char **kind
     if (rank == rf_mesh_rank(mesh) && step >= first && step <= last) *kind = kinds[i];
     return RF_OK;
   }
-  return refuse(text);
+  return refuse_fault(text);
 }
 
 rf_status rf_fault_in_reading(const rf_mesh *mesh, int64_t step) {

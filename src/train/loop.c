@@ -7,8 +7,8 @@
 #include "train/evaluate.h"
 #include "train/loss.h"
 #include "train/memory.h"
-#include "train/progress.h"
-#include "train/record.h"
+#include "train/status_line.h"
+#include "train/metrics_record.h"
 #include "train/run_folder.h"
 #include "train/sample.h"
 #include "train/sample_text.h"
@@ -30,7 +30,7 @@ typedef struct run {
   rf_mesh *mesh;
   const rf_train_options *options;
   rf_metrics *metrics; /* rank 0's; NULL elsewhere */
-  rf_progress_line progress;
+  rf_status_line status_line;
   rf_watchdog *watchdog; /* of the steps; evaluations and checkpoints may take their time */
   rf_stop stop;
   rf_state state;
@@ -40,32 +40,50 @@ typedef struct run {
   double assumed_write_seconds;
 } run;
 
-/* --- steps ------------------------------------------------------------------------------------------ */
+/* --- a step ----------------------------------------------------------------------------------------- */
 
-static rf_status count_skipped(run *r, const rf_step_result *result, int64_t step) {
-  if (!result->skipped) {
-    r->skipped = 0;
-    return RF_OK;
-  }
-  rf_log_warn("step %lld: loss %g, gradient norm %g: not finite, the step is skipped", (long long)step,
-              rf_loss_mean(&result->loss), result->grad_norm);
-  if (++r->skipped < MOST_SKIPPED) return RF_OK;
-  return rf_fail(RF_FAILED,
-                 "step %lld: loss or gradient were not finite in %d steps in a row; lower optimizer.lr, lengthen "
-                 "optimizer.warmup or set training.clip_norm",
-                 (long long)step, MOST_SKIPPED);
+/* What is known of a step so far, by the phases that follow each other in run_step. */
+typedef struct step_done {
+  int64_t step;
+  bool last, stops;     /* of the run; after it */
+  double waited_before; /* of rf_mesh_wait_seconds */
+  rf_step_result result;
+  rf_metrics_record record;
+} step_done;
+
+static rf_status train_one(run *r, step_done *done) {
+  const rf_config *config = &r->trainer->config;
+  const double start = rf_clock_seconds();
+  done->waited_before = rf_mesh_wait_seconds(r->mesh);
+  rf_watchdog_watch(r->watchdog, done->step);
+  RF_TRY(rf_train_step(r->trainer, done->step, &done->result));
+  done->record = rf_metrics_of_step(&done->result, done->step, config->training.batch * config->data.length,
+                                    rf_clock_seconds() - start);
+  return RF_OK;
 }
 
-static rf_status evaluate_into(run *r, rf_metrics_record *record) {
+static rf_status look_for_stop(run *r) {
+  const double longest = rf_saver_report_of(r->saver).longest_seconds;
+  r->stop.write_seconds = longest > 0 ? longest : r->assumed_write_seconds;
+  return rf_stop_look(&r->stop);
+}
+
+/* Whether a step is one of every so many; 0: none is. */
+static bool is_one_of(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+static rf_status evaluate_if_due(run *r, step_done *done) {
   rf_trainer *t = r->trainer;
   rf_loss loss;
+  if (!done->last && !is_one_of(done->step, t->config.training.eval_every)) return RF_OK;
+  rf_watchdog_rest(r->watchdog);
   RF_TRY(rf_evaluate(t->model, t->dataset, RF_SPLIT_VALIDATION, &t->sequences, &r->stop, &loss));
-  rf_record_evaluate(&loss, record);
+  rf_metrics_add_evaluation(&loss, &done->record);
+  rf_watchdog_watch(r->watchdog, done->step);
   return RF_OK;
 }
 
 /* What was committed since the last record. */
-static void tell_checkpoint(run *r, rf_metrics_record *record) {
+static void add_checkpoint(run *r, rf_metrics_record *record) {
   const rf_saver_report report = rf_saver_report_of(r->saver);
   if (report.saved_step == r->told_step) return;
   r->told_step = report.saved_step;
@@ -76,10 +94,38 @@ static void tell_checkpoint(run *r, rf_metrics_record *record) {
   record->checkpoint_write_seconds = report.write_seconds;
 }
 
+static rf_status log_if_due(run *r, step_done *done) {
+  rf_metrics_record *record = &done->record;
+  if (!is_one_of(done->step, r->trainer->config.output.log_every) && done->step != 1 && !done->last && !done->stops &&
+      !record->evaluated && !record->skipped)
+    return RF_OK;
+  RF_TRY(rf_metrics_measure(r->mesh, rf_mesh_wait_seconds(r->mesh) - done->waited_before, record));
+  add_checkpoint(r, record);
+  return r->metrics ? rf_metrics_write(r->metrics, record) : RF_OK;
+}
+
+static rf_status count_skipped(run *r, const step_done *done) {
+  const rf_step_result *result = &done->result;
+  if (!result->skipped) {
+    r->skipped = 0;
+    return RF_OK;
+  }
+  rf_log_warn("step %lld: loss %g, gradient norm %g: not finite, the step is skipped", (long long)done->step,
+              rf_loss_mean(&result->loss), result->grad_norm);
+  if (++r->skipped < MOST_SKIPPED) return RF_OK;
+  return rf_fail(RF_FAILED,
+                 "step %lld: loss or gradient were not finite in %d steps in a row; lower optimizer.lr, lengthen "
+                 "optimizer.warmup or set training.clip_norm",
+                 (long long)done->step, MOST_SKIPPED);
+}
+
 /* After the evaluation, whose loss tells which checkpoint is the best; NaN: there was none at this step. */
-static rf_status save(run *r, int64_t step, double eval_loss) {
+static rf_status save_if_due(run *r, const step_done *done) {
+  const double eval_loss = done->record.evaluated ? done->record.eval_loss : (double)NAN;
+  if (!done->last && !done->stops && !is_one_of(done->step, r->trainer->config.checkpoint.every))
+    return rf_saver_poll(r->saver);
   const rf_checkpoint_header header =
-      rf_trainer_header(r->trainer, r->options->config_text, r->options->machine, step, eval_loss);
+      rf_trainer_header(r->trainer, r->options->config_text, r->options->machine, done->step, eval_loss);
   rf_watchdog_rest(r->watchdog);
   if (r->metrics) rf_metrics_sync(r->metrics);
   RF_TRY(rf_saver_begin(r->saver, &header));
@@ -87,50 +133,30 @@ static rf_status save(run *r, int64_t step, double eval_loss) {
   return RF_OK;
 }
 
-static rf_status look_for_stop(run *r) {
-  const double longest = rf_saver_report_of(r->saver).longest_seconds;
-  r->stop.write_seconds = longest > 0 ? longest : r->assumed_write_seconds;
-  return rf_stop_look(&r->stop);
-}
-
-static rf_status one_step(run *r, int64_t step) {
-  const rf_config *config = &r->trainer->config;
-  const double start = rf_clock_seconds(), waited = rf_mesh_wait_seconds(r->mesh);
-  rf_step_result result;
-  rf_watchdog_watch(r->watchdog, step);
-  RF_TRY(rf_train_step(r->trainer, step, &result));
-  const double seconds = rf_clock_seconds() - start;
-  rf_metrics_record record = rf_record_of(&result, step, config->training.batch * config->data.length, seconds);
+/* A reason to stop cuts the evaluation short, which finds reasons too; both are logged, and saved for. What was skipped
+ * too often ends the run with its line, and without a checkpoint. */
+static rf_status run_step(run *r, int64_t step) {
+  step_done done = {.step = step, .last = step == r->trainer->config.training.steps};
+  RF_TRY(train_one(r, &done));
   RF_TRY(look_for_stop(r));
-  const bool last = step == config->training.steps;
-  if (last || (config->training.eval_every > 0 && step % config->training.eval_every == 0)) {
-    rf_watchdog_rest(r->watchdog);
-    RF_TRY(evaluate_into(r, &record));
-    rf_watchdog_watch(r->watchdog, step);
-  }
-  const bool stops = r->stop.reason != 0;
-  const bool logged =
-      step % config->output.log_every == 0 || step == 1 || last || stops || record.evaluated || record.skipped;
-  if (logged) RF_TRY(rf_record_measure(r->mesh, seconds, rf_mesh_wait_seconds(r->mesh) - waited, &record));
-  if (logged) tell_checkpoint(r, &record);
-  if (logged && r->metrics) RF_TRY(rf_metrics_write(r->metrics, &record));
-  rf_progress_step(&r->progress, &record);
-  RF_TRY(count_skipped(r, &result, step));
-  if (last || stops || (config->checkpoint.every > 0 && step % config->checkpoint.every == 0))
-    return save(r, step, record.evaluated ? record.eval_loss : NAN);
-  return rf_saver_poll(r->saver);
+  RF_TRY(evaluate_if_due(r, &done));
+  done.stops = r->stop.reason != 0;
+  RF_TRY(log_if_due(r, &done));
+  rf_status_line_show(&r->status_line, &done.record);
+  RF_TRY(count_skipped(r, &done));
+  return save_if_due(r, &done);
 }
 
 /* *step: the last that was done. */
 static rf_status run_steps(run *r, int64_t *step) {
   const rf_config *config = &r->trainer->config;
   *step = r->options->step;
-  rf_progress_start(&r->progress, *step + 1, config->training.steps, config->output.log_every);
+  rf_status_line_start(&r->status_line, *step + 1, config->training.steps, config->output.log_every);
   rf_status status = rf_agree(r->mesh, look_for_stop(r));
   while (status == RF_OK && r->stop.reason == 0 && *step < config->training.steps)
-    status = rf_agree(r->mesh, one_step(r, ++*step));
+    status = rf_agree(r->mesh, run_step(r, ++*step));
   rf_watchdog_rest(r->watchdog);
-  rf_progress_finish();
+  rf_status_line_wipe();
   return status;
 }
 
@@ -172,7 +198,7 @@ static rf_status say_sample(run *r) {
   return status;
 }
 
-static rf_status train(run *r, rf_train_end *end) {
+static rf_status train_to_end(run *r, rf_train_end *end) {
   rf_trainer *t = r->trainer;
   rf_log_info("%lld parameters; %lld + %lld sequences of %lld tokens for training and validation",
               (long long)rf_store_parameters(rf_model_store(t->model)),
@@ -216,7 +242,7 @@ static rf_status open_saver(run *r) {
   return rf_share(r->mesh, &r->skipped, sizeof r->skipped);
 }
 
-static rf_status prepare(run *r) {
+static rf_status prepare_run(run *r) {
   const rf_training_config *training = &r->trainer->config.training;
   rf_stop_start(r->mesh, training->max_minutes, &r->stop);
   RF_TRY(rf_agree(r->mesh, open_metrics(r)));
@@ -228,8 +254,8 @@ static rf_status prepare(run *r) {
 rf_status rf_train_run(const rf_train_options *options, rf_trainer *trainer, rf_train_end *end) {
   run r = {.trainer = trainer, .mesh = trainer->mesh, .options = options};
   *end = (rf_train_end){.step = options->step};
-  rf_status status = prepare(&r);
-  if (status == RF_OK) status = rf_agree(r.mesh, train(&r, end));
+  rf_status status = prepare_run(&r);
+  if (status == RF_OK) status = rf_agree(r.mesh, train_to_end(&r, end));
   rf_watchdog_stop(r.watchdog);
   rf_saver_destroy(r.saver);
   rf_state_destroy(&r.state);

@@ -12,7 +12,7 @@ typedef struct need {
   int64_t there, copy, step;
 } need;
 
-static rf_status need_of(const rf_trainer *t, need *n) {
+static rf_status memory_need_of(const rf_trainer *t, need *n) {
   const rf_store *store = rf_model_store(t->model);
   const int64_t moments = (int64_t)rf_optimizer_memory_used(t->optimizer);
   const int64_t parameters = (int64_t)rf_store_memory_used(store);
@@ -26,18 +26,17 @@ static rf_status need_of(const rf_trainer *t, need *n) {
 }
 
 /* What the run need not have on this rank; below 0: the limit is too low. */
-static int64_t left_over(const rf_trainer *t, const need *n) {
-  const int64_t limit = t->config.training.memory_limit;
-  if (limit != RF_MEMORY_AUTO) return limit - n->there - n->copy - n->step;
-  return rf_process_available_bytes() / rf_host_ranks(t->mesh) / 5 * 4 - n->copy - n->step;
+static int64_t memory_left_over(const rf_trainer *t, const need *n) {
+  const int64_t free = rf_process_available_bytes() / rf_host_ranks(t->mesh);
+  return rf_plan_memory_left(t->config.training.memory_limit, n->there, n->copy + n->step, free);
 }
 
 rf_status rf_memory_plan(rf_trainer *t) {
   t->keeping = (rf_keeping){0};
   if (t->config.training.memory_limit == 0) return RF_OK;
   need n;
-  RF_TRY(need_of(t, &n));
-  const int64_t bytes = left_over(t, &n);
+  RF_TRY(memory_need_of(t, &n));
+  const int64_t bytes = memory_left_over(t, &n);
   if (bytes < 0)
     rf_log_warn("training.memory_limit: %.0f MiB are less than the %.0f MiB that the run may need anyway; no "
                 "activations are kept",

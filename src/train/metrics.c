@@ -37,7 +37,7 @@ rf_status rf_metrics_open(const char *path, rf_metrics **metrics) {
 }
 
 /* What was in a file that is gone is gone with it; a report draws what there is. */
-static void renew(rf_metrics *metrics) {
+static void renew_metrics(rf_metrics *metrics) {
   if (rf_append_renew(&metrics->append))
     rf_log_warn("%s was removed or replaced while it was written to: steps from here on are in a new one",
                 metrics->path);
@@ -58,7 +58,7 @@ static bool write_waiting(rf_metrics *metrics) {
 }
 
 /* Says so at the first of several failures. */
-static void note(rf_metrics *metrics, bool fine) {
+static void note_failure(rf_metrics *metrics, bool fine) {
   if (!fine && !metrics->failing)
     rf_log_warn("%s cannot be written: %s; its lines wait in memory", metrics->path, rf_file_error(errno));
   metrics->failing = !fine;
@@ -131,7 +131,7 @@ static bool put_record(json_t *object, const rf_metrics_record *record) {
 }
 
 /* Takes the line over. */
-static bool append(rf_metrics *metrics, char *line) {
+static bool append_line(rf_metrics *metrics, char *line) {
   const size_t length = strlen(line);
   char *more = realloc(metrics->waiting, metrics->n_waiting + length + 1);
   if (more) {
@@ -148,15 +148,15 @@ rf_status rf_metrics_write(rf_metrics *metrics, const rf_metrics_record *record)
   json_t *object = json_object();
   char *line = object && put_record(object, record) ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
-  if (!line || !append(metrics, line)) return rf_fail(RF_FAILED, "out of memory while writing %s", metrics->path);
-  renew(metrics);
-  note(metrics, write_waiting(metrics));
+  if (!line || !append_line(metrics, line)) return rf_fail(RF_FAILED, "out of memory while writing %s", metrics->path);
+  renew_metrics(metrics);
+  note_failure(metrics, write_waiting(metrics));
   return RF_OK;
 }
 
 void rf_metrics_sync(rf_metrics *metrics) {
-  renew(metrics);
+  renew_metrics(metrics);
   const bool fine = write_waiting(metrics) &&
                     (fdatasync(metrics->append.file) == 0 || errno == EINVAL); /* of a device, say /dev/null */
-  note(metrics, fine);
+  note_failure(metrics, fine);
 }

@@ -19,7 +19,7 @@ typedef struct cut {
 
 /* Whether a line, with its end, stays. Steps only go up: what is out of order was appended by mistake. What a kill left
  * torn has no end; a whole line that is no record was damaged later. */
-static bool stays(cut *c, const char *path, const char *line, size_t length) {
+static bool line_stays(cut *c, const char *path, const char *line, size_t length) {
   const bool ended = length > 0 && line[length - 1] == '\n';
   json_t *object = ended ? json_loadb(line, length, 0, NULL) : NULL;
   c->lines++;
@@ -39,19 +39,19 @@ static bool stays(cut *c, const char *path, const char *line, size_t length) {
   return fits;
 }
 
-static rf_status fail(const char *path, const char *why) {
+static rf_status fail_to_cut(const char *path, const char *why) {
   return rf_fail(RF_FAILED, "%s cannot be cut back to the resumed step: %s", path, why);
 }
 
 /* What stays of one file into the other. */
-static rf_status copy(FILE *from, const rf_output *to, cut *c) {
+static rf_status copy_lines(FILE *from, const rf_output *to, cut *c) {
   char *line = NULL;
   size_t size = 0;
   int64_t at = 0;
   rf_status status = RF_OK;
   errno = 0;
   for (ssize_t length; status == RF_OK && (length = getline(&line, &size, from)) >= 0;) {
-    if (!stays(c, to->path, line, (size_t)length)) {
+    if (!line_stays(c, to->path, line, (size_t)length)) {
       c->dropped++;
       continue;
     }
@@ -59,15 +59,15 @@ static rf_status copy(FILE *from, const rf_output *to, cut *c) {
     at += length;
   }
   free(line);
-  if (status == RF_OK && ferror(from)) status = fail(to->path, strerror(errno));
+  if (status == RF_OK && ferror(from)) status = fail_to_cut(to->path, strerror(errno));
   return status;
 }
 
-static rf_status replace(FILE *from, const char *path, cut *c) {
+static rf_status replace_metrics(FILE *from, const char *path, cut *c) {
   static const rf_output_kind kind = {.what = "metrics.jsonl"};
   rf_output to;
   RF_TRY(rf_output_open(path, &kind, true, &to));
-  const rf_status status = copy(from, &to, c);
+  const rf_status status = copy_lines(from, &to, c);
   if (status == RF_OK && c->dropped > 0) return rf_output_finish(&to);
   rf_output_abandon(&to);
   return status;
@@ -78,12 +78,12 @@ rf_status rf_metrics_cut(const char *path, int64_t step, int64_t *skipped) {
   struct stat about;
   cut c = {.step = step, .skipped_step = -1};
   *skipped = 0;
-  if (stat(path, &about) != 0) return errno == ENOENT ? RF_OK : fail(path, strerror(errno));
+  if (stat(path, &about) != 0) return errno == ENOENT ? RF_OK : fail_to_cut(path, strerror(errno));
   if (S_ISCHR(about.st_mode)) return RF_OK;
-  if (!S_ISREG(about.st_mode)) return fail(path, "it is not a plain file");
+  if (!S_ISREG(about.st_mode)) return fail_to_cut(path, "it is not a plain file");
   FILE *from = fopen(path, "re");
-  if (!from) return errno == ENOENT ? RF_OK : fail(path, strerror(errno));
-  const rf_status status = replace(from, path, &c);
+  if (!from) return errno == ENOENT ? RF_OK : fail_to_cut(path, strerror(errno));
+  const rf_status status = replace_metrics(from, path, &c);
   (void)fclose(from);
   if (status != RF_OK) return rf_fail(RF_FAILED, "%s", rf_error_message());
   if (c.skipped_step == step) *skipped = c.skipped;

@@ -58,7 +58,7 @@ static rf_status add_step(int64_t step, int64_t *n, int64_t **steps) {
 }
 
 /* On one rank. Free *steps, also after a failure. */
-static rf_status list(const char *folder, int64_t *n, int64_t **steps) {
+static rf_status list_checkpoints(const char *folder, int64_t *n, int64_t **steps) {
   *n = 0;
   *steps = NULL;
   DIR *entries = opendir(folder);
@@ -78,7 +78,7 @@ rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t 
   rf_status status = RF_OK;
   *n = 0;
   *steps = NULL;
-  if (rf_mesh_rank(mesh) == 0) status = list(folder, n, steps);
+  if (rf_mesh_rank(mesh) == 0) status = list_checkpoints(folder, n, steps);
   status = rf_agree(mesh, status);
   if (status == RF_OK) status = rf_share(mesh, n, sizeof *n);
   if (status == RF_OK && !*steps && *n > 0 && !(*steps = malloc((size_t)*n * sizeof **steps)))
@@ -151,17 +151,18 @@ rf_status rf_resume_fits(const rf_checkpoint_info *info, const rf_trainer *t) {
 }
 
 /* What the optimizer carries from step to step is zero before the first. */
-static void clear(int n_arrays, const rf_state_array *arrays) {
+static void clear_arrays(int n_arrays, const rf_state_array *arrays) {
   for (int i = 0; i < n_arrays; i++) memset(arrays[i].values, 0, (size_t)arrays[i].count * sizeof *arrays[i].values);
 }
 
-static rf_status load(rf_checkpoint *checkpoint, const rf_trainer *t, const rf_state *state, rf_finding *finding) {
+static rf_status load_state(rf_checkpoint *checkpoint, const rf_trainer *t, const rf_state *state,
+                            rf_finding *finding) {
   rf_store *store = rf_model_store(t->model);
   const rf_layout *layout = rf_store_layout(store);
   const bool anew = rf_checkpoint_info_of(checkpoint)->header.step == 0;
   const int wanted = anew ? layout->n_blocks : state->n_arrays; /* the blocks' parameters come first */
   RF_TRY(rf_survey(t->mesh, rf_checkpoint_load(checkpoint, layout, wanted, state->arrays), finding));
-  clear(state->n_arrays - wanted, state->arrays + wanted);
+  clear_arrays(state->n_arrays - wanted, state->arrays + wanted);
   rf_store_updated(store);
   return RF_OK;
 }
@@ -169,7 +170,7 @@ static rf_status load(rf_checkpoint *checkpoint, const rf_trainer *t, const rf_s
 rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *t, rf_finding *finding) {
   rf_state state;
   RF_TRY(rf_survey(t->mesh, rf_state_create(rf_model_store(t->model), t->optimizer, &state), finding));
-  const rf_status status = finding->status == RF_OK ? load(checkpoint, t, &state, finding) : RF_OK;
+  const rf_status status = finding->status == RF_OK ? load_state(checkpoint, t, &state, finding) : RF_OK;
   rf_state_destroy(&state);
   return status;
 }
@@ -177,7 +178,7 @@ rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *t, rf_finding *f
 rf_status rf_resume_supersede(const char *folder, int64_t step, const char *attempt) {
   int64_t n, *steps;
   char path[RF_MAX_PATH], name[RF_MAX_PATH];
-  rf_status status = list(folder, &n, &steps);
+  rf_status status = list_checkpoints(folder, &n, &steps);
   for (int64_t i = 0; status == RF_OK && i < n && steps[i] > step; i++) {
     status = rf_resume_path(folder, steps[i], path);
     if (status == RF_OK && snprintf(name, sizeof name, "%s.superseded-%s", path, attempt) >= (int)sizeof name)

@@ -12,7 +12,7 @@
 enum { MOST_RUNS = 1000000, BELOW = 160 };
 
 /* A disk that does not answer may do so at the next start: that is no fault of the command line. */
-static rf_status refuse(const char *folder, int error) {
+static rf_status refuse_run_folder(const char *folder, int error) {
   const bool passes = error == EIO || error == ESTALE;
   return rf_fail(passes ? RF_FAILED : RF_BAD_CONFIG,
                  "run folder %s: cannot be made or written to: %s; name another with --run DIR", folder,
@@ -31,18 +31,18 @@ static rf_status make_parents(const char *path) {
   (void)snprintf(parent, sizeof parent, "%s", path);
   for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    if (mkdir(parent, 0777) != 0 && errno != EEXIST) return refuse(path, errno);
+    if (mkdir(parent, 0777) != 0 && errno != EEXIST) return refuse_run_folder(path, errno);
     *slash = '/';
   }
   return RF_OK;
 }
 
 /* Under another name first: what bears the name is whole. */
-static rf_status write_config(const char *folder, const char *text) {
+static rf_status write_run_config(const char *folder, const char *text) {
   char path[RF_MAX_PATH], temporary[RF_MAX_PATH];
   RF_TRY(rf_run_folder_path(folder, "config.yaml", path));
   RF_TRY(rf_run_folder_path(folder, "config.yaml.tmp", temporary));
-  if (unlink(temporary) != 0 && errno != ENOENT) return refuse(folder, errno);
+  if (unlink(temporary) != 0 && errno != ENOENT) return refuse_run_folder(folder, errno);
   rf_status status = rf_file_store(temporary, text, (int64_t)strlen(text));
   if (status == RF_OK) status = rf_rename_synced(temporary, path);
   if (status == RF_OK) return RF_OK;
@@ -57,7 +57,7 @@ static rf_status look_for(const char *folder, const char *name, bool *there) {
   RF_TRY(rf_run_folder_path(folder, name, path));
   *there = stat(path, &about) == 0;
   if (*there || rf_file_read_status(errno) == RF_BAD_DATA) return RF_OK;
-  if (errno == EACCES) return refuse(folder, errno);
+  if (errno == EACCES) return refuse_run_folder(folder, errno);
   return rf_fail(RF_FAILED, "run folder %s: %s cannot be looked at: %s", folder, name, strerror(errno));
 }
 
@@ -89,8 +89,8 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
   struct stat about;
   const int error = stat(folder->path, &about) == 0 ? 0 : errno;
   if (error == ENOENT) return lstat(folder->path, &about) != 0 ? RF_OK : refuse_link(folder->path);
-  if (error) return refuse(folder->path, error);
-  if (!S_ISDIR(about.st_mode)) return refuse(folder->path, ENOTDIR);
+  if (error) return refuse_run_folder(folder->path, error);
+  if (!S_ISDIR(about.st_mode)) return refuse_run_folder(folder->path, ENOTDIR);
   bool is_checkpoint;
   RF_TRY(look_for(folder->path, RF_COMMIT_NAME, &is_checkpoint));
   if (is_checkpoint)
@@ -101,7 +101,7 @@ rf_status rf_run_folder_open(const char *wanted, rf_run_folder *folder) {
 }
 
 /* The file's name without folder and ending. */
-static void name_of(const char *file, char *name, size_t size) {
+static void name_of_config(const char *file, char *name, size_t size) {
   const char *slash = strrchr(file, '/');
   (void)snprintf(name, size, "%s", slash ? slash + 1 : file);
   char *dot = strrchr(name, '.');
@@ -111,19 +111,19 @@ static void name_of(const char *file, char *name, size_t size) {
 /* Whoever makes a folder owns it. */
 static rf_status make_next(const char *config_file, char *folder) {
   char name[256];
-  name_of(config_file, name, sizeof name);
+  name_of_config(config_file, name, sizeof name);
   for (int n = 1; n <= MOST_RUNS; n++) {
     (void)snprintf(folder, RF_MAX_PATH, "runs/%s-%d", name, n);
     RF_TRY(make_parents(folder));
     if (mkdir(folder, 0777) == 0) return RF_OK;
-    if (errno != EEXIST) return refuse(folder, errno);
+    if (errno != EEXIST) return refuse_run_folder(folder, errno);
   }
   return rf_fail(RF_BAD_CONFIG, "run folder %s: that many runs exist already; name one with --run DIR", folder);
 }
 
 static rf_status make_wanted(const char *folder) {
   RF_TRY(make_parents(folder));
-  return mkdir(folder, 0777) == 0 || errno == EEXIST ? RF_OK : refuse(folder, errno);
+  return mkdir(folder, 0777) == 0 || errno == EEXIST ? RF_OK : refuse_run_folder(folder, errno);
 }
 
 rf_status rf_run_folder_make(rf_run_folder *folder, const char *config_file) {
@@ -138,7 +138,7 @@ rf_status rf_run_folder_make(rf_run_folder *folder, const char *config_file) {
 }
 
 rf_status rf_run_folder_begin(const rf_run_folder *folder, const char *config_text) {
-  return write_config(folder->path, config_text);
+  return write_run_config(folder->path, config_text);
 }
 
 void rf_run_folder_close(rf_run_folder *folder) {

@@ -69,8 +69,8 @@ static int32_t draw_token(const real *logits, int64_t vocab, double temperature,
   return best;
 }
 
-static rf_status sample(rf_model *model, int64_t tokens, double temperature, uint64_t seed, rf_arena *arena,
-                        rf_stop *stop, int32_t *ids, int64_t *length) {
+static rf_status sample_tokens(rf_model *model, int64_t tokens, double temperature, uint64_t seed, rf_arena *arena,
+                               rf_stop *stop, int32_t *ids, int64_t *length) {
   const rf_config *config = rf_model_config_of(model);
   const rf_draw draw = {.seed = seed, .purpose = RF_RNG_SAMPLE};
   context c;
@@ -89,7 +89,7 @@ rf_status rf_sample(rf_model *model, int64_t tokens, double temperature, uint64_
                     int64_t *length) {
   rf_arena *arena;
   RF_TRY(rf_arena_create("sample", 0, &arena));
-  const rf_status status = sample(model, tokens, temperature, seed, arena, stop, ids, length);
+  const rf_status status = sample_tokens(model, tokens, temperature, seed, arena, stop, ids, length);
   rf_arena_destroy(arena);
   return status;
 }

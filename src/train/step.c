@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static rf_status build(const rf_config *config, rf_trainer *t) {
+static rf_status build_trainer(const rf_config *config, rf_trainer *t) {
   RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &t->dataset));
   RF_TRY(rf_inputs_compare(config, t->mesh, t->dataset, &t->data));
   RF_TRY(rf_arena_create("sequences", 0, &t->arena));
@@ -23,7 +23,7 @@ static rf_status build(const rf_config *config, rf_trainer *t) {
 
 rf_status rf_trainer_create(const rf_config *config, rf_mesh *mesh, rf_trainer *trainer) {
   *trainer = (rf_trainer){.config = *config, .mesh = mesh};
-  const rf_status status = build(config, trainer);
+  const rf_status status = build_trainer(config, trainer);
   if (status != RF_OK) rf_trainer_destroy(trainer);
   return status;
 }

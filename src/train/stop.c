@@ -36,7 +36,7 @@ static const long long same_request_nanoseconds = 1000000000LL;
 static atomic_int heard;               /* the reason that the first signal is; 0: none */
 static atomic_llong heard_nanoseconds; /* when */
 
-static void hear(int signal_number) {
+static void hear_signal(int signal_number) {
   const int error = errno;
   struct timespec now;
   (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -54,7 +54,7 @@ static void hear(int signal_number) {
 }
 
 rf_status rf_stop_listen(void) {
-  struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART}, before;
+  struct sigaction action = {.sa_handler = hear_signal, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
   for (int i = 0; i < WISHES; i++) (void)sigaddset(&action.sa_mask, wishes[i].number);
   for (int i = 0; i < WISHES; i++) {

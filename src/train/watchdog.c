@@ -39,7 +39,7 @@ double rf_watchdog_limit(double limit, double longest) {
   return longest > 0 ? fmax(least, times * longest) : times * least;
 }
 
-static void speak(const rf_watchdog *w) {
+static void say_hang(const rf_watchdog *w) {
   double waited;
   char line[512], doing[160] = "it does not wait for other ranks";
   const char *what = rf_mesh_waiting_for(w->mesh, &waited);
@@ -52,7 +52,7 @@ static void speak(const rf_watchdog *w) {
 }
 
 static void end_process(const rf_watchdog *w) {
-  speak(w);
+  say_hang(w);
   (void)sleep(SECONDS_TO_SPEAK);
   _exit(RF_FAILED);
 }
@@ -77,7 +77,7 @@ static void forgive_stop(rf_watchdog *w, double now) {
   if (late > look_every) w->since += late;
 }
 
-static void *look(void *argument) {
+static void *watch_steps(void *argument) {
   rf_watchdog *w = argument;
   (void)pthread_mutex_lock(&w->lock);
   while (!w->stopped) {
@@ -96,7 +96,7 @@ static void *look(void *argument) {
   return NULL;
 }
 
-static void destroy(rf_watchdog *w) {
+static void free_watchdog(rf_watchdog *w) {
   (void)pthread_cond_destroy(&w->changed);
   (void)pthread_mutex_destroy(&w->lock);
   free(w);
@@ -121,17 +121,17 @@ rf_status rf_watchdog_start(const rf_mesh *mesh, double limit, rf_watchdog **wat
   sigset_t all, before;
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int code = pthread_create(&w->thread, NULL, look, w);
+  const int code = pthread_create(&w->thread, NULL, watch_steps, w);
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (code != 0) {
-    destroy(w);
+    free_watchdog(w);
     return rf_fail(RF_FAILED, "training.step_timeout: no thread can be started: %s", strerror(code));
   }
   *watchdog = w;
   return RF_OK;
 }
 
-static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
+static void change_watch(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
   (void)pthread_mutex_lock(&w->lock);
   const double now = rf_clock_seconds();
   if (w->watching) {
@@ -149,11 +149,11 @@ static void change(rf_watchdog *w, bool watching, bool stopped, int64_t step) {
 }
 
 void rf_watchdog_watch(rf_watchdog *watchdog, int64_t step) {
-  if (watchdog) change(watchdog, true, false, step);
+  if (watchdog) change_watch(watchdog, true, false, step);
 }
 
 void rf_watchdog_rest(rf_watchdog *watchdog) {
-  if (watchdog) change(watchdog, false, false, 0);
+  if (watchdog) change_watch(watchdog, false, false, 0);
 }
 
 double rf_watchdog_longest(rf_watchdog *watchdog) {
@@ -165,7 +165,7 @@ double rf_watchdog_longest(rf_watchdog *watchdog) {
 
 void rf_watchdog_stop(rf_watchdog *watchdog) {
   if (!watchdog) return;
-  change(watchdog, false, true, 0);
+  change_watch(watchdog, false, true, 0);
   (void)pthread_join(watchdog->thread, NULL);
-  destroy(watchdog);
+  free_watchdog(watchdog);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Layers include headers of their own and of layers below, never of those above, public ones too; MPI is met in comm/ only, and nothing
-# but main (and the watchdog) ends the process (docs/style.md). PROGRAM SOURCE_DIR
+# Layers include headers of their own and of layers below, never of those above, public ones too; nor do files include
+# each other in a circle; MPI is met in comm/ only, and nothing but main (and the watchdog) ends the process
+# (docs/style.md). PROGRAM SOURCE_DIR
 set -u
 cd "$2/src" || exit 1
 layers=(base kernel comm lsh nn model optim data storage checkpoint weights plan train bench report config session cli)
@@ -35,6 +36,35 @@ while read -r place include; do
   header=${place##*/}
   check "include/reformer/$header" "${public[${header%.h:*}]-}" "$include"
 done < <(includes ../include/reformer)
+
+# Pairs "MODULE MODULE", of which the first includes the second. A module is X.c with X.h, or with the public header that
+# X.c includes first; a header that several files include so needs them all.
+modules() {
+  find . ../include/reformer -name '*.[ch]' -exec awk '
+    FNR == 1 { from = FILENAME; gsub(/^(\.\/|\.\.\/include\/)|\.[ch]$/, "", from); first = FILENAME ~ /\.c$/ }
+    /^#include "/ {
+      split($0, part, "\""); to = part[2]; sub(/\.h$/, "", to)
+      if (first && to ~ /^reformer\//) { implements[from] = to; files[to]++ }
+      first = 0
+      who[++n] = from; what[n] = to
+    }
+    function module(x) { return x in implements && files[implements[x]] == 1 ? implements[x] : x }
+    END {
+      for (i = 1; i <= n; i++) {
+        from = module(who[i]); to = module(what[i])
+        if (from == to) continue
+        if (from in implements && implements[from] == to) print to, from
+        else print from, to
+      }
+    }' {} +
+}
+pairs=$(modules | sort -u)
+loops=$(printf '%s\n' "$pairs" | LC_ALL=C tsort 2>&1 >/dev/null)
+checks=$((checks + $(printf '%s\n' "$pairs" | wc -l)))
+if [ -n "$loops" ]; then
+  failures=$((failures + 1))
+  printf 'FAILED: files include each other in a circle; cut out what both need:\n%s\n' "$(printf '%s\n' "$loops" | sed 's/^tsort: -:.*/circle:/; s/^tsort: /  /')"
+fi
 
 none() { # none WHAT PATTERN FOLDER...: no such line
   local what=$1 pattern=$2 found

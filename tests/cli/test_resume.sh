@@ -124,10 +124,13 @@ kill -KILL $job
 stopped killed 137
 check 75 "stopped by training.max_minutes" -- train tiny.yaml --run killed $long -s training.max_minutes=0.001
 expect "steps of a run that was killed, in order" "$(seq 1 "$(wc -l <killed/metrics.jsonl)")" "$(figures killed | sed -n 's/"step":\([0-9]*\).*/\1/p')"
-# A second signal ends a run in the middle of a step, which takes seconds here.
-"$PROGRAM" train tiny.yaml --run second -s data.length=32768 -s model.positions.shape=auto >second.out 2>&1 </dev/null &
+# A second signal, a second or more after the first, ends a run in the middle of a step, which would take many minutes here.
+"$PROGRAM" train tiny.yaml --run second -s data.length=262144 -s model.attention=full >second.out 2>&1 </dev/null &
 job=$!
 wait_for 'parameters; ' second.out
-kill -TERM $job; sleep 1.3; kill -TERM $job
+ticks() { awk '{ print $14 + $15 }' "/proc/$job/stat"; } # of the processor
+for ((i = 0, before = $(ticks); i < 600 && $(ticks) < before + 20; i++)); do sleep 0.1; done
+for ((i = 0; i < 600; i++)); do kill -TERM $job 2>/dev/null || break; sleep 0.1; done
+kill -KILL $job 2>/dev/null
 stopped second 143
 finish

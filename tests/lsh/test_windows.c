@@ -1,5 +1,4 @@
 /* Attention over windows of slots against the naive loop, forward and reverse, with every rule. */
-#include "kernel/parallel.h"
 #include "naive/attention.h"
 #include "naive/slots.h"
 

@@ -116,10 +116,10 @@ static void check_case(const planned_case *c, rf_mesh *mesh) {
   expect_near(c, mesh, "sequences", (double)memory.sequences, measured.sequences, 0.02);
   /* A halo is a few dozen rows, whose number is chance: they are compared with the rest. */
   traffic.bytes[RF_TRAFFIC_ROWS] += traffic.bytes[RF_TRAFFIC_HALO];
-  measured.bytes[RF_TRAFFIC_ROWS] += measured.bytes[RF_TRAFFIC_HALO];
+  measured.spent.bytes[RF_TRAFFIC_ROWS] += measured.spent.bytes[RF_TRAFFIC_HALO];
   for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++)
     if (p != RF_TRAFFIC_HALO)
-      expect_near(c, mesh, rf_traffic_name((rf_traffic)p), traffic.bytes[p], (double)measured.bytes[p],
+      expect_near(c, mesh, rf_traffic_name((rf_traffic)p), traffic.bytes[p], measured.spent.bytes[p],
                   p == RF_TRAFFIC_PARAMETERS || p == RF_TRAFFIC_GRADIENTS ? 0 : 0.03);
 }
 

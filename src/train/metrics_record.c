@@ -1,11 +1,11 @@
-#include "train/record.h"
+#include "train/metrics_record.h"
 #include "base/process.h"
 #include "comm/collective.h"
 #include "train/loss.h"
 #include <math.h>
 #include <stdlib.h>
 
-rf_metrics_record rf_record_of(const rf_step_result *result, int64_t step, int64_t tokens, double seconds) {
+rf_metrics_record rf_metrics_of_step(const rf_step_result *result, int64_t step, int64_t tokens, double seconds) {
   return (rf_metrics_record){.step = step,
                              .loss = rf_loss_mean(&result->loss),
                              .bits_per_token = rf_loss_bits(&result->loss),
@@ -17,8 +17,8 @@ rf_metrics_record rf_record_of(const rf_step_result *result, int64_t step, int64
                              .skipped = result->skipped};
 }
 
-rf_status rf_record_measure(rf_mesh *mesh, double seconds, double waited, rf_metrics_record *record) {
-  const double own[] = {seconds - waited, (double)rf_process_peak_bytes()};
+rf_status rf_metrics_measure(rf_mesh *mesh, double waited, rf_metrics_record *record) {
+  const double own[] = {record->step_seconds - waited, (double)rf_process_peak_bytes()};
   const int ranks = rf_mesh_size(mesh);
   double *all = malloc(sizeof own * (size_t)ranks);
   if (!all) return rf_fail(RF_FAILED, "out of memory: figures of %d ranks", ranks);
@@ -38,7 +38,7 @@ rf_status rf_record_measure(rf_mesh *mesh, double seconds, double waited, rf_met
   return rf_sum_integers(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, RF_TRAFFIC_PURPOSES, record->bytes);
 }
 
-void rf_record_evaluate(const rf_loss *loss, rf_metrics_record *record) {
+void rf_metrics_add_evaluation(const rf_loss *loss, rf_metrics_record *record) {
   if (loss->counted == 0) return;
   record->evaluated = true;
   record->eval_loss = rf_loss_mean(loss);
