@@ -48,23 +48,23 @@ static const char *theirs_of(const rf_pair *pairs, const char *ours) {
 }
 
 /* Their view of one of our tensors. */
-typedef struct rf_view {
+typedef struct tensor_view {
   char name[RF_MAX_SAFE_NAME];
   int n_dims;
   int64_t shape[RF_SAFETENSORS_DIMS];
-} rf_view;
+} tensor_view;
 
 /* Row embeddings of an axis stretch over the others: (1, .., n, .., 1, d). */
-static void view_axis(const rf_tensor *tensor, int axis, int n_axes, rf_view *view) {
+static void view_axis(const rf_tensor *tensor, int axis, int n_axes, tensor_view *view) {
   snprintf(view->name, sizeof view->name, "reformer.embeddings.position_embeddings.weights.%d", axis);
   view->n_dims = n_axes + 1;
   for (int a = 0; a < n_axes; a++) view->shape[a] = a == axis ? tensor->shape[0] : 1;
   view->shape[n_axes] = tensor->shape[1];
 }
 
-static void view_of(const rf_config *config, const rf_tensor *tensor, rf_view *view) {
+static void view_of(const rf_config *config, const rf_tensor *tensor, tensor_view *view) {
   int layer, axis, length = 0;
-  *view = (rf_view){.n_dims = tensor->n_dims};
+  *view = (tensor_view){.n_dims = tensor->n_dims};
   for (int d = 0; d < tensor->n_dims; d++) view->shape[d] = tensor->shape[d];
   if (sscanf(tensor->name, "embedding.position.axis%d", &axis) == 1) {
     view_axis(tensor, axis, config->model.positions.n_axes, view);
@@ -129,7 +129,7 @@ typedef struct importer {
   bool *used; /* [n_tensors] of the file */
 } importer;
 
-static const rf_safetensor *find_source(importer *im, const rf_view *view) {
+static const rf_safetensor *find_source(importer *im, const tensor_view *view) {
   const rf_safetensor *tensor = rf_safetensors_find(&im->file, view->name);
   const rf_safetensor *second =
       strcmp(view->name, "lm_head.bias") == 0 ? rf_safetensors_find(&im->file, second_bias) : NULL;
@@ -143,7 +143,7 @@ static rf_status check_all_there(importer *im) {
   const rf_layout *layout = rf_store_layout(im->store);
   const rf_tensor *first = NULL;
   int missing = 0, tensors = 0;
-  rf_view view;
+  tensor_view view;
   for (int b = 0; b < layout->n_blocks; b++)
     for (int t = 0; t < layout->blocks[b].n_tensors; t++, tensors++) {
       view_of(im->config, &layout->blocks[b].tensors[t], &view);
@@ -159,7 +159,7 @@ static rf_status check_all_there(importer *im) {
 }
 
 static rf_status import_tensor(importer *im, int block, const rf_tensor *tensor) {
-  rf_view view;
+  tensor_view view;
   view_of(im->config, tensor, &view);
   const rf_safetensor *source = find_source(im, &view);
   assert(source); /* check_all_there has passed */
@@ -257,7 +257,7 @@ static rf_status write_config(const rf_output *output, const rf_config *config, 
   return status;
 }
 
-static void list_sources(const rf_config *config, const rf_store *store, rf_view *views, rf_safe_source *sources) {
+static void list_sources(const rf_config *config, const rf_store *store, tensor_view *views, rf_safe_source *sources) {
   const rf_layout *layout = rf_store_layout(store);
   for (int b = 0; b < layout->n_blocks; b++)
     for (int t = 0; t < layout->blocks[b].n_tensors; t++, views++, sources++) {
@@ -274,7 +274,7 @@ static rf_status write_model(const char *path, bool force, rf_dtype dtype, const
   int n = 0;
   const rf_layout *layout = rf_store_layout(store);
   for (int b = 0; b < layout->n_blocks; b++) n += layout->blocks[b].n_tensors;
-  rf_view *views = calloc((size_t)n + 1, sizeof *views);
+  tensor_view *views = calloc((size_t)n + 1, sizeof *views);
   rf_safe_source *sources = calloc((size_t)n + 1, sizeof *sources);
   rf_status status = views && sources ? RF_OK : rf_fail(RF_FAILED, "%s: out of memory", path);
   if (status == RF_OK) list_sources(config, store, views, sources);

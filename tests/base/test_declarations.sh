@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What docs/style.md says of declarations and can be counted: no function, nor a pointer to one, takes more than eight parameters;
-# no file has more than 500 lines; no public name is declared in two places. PROGRAM SOURCE_DIR
+# What docs/style.md says of declarations and can be counted: no function, nor a pointer to one, takes more than eight
+# parameters; no file has more than 500 lines; no public name is declared in two places. PROGRAM SOURCE_DIR
 set -u
 cd "$2" || exit 1
 checks=0 failures=0
@@ -12,9 +12,9 @@ check() { # check WHAT FOUND: nothing was
   printf 'FAILED: %s:\n%s\n' "$1" "$2"
 }
 
-# "FILE LINE KIND NAME PARAMETERS" of everything that the sources declare outside functions: function (its name, or that of a
-# pointer to one), type, struct. A file is read without comments, strings and the preprocessor's lines; braces and parentheses tell where
-# a declaration stands.
+# "FILE LINE KIND NAME PARAMETERS" of everything that the sources declare outside functions: function (its name, or that
+# of a pointer to one), type, struct. A file is read without comments, strings and the preprocessor's lines; braces and
+# parentheses tell where a declaration stands.
 read -r -d '' declarations <<'AWK'
 function say(kind, name, more) { print FILENAME, FNR, kind, name, more }
 function words(text) { # the last word of a text, and what stands before it
@@ -39,7 +39,7 @@ function close_list() {
 }
 function end_statement() {
   if (depth > 0) { statement = ""; return }
-  if (statement ~ /^ *typedef/ && statement !~ /\(/) { words(statement); say("type", last, 0) }
+  if (statement ~ /^ *typedef/ && statement !~ /\(|struct/) { words(statement); say("type", last, 0) }
   statement = ""
 }
 function read_character(c) {
@@ -86,18 +86,18 @@ AWK
 mapfile -t files < <(find src include -name '*.[ch]' | sort)
 found=$(awk "$declarations" "${files[@]}" | sort -u)
 count() { printf '%s\n' "$found" | grep -c " $1 "; }
-check "hardly anything was read" "$([ "$(count function)" -gt 1000 ] && [ "$(count type)" -gt 100 ] || printf '%s\n' "$found")"
+check "hardly anything was read" \
+  "$([ "$(count function)" -gt 1000 ] && [ "$(count type)" -gt 100 ] || printf '%s\n' "$found")"
 
-check "more than eight parameters" "$(printf '%s\n' "$found" | awk '$3 == "function" && $5 > 8 { print $1 ":" $2 ": " $4 " has " $5 }')"
+check "more than eight parameters" "$(printf '%s\n' "$found" |
+  awk '$3 == "function" && $5 > 8 { print $1 ":" $2 ": " $4 " has " $5 }')"
 check "more than 500 lines" "$(wc -l "${files[@]}" | awk '$1 > 500 && $2 != "total" { print $2 ": " $1 }')"
 
-# Public: types and structs anywhere, functions of headers. A struct may bear the name of its type; else a name stands for one thing.
+# Public: types and structs anywhere, functions of headers.
 check "a name for two things" "$(printf '%s\n' "$found" | awk '
   $4 !~ /^rf_/ || ($3 == "function" && $1 !~ /\.h$/) { next }
-  { thing = $3 == "function" ? "function" : "type" }
-  ($4 in kind && kind[$4] != thing) || (($3, $4) in place && place[$3, $4] != $1) {
-    print $4 ": " (($3, $4) in place ? place[$3, $4] : where[$4]) " and " $1
-  }
-  { kind[$4] = thing; place[$3, $4] = where[$4] = $1 }')"
+  { thing = ($3 == "function" ? "function" : "type") " of " $1 }
+  $4 in things && things[$4] != thing { print $4 ": " things[$4] " and " thing }
+  { things[$4] = thing }')"
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]

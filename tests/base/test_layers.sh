@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Layers include headers of their own and of layers below, never of those above, public ones too; within a layer, too, includes run
-# in no circle; MPI is met in comm/ only, and nothing but main (and the watchdog) ends the process (docs/style.md).
-# PROGRAM SOURCE_DIR
+# Layers include headers of their own and of layers below, never of those above, public ones too; nor do files include
+# each other in a circle; MPI is met in comm/ only, and nothing but main (and the watchdog) ends the process
+# (docs/style.md). PROGRAM SOURCE_DIR
 set -u
 cd "$2/src" || exit 1
 layers=(base kernel comm lsh nn model optim data storage checkpoint weights plan train bench report config session cli)
@@ -37,8 +37,8 @@ while read -r place include; do
   check "include/reformer/$header" "${public[${header%.h:*}]-}" "$include"
 done < <(includes ../include/reformer)
 
-# Pairs "MODULE MODULE", of which the first includes the second. A module is X.c with X.h, or with the public header that X.c
-# includes first; where several files include one so, it is made of them all.
+# Pairs "MODULE MODULE", of which the first includes the second. A module is X.c with X.h, or with the public header that
+# X.c includes first; a header that several files include so needs them all.
 modules() {
   find . ../include/reformer -name '*.[ch]' -exec awk '
     FNR == 1 { from = FILENAME; gsub(/^(\.\/|\.\.\/include\/)|\.[ch]$/, "", from); first = FILENAME ~ /\.c$/ }
