@@ -101,7 +101,7 @@ typedef struct rf_vote {
   int32_t status;
   uint16_t call; /* of comm/call.h, and its session */
   uint16_t met;  /* the failure itself, rather than heard of it; in the second round, which follows where there is one:
-                  it  has sent notes of it */
+                  it has sent notes of it */
 } rf_vote;
 _Static_assert(sizeof(rf_vote) == 8, "all ranks send one to all others in every step");
 
