@@ -268,7 +268,7 @@ static void add_field(rf_exchange_move *m, rf_wire wire, const rf_exchange_field
   m->unpacked_ld = rf_max(m->unpacked_ld, field->width);
 }
 
-static rf_status take_cuts(rf_exchange_move *m, int ranks, rf_arena *arena) {
+static rf_status take_message_cuts(rf_exchange_move *m, int ranks, rf_arena *arena) {
   RF_TRY(rf_arena_take(arena, (size_t)ranks + 1, sizeof *m->out_first, &m->out_first));
   return rf_arena_take(arena, (size_t)ranks + 1, sizeof *m->in_first, &m->in_first);
 }
@@ -290,7 +290,7 @@ rf_status rf_exchange_start(const rf_exchange *x, rf_exchange_kind kind, rf_exch
   RF_TRY(rf_arena_take(arena, 1, sizeof *m, &m));
   *m = (rf_exchange_move){.x = x, .kind = kind, .kinds = rows == RF_ROWS_OWN ? 1 : KINDS};
   for (int f = 0; f < n_fields; f++) add_field(m, x->shape.wire, &fields[f]);
-  RF_TRY(take_cuts(m, x->ranks, arena));
+  RF_TRY(take_message_cuts(m, x->ranks, arena));
   cut_messages(m, scatter ? x->out_first : x->in_first, m->out_first);
   cut_messages(m, scatter ? x->in_first : x->out_first, m->in_first);
   if (x->ranks > 1) {
@@ -314,7 +314,7 @@ rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf
   void *nothing;
   RF_TRY(rf_arena_take(arena, 1, sizeof m, &nothing));
   for (int f = 0; f < n_fields; f++) add_field(&m, shape->wire, &(rf_exchange_field){.width = widths[f]});
-  RF_TRY(take_cuts(&m, ranks, arena));
+  RF_TRY(take_message_cuts(&m, ranks, arena));
   if (ranks == 1) return RF_OK;
   return take_messages(&m, scatter ? sent : received, scatter ? received : sent, arena);
 }

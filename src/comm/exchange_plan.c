@@ -203,17 +203,12 @@ static void write_record(const making *m, int64_t pair, int64_t token, unsigned 
   const rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
   const uint8_t *mask = m->tokens->mask ? m->tokens->mask[pair] : NULL;
-  uint32_t position = (uint32_t)(x->home.first + token);
-  if (mask && !mask[token]) position |= RF_PADDING_BIT;
-  memcpy(record, &position, sizeof position);
-  record += sizeof position;
-  for (int64_t r = 0; r < s->rounds; r++, record += sizeof(int32_t))
-    memcpy(record, &m->places[(pair * s->rounds + r) * x->home.count + token], sizeof(int32_t));
-  if (!s->rounds_travel) return;
-  for (int64_t r = 0; r < s->rounds; r++, record += m->tokens->bucket_bytes) {
+  rf_plan_record_set_position(record, x->home.first + token, mask && !mask[token]);
+  for (int64_t r = 0; r < s->rounds; r++)
+    rf_plan_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
+  for (int64_t r = 0; s->rounds_travel && r < s->rounds; r++) {
     const uint32_t bucket = rf_bucket_at(&m->table, pair, r * x->home.count + token);
-    const uint16_t in_two = (uint16_t)bucket;
-    memcpy(record, m->tokens->bucket_bytes == 2 ? (const void *)&in_two : &bucket, (size_t)m->tokens->bucket_bytes);
+    rf_plan_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
   }
 }
 
@@ -270,24 +265,17 @@ static void note_row(const making *m, rf_exchange_pair *pair, int64_t row, int64
 
 static void read_record(const making *m, const unsigned char *record, int64_t row, rf_exchange_pair *pair) {
   const rf_exchange_shape *s = &m->x->shape;
-  uint32_t position;
-  memcpy(&position, record, sizeof position);
-  record += sizeof position;
-  pair->position[row] = (int32_t)(position & ~RF_PADDING_BIT);
-  pair->mask[row] = !(position & RF_PADDING_BIT);
-  for (int64_t r = 0; r < s->rounds; r++, record += sizeof(int32_t)) {
-    int32_t place;
-    memcpy(&place, record, sizeof place);
+  bool padding;
+  pair->position[row] = rf_plan_record_position(record, &padding);
+  pair->mask[row] = !padding;
+  for (int64_t r = 0; r < s->rounds; r++) {
+    const int32_t place = rf_plan_record_place(record, r);
     const int64_t chunk = r * (s->tokens / s->chunk) + place / (int32_t)s->chunk;
     note_row(m, pair, row, chunk, place % (int32_t)s->chunk);
-    if (s->rounds_travel) pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
-  }
-  if (!s->rounds_travel) return;
-  for (int64_t r = 0; r < s->rounds; r++, record += m->tokens->bucket_bytes) {
-    uint32_t bucket = 0;
-    uint16_t in_two = 0;
-    memcpy(m->tokens->bucket_bytes == 2 ? (void *)&in_two : &bucket, record, (size_t)m->tokens->bucket_bytes);
-    pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + (in_two | bucket));
+    if (!s->rounds_travel) continue;
+    const uint32_t bucket = rf_plan_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
+    pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
+    pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + bucket);
   }
 }
 
@@ -371,6 +359,7 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
   assert(arena != scratch && shape->pairs > 0 && shape->rounds > 0 && shape->chunk > 0);
   assert(shape->tokens % shape->chunk == 0 && shape->tokens < INT32_MAX);
   assert(shape->rounds * shape->n_buckets < INT32_MAX);
+  assert(shape->rounds * (shape->tokens / shape->chunk) <= INT32_MAX);
   assert(tokens->bucket_bytes == 2 || tokens->bucket_bytes == 4);
   rf_exchange *x;
   RF_TRY(rf_arena_take(arena, 1, sizeof *x, &x));
