@@ -90,12 +90,12 @@ static rf_slot_layout layout_of(const rf_sublayer *self, const rf_call *call) {
   if (!hashes(self, call->length)) return (rf_slot_layout){.rounds = 1, .chunk = call->length, .n_buckets = 1};
   const rf_hash_shape shape = rf_hash_shape_of(lsh, self->config->model.d_head);
   return (rf_slot_layout){.rounds = shape.rounds,
-                              .chunk = lsh->chunk,
-                              .chunks_before = lsh->chunks_before,
-                              .chunks_after = lsh->chunks_after,
-                              .n_buckets = shape.buckets + 1,
-                              .bucket_bytes = rf_bucket_bytes(shape.buckets),
-                              .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
+                          .chunk = lsh->chunk,
+                          .chunks_before = lsh->chunks_before,
+                          .chunks_after = lsh->chunks_after,
+                          .n_buckets = shape.buckets + 1,
+                          .bucket_bytes = rf_bucket_bytes(shape.buckets),
+                          .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
 }
 
 static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
