@@ -99,10 +99,10 @@ static rf_status move_rows(exchange_bench *b, const rf_exchange *exchange, rf_ex
   const rf_exchange_field out[] = {*q, *v};
   rf_exchange_move *move;
   const double start = rf_clock_seconds();
-  RF_TRY(rf_exchange_scatter_start(exchange, RF_ROWS_ALL, 2, out, b->arena, &move));
+  RF_TRY(rf_exchange_start(exchange, RF_SCATTER, RF_ROWS_ALL, 2, out, b->arena, &move));
   RF_TRY(rf_exchange_finish(move));
   const double middle = rf_clock_seconds();
-  RF_TRY(rf_exchange_gather_sum_start(exchange, RF_ROWS_OWN, 1, v, b->arena, &move));
+  RF_TRY(rf_exchange_start(exchange, RF_GATHER_SUM, RF_ROWS_OWN, 1, v, b->arena, &move));
   RF_TRY(rf_exchange_finish(move));
   *scatter = middle - start;
   *gather = rf_clock_seconds() - middle;

@@ -6,7 +6,7 @@
 #include "cli/command_line.h"
 #include "cli/train_start.h"
 #include "comm/collective.h"
-#include "comm/host.h"
+#include "comm/host_describe.h"
 #include "kernel/parallel.h"
 #include "reformer/agree.h"
 #include "train/loop.h"

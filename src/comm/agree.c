@@ -1,8 +1,11 @@
-#include "base/clock.h"
-#include "comm/fault.h"
-#include "comm/host.h"
-#include "comm/mesh_state.h"
 #include "reformer/agree.h"
+#include "base/clock.h"
+#include "comm/alarm.h"
+#include "comm/call.h"
+#include "comm/fault.h"
+#include "comm/poll.h"
+#include "comm/traffic.h"
+#include "comm/waiting.h"
 #include <assert.h>
 #include <math.h>
 #include <sched.h>
@@ -13,75 +16,13 @@
 #define PATIENCE 0.1
 #define LONG_PATIENCE 1.0
 
-/* A wrong command line explains what follows from it; a stop on request is no failure at all. */
-static int gravity(int32_t status) {
-  switch (status) {
-  case RF_OK: return 0;
-  case RF_STOPPED: return 1;
-  case RF_FAILED: return 2;
-  case RF_BAD_DATA: return 3;
-  default: return 4;
-  }
-}
-
-static void keep_gravest(rf_note *kept, const rf_note *note) {
-  const int more = gravity(note->status) - gravity(kept->status);
-  if (more > 0 || (more == 0 && note->rank < kept->rank)) *kept = *note;
-}
-
-rf_status rf_alarm_fail(rf_mesh *mesh) {
-  assert(mesh->alarm.status != RF_OK);
-  mesh->alarm_heard = true;
-  const rf_status status = (rf_status)mesh->alarm.status;
-  if (mesh->alarm_shared) return rf_fail(status, "%s", mesh->alarm.text);
-  return rf_fail(status, "rank %d on host %s: %s", mesh->alarm.rank, rf_host_name(mesh, mesh->alarm.rank),
-                 mesh->alarm.text);
-}
-
-rf_status rf_alarm_receive(rf_mesh *mesh) {
-  for (;;) {
-    int there = 0;
-    MPI_Status status;
-    RF_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mesh->control, &there, &status));
-    if (!there) return RF_OK;
-    if (status.MPI_TAG == RF_CALL_TAG) {
-      RF_TRY(rf_call_receive(mesh, status.MPI_SOURCE));
-      continue;
-    }
-    rf_note note;
-    RF_MPI(MPI_Recv(&note, sizeof note, MPI_BYTE, status.MPI_SOURCE, RF_NOTE_TAG, mesh->control, MPI_STATUS_IGNORE));
-    note.text[sizeof note.text - 1] = '\0';
-    mesh->notes++;
-    keep_gravest(&mesh->alarm, &note);
-  }
-}
-
-rf_status rf_alarm_check(rf_mesh *mesh) {
-  RF_TRY(rf_alarm_receive(mesh));
-  return mesh->alarm.status == RF_OK ? rf_call_check(mesh) : rf_alarm_fail(mesh);
-}
-
-/* Sends the failure of this rank to all others. */
-static rf_status tell(rf_mesh *mesh) {
-  const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
-  mesh->told = true;
-  for (int i = 0; i < world->size; i++) {
-    mesh->note_requests[i] = MPI_REQUEST_NULL;
-    if (i == world->rank) continue;
-    RF_MPI(MPI_Isend(&mesh->own_note, sizeof mesh->own_note, MPI_BYTE, i, RF_NOTE_TAG, mesh->control,
-                     &mesh->note_requests[i]));
-  }
-  rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof mesh->own_note * (world->size - 1));
-  return RF_OK;
-}
-
 /* Every rank's vote is in mesh->votes then. A failure of this rank's own is told to the others where the votes of those
  * who compute, or wait for it, are long in coming, and nobody else has told them of another: where all ranks fail
  * alike, as with a misspelt configuration, nobody needs to. Of those who fail at once the lowest tells, long before the
  * others would. */
 static rf_status vote(rf_mesh *mesh, rf_vote own) {
   const int size = mesh->groups[RF_SCOPE_WORLD].size;
-  const double start = rf_clock_seconds(), turn = 1 + log2(rf_mesh_rank(mesh) + 1);
+  const double start = rf_clock_seconds(), turn = 1 + log2(mesh->groups[RF_SCOPE_WORLD].rank + 1);
   MPI_Request request;
   mesh->votes[size] = own;
   RF_MPI(MPI_Iallgather(&mesh->votes[size], sizeof own, MPI_BYTE, mesh->votes, sizeof own, MPI_BYTE, mesh->control,
@@ -94,9 +35,9 @@ static rf_status vote(rf_mesh *mesh, rf_vote own) {
     RF_TRY(rf_alarm_receive(mesh)); /* failures are what this is about: they end nothing */
     const bool heard = mesh->alarm.status != RF_OK;
     const double waited = rf_clock_seconds() - start;
-    if (!heard && own.status == RF_OK) RF_TRY(rf_progress(mesh));
+    if (!heard && own.status == RF_OK) RF_TRY(rf_mesh_poll(mesh));
     if (!heard && own.status == RF_OK && waited > LONG_PATIENCE * turn) RF_TRY(rf_call_tell(mesh));
-    if (!heard && own.met && !mesh->told && waited > PATIENCE * turn) RF_TRY(tell(mesh));
+    if (!heard && own.met && !mesh->told && waited > PATIENCE * turn) RF_TRY(rf_alarm_tell(mesh));
     (void)sched_yield();
   }
 }
@@ -133,7 +74,9 @@ static int find_gravest(const rf_mesh *mesh, bool *well, bool *same) {
     const rf_vote *v = &mesh->votes[i];
     *well = *well && v->status == RF_OK;
     *same = *same && v->met && v->status == mesh->votes[0].status;
-    if (v->met && (gravest < 0 || gravity(v->status) > gravity(mesh->votes[gravest].status))) gravest = i;
+    if (v->met &&
+        (gravest < 0 || rf_gravity((rf_status)v->status) > rf_gravity((rf_status)mesh->votes[gravest].status)))
+      gravest = i;
   }
   return gravest;
 }
@@ -142,17 +85,17 @@ static int find_gravest(const rf_mesh *mesh, bool *well, bool *same) {
  * takes all notes that were sent. */
 static rf_status settle(rf_mesh *mesh, rf_vote own, int gravest) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
-  if (gravest == world->rank && !mesh->told) RF_TRY(tell(mesh));
+  if (gravest == world->rank && !mesh->told) RF_TRY(rf_alarm_tell(mesh));
   RF_TRY(vote(mesh, (rf_vote){own.status, own.call, mesh->told}));
   int told = 0;
   for (int i = 0; i < world->size; i++) told += i != world->rank && mesh->votes[i].met;
   RF_TRY(receive_missing_notes(mesh, told));
   if (mesh->told) RF_MPI(MPI_Waitall(world->size, mesh->note_requests, MPI_STATUSES_IGNORE));
-  if (own.met) keep_gravest(&mesh->alarm, &mesh->own_note);
+  if (own.met) rf_alarm_keep(&mesh->alarm, &mesh->own_note);
   return RF_OK;
 }
 
-static rf_status agree(rf_mesh *mesh, rf_status status) {
+static rf_status agree_together(rf_mesh *mesh, rf_status status) {
   const bool met = status != RF_OK && !mesh->alarm_heard; /* not another rank's, passed on */
   const rf_vote own = {(int32_t)status, mesh->call, met};
   if (met) {
@@ -181,12 +124,13 @@ static rf_status agree(rf_mesh *mesh, rf_status status) {
  * to one, where a rank that heard of it inside a function that agrees comes to two. */
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
   if (!mesh) return status;
+  assert(rf_mesh_is_valid(mesh));
   const bool alone = rf_mesh_size(mesh) == 1;
   if (mesh->over) return alone && is_the_alarm(mesh, status) ? status : rf_alarm_fail(mesh);
   if (status == RF_OK) status = rf_rank_fault(rf_mesh_rank(mesh));
   if (alone) return agree_alone(mesh, status);
   rf_waiting_start(mesh, "the other ranks, to agree");
-  status = agree(mesh, status);
+  status = agree_together(mesh, status);
   rf_waiting_end(mesh);
   return status;
 }

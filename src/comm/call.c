@@ -1,14 +1,13 @@
 #include "comm/call.h"
 #include "comm/host.h"
 #include "comm/mesh_state.h"
-#include "reformer/agree.h"
 #include <stdio.h>
 
 enum { CALLS = 8, SESSIONS = 1 << 12, MAX_NAME = 96 }; /* a call and its session are 16 bits of a vote */
 
 int rf_call_count_session(rf_mesh *mesh) { return mesh ? ++mesh->sessions : 0; }
 
-void rf_call_begin(rf_mesh *mesh, rf_call call, int session) {
+void rf_call_begin(rf_mesh *mesh, rf_call_kind call, int session) {
   if (mesh) mesh->call = (uint16_t)((int)call + CALLS * (session % SESSIONS));
 }
 

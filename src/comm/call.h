@@ -10,7 +10,7 @@
 
 #include "comm/mesh.h"
 
-typedef enum rf_call {
+typedef enum rf_call_kind {
   RF_CALL_NONE, /* in no session's */
   RF_CALL_CREATE,
   RF_CALL_STEP,
@@ -19,13 +19,24 @@ typedef enum rf_call {
   RF_CALL_EVALUATE_TEST,
   RF_CALL_SAVE,
   RF_CALL_LOAD
-} rf_call;
+} rf_call_kind;
 
 /* The mesh's next session, counted from 1, the same on all ranks; 0 where mesh is NULL. */
 int rf_call_count_session(rf_mesh *mesh);
 
 /* This rank is in `call` of that session until rf_call_end. mesh NULL: nothing to do. */
-void rf_call_begin(rf_mesh *mesh, rf_call call, int session);
+void rf_call_begin(rf_mesh *mesh, rf_call_kind call, int session);
 void rf_call_end(rf_mesh *mesh);
+
+/* For comm/: fails where the calls in mesh->votes differ. */
+rf_status rf_call_compare(const rf_mesh *mesh);
+/* Takes a note that has come. */
+rf_status rf_call_receive(rf_mesh *mesh, int from);
+/* Fails where the last one was of a rank that waits elsewhere. */
+rf_status rf_call_check(const rf_mesh *mesh);
+/* Tells the others where this one waits, once in an agreement and unless another has. */
+rf_status rf_call_tell(rf_mesh *mesh);
+/* Whether that has left this rank. */
+bool rf_call_is_told(rf_mesh *mesh);
 
 #endif

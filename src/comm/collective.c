@@ -1,5 +1,8 @@
 #include "comm/collective.h"
+#include "comm/alarm.h"
 #include "comm/flight.h"
+#include "comm/span.h"
+#include "comm/traffic.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +82,8 @@ static rf_status share_parts(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, 
 }
 
 /* values: [n] numbers of 8 bytes. */
-static rf_status reduce(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, operation op, int64_t n, void *values) {
+static rf_status reduce_numbers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, operation op, int64_t n,
+                                void *values) {
   const int size = rf_mesh_size_of(mesh, scope);
   if (size == 1 || n == 0) return RF_OK;
   const rf_span mine = part_of(n, size, mesh->groups[scope].rank);
@@ -101,19 +105,20 @@ static rf_status reduce(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, opera
 }
 
 rf_status rf_sum_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, double *values) {
-  return reduce(mesh, scope, purpose, SUM_DOUBLES, n, values);
+  return reduce_numbers(mesh, scope, purpose, SUM_DOUBLES, n, values);
 }
 
 rf_status rf_sum_integers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, int64_t *values) {
-  return reduce(mesh, scope, purpose, SUM_INTEGERS, n, values);
+  return reduce_numbers(mesh, scope, purpose, SUM_INTEGERS, n, values);
 }
 
 rf_status rf_max_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, double *values) {
-  return reduce(mesh, scope, purpose, MAX_DOUBLES, n, values);
+  return reduce_numbers(mesh, scope, purpose, MAX_DOUBLES, n, values);
 }
 
 /* own: [n], all: [size, n] numbers of 8 bytes. */
-static rf_status gather(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const void *own, void *all) {
+static rf_status gather_numbers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const void *own,
+                                void *all) {
   const int size = rf_mesh_size_of(mesh, scope), rank = rf_mesh_rank_in(mesh, scope);
   number *in = NULL;
   if (n == 0) return RF_OK;
@@ -141,12 +146,12 @@ static rf_status gather(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64
 
 rf_status rf_gather_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const double *own,
                             double *all) {
-  return gather(mesh, scope, purpose, n, own, all);
+  return gather_numbers(mesh, scope, purpose, n, own, all);
 }
 
 rf_status rf_gather_integers(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, const int64_t *own,
                              int64_t *all) {
-  return gather(mesh, scope, purpose, n, own, all);
+  return gather_numbers(mesh, scope, purpose, n, own, all);
 }
 
 /* The caller's memory is often a stack's. */

@@ -7,8 +7,8 @@
 #ifndef RF_COMM_COLLECTIVE_H
 #define RF_COMM_COLLECTIVE_H
 
-#include "comm/mesh.h"
-#include "comm/progress.h"
+#include "comm/mesh_view.h"
+#include "comm/poll.h"
 
 /* values: [n], in and out. */
 rf_status rf_sum_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, double *values);

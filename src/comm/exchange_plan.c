@@ -1,9 +1,12 @@
 #include "comm/exchange_plan.h"
-#include "base/integers.h"
-#include "comm/flight.h"
-#include "comm/route.h"
+#include "comm/all_to_all.h"
+#include "comm/destinations.h"
+#include "comm/exchange_record.h"
+#include "comm/exchange_state.h"
+#include "comm/mesh_view.h"
 #include "kernel/parallel.h"
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* While a plan is made. */
@@ -12,91 +15,139 @@ typedef struct making {
   const rf_exchange_tokens *tokens;
   rf_bucket_table table;
   rf_arena *arena, *scratch;
-  rf_route route;
-  rf_needers *needers;           /* one a thread */
+  rf_owner_map map;
+  rf_destinations *destinations; /* one a thread */
   int64_t *chunks;               /* [threads, rounds] */
   int32_t *places;               /* [pairs, rounds, own tokens] in the round's order */
   int32_t *out_count, *in_count; /* [lists] */
-  int64_t record;                /* bytes of a row's record, below */
-  unsigned char *out, *in;       /* records */
+  int64_t record;                /* bytes of a row's record */
+  /* with more than one rank */
+  int64_t *next;                            /* [lists] */
+  int64_t *one_each, *out_first, *in_first; /* [ranks + 1] records to and from each rank */
+  unsigned char *out, *in;                  /* records */
 } making;
 
-/* A row's record: uint32 position, its top bit set for padding; int32 place in each round; with rounds_travel also the
- * bucket in each round, in as few bytes as ids need; padded to 4 bytes. */
-#define PADDING_BIT ((uint32_t)1 << 31)
-
 rf_span rf_exchange_home(const rf_mesh *mesh, const rf_exchange_shape *shape) {
-  return rf_span_of(shape->tokens, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
+  return rf_home_of(shape, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
 }
 
 rf_span rf_exchange_owned(const rf_mesh *mesh, const rf_exchange_shape *shape) {
-  const int64_t chunks = shape->rounds * (shape->tokens / shape->chunk);
-  return rf_span_of(chunks, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
+  return rf_owned_of(shape, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
 }
 
-static rf_status take(making *m, size_t count, size_t size, void *pointer_out) {
+static rf_exchange exchange_at(const rf_exchange_shape *shape, int ranks, int rank) {
+  return (rf_exchange){.shape = *shape,
+                       .ranks = ranks,
+                       .rank = rank,
+                       .home = rf_home_of(shape, ranks, rank),
+                       .owned = rf_owned_of(shape, ranks, rank),
+                       .n_lists = (int64_t)ranks * KINDS * shape->pairs,
+                       .memory = sizeof(rf_exchange)};
+}
+
+/* --- What is taken: by a plan, and by its measure ------------------------------------------------ */
+
+static rf_status take_kept(making *m, size_t count, size_t size, void *pointer_out) {
   m->x->memory += count * size;
   return rf_arena_take(m->arena, count, size, pointer_out);
 }
 
-static rf_status begin(making *m) {
+static rf_status take_lists(making *m) {
   rf_exchange *x = m->x;
+  const size_t lists = (size_t)x->n_lists;
+  RF_TRY(take_kept(m, lists + 1, sizeof *x->out_first, &x->out_first));
+  RF_TRY(take_kept(m, lists + 1, sizeof *x->in_first, &x->in_first));
+  RF_TRY(take_kept(m, lists, sizeof *x->in_row, &x->in_row));
+  RF_TRY(take_kept(m, (size_t)x->shape.pairs, sizeof *x->pair, &x->pair));
+  RF_TRY(rf_arena_take_zero(m->scratch, lists, sizeof *m->out_count, &m->out_count));
+  return rf_arena_take_zero(m->scratch, lists, sizeof *m->in_count, &m->in_count);
+}
+
+static rf_status take_destinations(making *m) {
+  const rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
   const int threads = rf_threads();
-  const size_t lists = (size_t)x->n_lists;
-  RF_TRY(take(m, lists + 1, sizeof *x->out_first, &x->out_first));
-  RF_TRY(take(m, lists + 1, sizeof *x->in_first, &x->in_first));
-  RF_TRY(take(m, lists, sizeof *x->in_row, &x->in_row));
-  RF_TRY(take(m, (size_t)s->pairs, sizeof *x->pair, &x->pair));
-  RF_TRY(rf_arena_take_zero(m->scratch, lists, sizeof *m->out_count, &m->out_count));
-  RF_TRY(rf_arena_take_zero(m->scratch, lists, sizeof *m->in_count, &m->in_count));
   RF_TRY(rf_arena_take(m->scratch, (size_t)(s->pairs * s->rounds * x->home.count), sizeof *m->places, &m->places));
-  RF_TRY(rf_route_create(x->ranks, s->rounds * (s->tokens / s->chunk), s->chunks_before, s->chunks_after, m->scratch,
-                         &m->route));
-  RF_TRY(rf_arena_take(m->scratch, (size_t)threads, sizeof *m->needers, &m->needers));
+  RF_TRY(rf_owner_map_create(x->ranks, s->rounds * (s->tokens / s->chunk), s->chunks_before, s->chunks_after,
+                             m->scratch, &m->map));
+  RF_TRY(rf_arena_take(m->scratch, (size_t)threads, sizeof *m->destinations, &m->destinations));
   RF_TRY(rf_arena_take(m->scratch, (size_t)(threads * s->rounds), sizeof *m->chunks, &m->chunks));
-  for (int i = 0; i < threads; i++) RF_TRY(rf_needers_create(&m->route, m->scratch, &m->needers[i]));
-  m->record = (int64_t)sizeof(uint32_t) * (1 + s->rounds);
-  if (s->rounds_travel) m->record += rf_ceil_div(s->rounds * m->tokens->bucket_bytes, 4) * 4;
+  for (int i = 0; i < threads; i++) {
+    rf_destinations one;
+    RF_TRY(rf_destinations_create(&m->map, m->scratch, &one));
+    if (!rf_arena_counts(m->scratch)) m->destinations[i] = one;
+  }
   return RF_OK;
 }
 
-static const rf_needers *needers_of(const making *m, int64_t pair, int64_t token) {
+static rf_status take_cuts(making *m) {
+  const size_t cuts = (size_t)m->x->ranks + 1;
+  RF_TRY(rf_arena_take(m->scratch, (size_t)m->x->n_lists, sizeof *m->next, &m->next));
+  RF_TRY(rf_arena_take(m->scratch, cuts, sizeof *m->one_each, &m->one_each));
+  RF_TRY(rf_arena_take(m->scratch, cuts, sizeof *m->out_first, &m->out_first));
+  return rf_arena_take(m->scratch, cuts, sizeof *m->in_first, &m->in_first);
+}
+
+/* out, in: rows. */
+static rf_status take_records(making *m, int64_t out, int64_t in) {
+  RF_TRY(rf_arena_take_zero(m->scratch, (size_t)out, (size_t)m->record, &m->out));
+  return rf_arena_take_zero(m->scratch, (size_t)in, (size_t)m->record, &m->in);
+}
+
+/* Chunks that this rank's own look at, themselves included; a ring shorter than that shows some more than once. */
+static int64_t chunks_seen(const rf_exchange *x) {
+  return x->owned.count > 0 ? x->shape.chunks_before + x->owned.count + x->shape.chunks_after : 0;
+}
+
+static rf_status take_pair(making *m, int64_t n_rows, rf_exchange_pair *pair) {
+  const rf_exchange_shape *s = &m->x->shape;
+  const size_t rows = (size_t)n_rows, in_rounds = rows * (size_t)s->rounds;
+  const size_t slots = (size_t)(chunks_seen(m->x) * s->chunk);
+  RF_TRY(take_kept(m, rows, sizeof *pair->position, &pair->position));
+  RF_TRY(take_kept(m, rows, sizeof *pair->mask, &pair->mask));
+  RF_TRY(take_kept(m, slots, sizeof *pair->row_of_slot, &pair->row_of_slot));
+  pair->chunk_in_round = pair->bucket_in_round = NULL;
+  if (!s->rounds_travel) return RF_OK;
+  RF_TRY(take_kept(m, in_rounds, sizeof *pair->chunk_in_round, &pair->chunk_in_round));
+  return take_kept(m, in_rounds, sizeof *pair->bucket_in_round, &pair->bucket_in_round);
+}
+
+/* --- Which rows go where ------------------------------------------------------------------------- */
+
+static const rf_destinations *destinations_of(const making *m, int64_t pair, int64_t token) {
   const rf_exchange_shape *s = &m->x->shape;
   int64_t *chunk = m->chunks + rf_thread() * s->rounds;
-  rf_needers *needers = &m->needers[rf_thread()];
+  rf_destinations *destinations = &m->destinations[rf_thread()];
   for (int64_t r = 0; r < s->rounds; r++) {
     const int32_t place = m->places[(pair * s->rounds + r) * m->x->home.count + token];
     chunk[r] = r * (s->tokens / s->chunk) + place / (int32_t)s->chunk;
   }
-  rf_route_find(&m->route, s->rounds, chunk, needers);
-  return needers;
+  rf_destinations_find(&m->map, s->rounds, chunk, destinations);
+  return destinations;
 }
 
 /* Which of this rank's tokens each rank needs: counted, then listed. */
 static rf_status list_tokens(making *m) {
   rf_exchange *x = m->x;
   const int64_t pairs = x->shape.pairs, tokens = x->home.count;
-  int64_t *next;
   assert(m->out_count);
 #pragma omp parallel for schedule(static)
   for (int64_t p = 0; p < pairs; p++)
     for (int64_t t = 0; t < tokens; t++) {
-      const rf_needers *n = needers_of(m, p, t);
+      const rf_destinations *n = destinations_of(m, p, t);
       for (int i = 0; i < n->n; i++) m->out_count[rf_list_of(x, n->rank[i], i < n->n_owners ? OWN : HALO, p)]++;
     }
   x->out_first[0] = 0;
   for (int64_t k = 0; k < x->n_lists; k++) x->out_first[k + 1] = x->out_first[k] + m->out_count[k];
-  RF_TRY(take(m, (size_t)x->out_first[x->n_lists], sizeof *x->out_token, &x->out_token));
-  RF_TRY(rf_arena_take(m->scratch, (size_t)x->n_lists, sizeof *next, &next));
-  memcpy(next, x->out_first, (size_t)x->n_lists * sizeof *next);
+  RF_TRY(take_kept(m, (size_t)x->out_first[x->n_lists], sizeof *x->out_token, &x->out_token));
+  memcpy(m->next, x->out_first, (size_t)x->n_lists * sizeof *m->next);
 #pragma omp parallel for schedule(static)
   for (int64_t p = 0; p < pairs; p++)
     for (int64_t t = 0; t < tokens; t++) {
-      const rf_needers *n = needers_of(m, p, t);
+      const rf_destinations *n = destinations_of(m, p, t);
       for (int i = 0; i < n->n; i++) {
         const int64_t k = rf_list_of(x, n->rank[i], i < n->n_owners ? OWN : HALO, p);
-        x->out_token[next[k]++] = (int32_t)t;
+        x->out_token[m->next[k]++] = (int32_t)t;
       }
     }
   return RF_OK;
@@ -105,21 +156,18 @@ static rf_status list_tokens(making *m) {
 /* Every rank learns how many rows it gets from each other. */
 static rf_status exchange_counts(making *m) {
   rf_exchange *x = m->x;
-  int64_t *one_each;
   const int64_t per_rank = KINDS * x->shape.pairs;
-  RF_TRY(rf_arena_take(m->scratch, (size_t)x->ranks + 1, sizeof *one_each, &one_each));
-  for (int r = 0; r <= x->ranks; r++) one_each[r] = r;
+  for (int r = 0; r <= x->ranks; r++) m->one_each[r] = r;
   const rf_all_to_all move = {.what = "row counts",
                               .purpose = RF_TRAFFIC_PLAN,
                               .unit = per_rank * (int64_t)sizeof *m->out_count,
                               .out = m->out_count,
-                              .out_first = one_each,
+                              .out_first = m->one_each,
                               .in = m->in_count,
-                              .in_first = one_each};
+                              .in_first = m->one_each};
   const int64_t own = x->rank * per_rank;
   memcpy(m->in_count + own, m->out_count + own, (size_t)per_rank * sizeof *m->in_count);
   RF_TRY(rf_all_to_all_run(x->mesh, RF_SCOPE_SEQUENCE, &move));
-  x->plan_bytes += move.unit * (x->ranks - 1);
   x->in_first[0] = 0;
   for (int64_t k = 0; k < x->n_lists; k++) x->in_first[k + 1] = x->in_first[k] + m->in_count[k];
   return RF_OK;
@@ -155,17 +203,12 @@ static void write_record(const making *m, int64_t pair, int64_t token, unsigned 
   const rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
   const uint8_t *mask = m->tokens->mask ? m->tokens->mask[pair] : NULL;
-  uint32_t position = (uint32_t)(x->home.first + token);
-  if (mask && !mask[token]) position |= PADDING_BIT;
-  memcpy(record, &position, sizeof position);
-  record += sizeof position;
-  for (int64_t r = 0; r < s->rounds; r++, record += sizeof(int32_t))
-    memcpy(record, &m->places[(pair * s->rounds + r) * x->home.count + token], sizeof(int32_t));
-  if (!s->rounds_travel) return;
-  for (int64_t r = 0; r < s->rounds; r++, record += m->tokens->bucket_bytes) {
+  rf_plan_record_set_position(record, x->home.first + token, mask && !mask[token]);
+  for (int64_t r = 0; r < s->rounds; r++)
+    rf_plan_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
+  for (int64_t r = 0; s->rounds_travel && r < s->rounds; r++) {
     const uint32_t bucket = rf_bucket_at(&m->table, pair, r * x->home.count + token);
-    const uint16_t narrow = (uint16_t)bucket;
-    memcpy(record, m->tokens->bucket_bytes == 2 ? (const void *)&narrow : &bucket, (size_t)m->tokens->bucket_bytes);
+    rf_plan_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
   }
 }
 
@@ -183,18 +226,14 @@ static void write_records(const making *m, int r, unsigned char *records) {
 
 static rf_status exchange_records(making *m) {
   rf_exchange *x = m->x;
-  int64_t *out_first, *in_first;
-  RF_TRY(rf_arena_take(m->scratch, (size_t)x->ranks + 1, sizeof *out_first, &out_first));
-  RF_TRY(rf_arena_take(m->scratch, (size_t)x->ranks + 1, sizeof *in_first, &in_first));
+  int64_t *out_first = m->out_first, *in_first = m->in_first;
   out_first[0] = 0;
   for (int r = 0; r <= x->ranks; r++) {
     const int64_t k = (int64_t)r * KINDS * x->shape.pairs, next = k + KINDS * x->shape.pairs;
     in_first[r] = x->in_first[k];
     if (r < x->ranks) out_first[r + 1] = out_first[r] + (r == x->rank ? 0 : x->out_first[next] - x->out_first[k]);
   }
-  const size_t record = (size_t)m->record;
-  RF_TRY(rf_arena_take_zero(m->scratch, (size_t)out_first[x->ranks], record, &m->out));
-  RF_TRY(rf_arena_take_zero(m->scratch, (size_t)in_first[x->ranks], record, &m->in));
+  RF_TRY(take_records(m, out_first[x->ranks], in_first[x->ranks]));
   for (int r = 0; r < x->ranks; r++)
     write_records(m, r, r == x->rank ? m->in + in_first[r] * m->record : m->out + out_first[r] * m->record);
   const rf_all_to_all move = {.what = "the plan of an exchange",
@@ -204,57 +243,39 @@ static rf_status exchange_records(making *m) {
                               .out_first = out_first,
                               .in = m->in,
                               .in_first = in_first};
-  x->plan_bytes += out_first[x->ranks] * m->record;
   return rf_all_to_all_run(x->mesh, RF_SCOPE_SEQUENCE, &move);
 }
 
 static rf_status take_pairs(making *m) {
-  const rf_exchange_shape *s = &m->x->shape;
-  const int64_t seen = m->x->owned.count > 0 ? s->chunks_before + m->x->owned.count + s->chunks_after : 0;
-  for (int64_t p = 0; p < s->pairs; p++) {
+  for (int64_t p = 0; p < m->x->shape.pairs; p++) {
     rf_exchange_pair *pair = &m->x->pair[p];
-    const size_t rows = (size_t)pair->n_rows, in_rounds = rows * (size_t)s->rounds;
-    RF_TRY(take(m, rows, sizeof *pair->position, &pair->position));
-    RF_TRY(take(m, rows, sizeof *pair->mask, &pair->mask));
-    RF_TRY(take(m, (size_t)(seen * s->chunk), sizeof *pair->row_of_slot, &pair->row_of_slot));
-    pair->chunk_in_round = pair->bucket_in_round = NULL;
-    if (!s->rounds_travel) continue;
-    RF_TRY(take(m, in_rounds, sizeof *pair->chunk_in_round, &pair->chunk_in_round));
-    RF_TRY(take(m, in_rounds, sizeof *pair->bucket_in_round, &pair->bucket_in_round));
+    RF_TRY(take_pair(m, pair->n_rows, pair));
   }
   return RF_OK;
 }
 
-/* Notes a row wherever its slot is seen: once as its own chunk's, or near it; a ring shorter than what is seen shows a
- * chunk more than once. */
-static void place_row(const making *m, rf_exchange_pair *pair, int64_t row, int64_t chunk, int64_t in_chunk) {
+/* Notes a row wherever its slot is seen: once as its own chunk's, or near it. */
+static void note_row(const making *m, rf_exchange_pair *pair, int64_t row, int64_t chunk, int64_t in_chunk) {
   const rf_exchange *x = m->x;
-  const int64_t seen = x->shape.chunks_before + x->owned.count + x->shape.chunks_after;
-  int64_t at = (chunk - x->owned.first + x->shape.chunks_before) % m->route.chunks;
-  if (at < 0) at += m->route.chunks;
-  for (; at < seen; at += m->route.chunks) pair->row_of_slot[at * x->shape.chunk + in_chunk] = (int32_t)row;
+  const int64_t seen = chunks_seen(x);
+  int64_t at = (chunk - x->owned.first + x->shape.chunks_before) % m->map.chunks;
+  if (at < 0) at += m->map.chunks;
+  for (; at < seen; at += m->map.chunks) pair->row_of_slot[at * x->shape.chunk + in_chunk] = (int32_t)row;
 }
 
 static void read_record(const making *m, const unsigned char *record, int64_t row, rf_exchange_pair *pair) {
   const rf_exchange_shape *s = &m->x->shape;
-  uint32_t position;
-  memcpy(&position, record, sizeof position);
-  record += sizeof position;
-  pair->position[row] = (int32_t)(position & ~PADDING_BIT);
-  pair->mask[row] = !(position & PADDING_BIT);
-  for (int64_t r = 0; r < s->rounds; r++, record += sizeof(int32_t)) {
-    int32_t place;
-    memcpy(&place, record, sizeof place);
+  bool padding;
+  pair->position[row] = rf_plan_record_position(record, &padding);
+  pair->mask[row] = !padding;
+  for (int64_t r = 0; r < s->rounds; r++) {
+    const int32_t place = rf_plan_record_place(record, r);
     const int64_t chunk = r * (s->tokens / s->chunk) + place / (int32_t)s->chunk;
-    place_row(m, pair, row, chunk, place % (int32_t)s->chunk);
-    if (s->rounds_travel) pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
-  }
-  if (!s->rounds_travel) return;
-  for (int64_t r = 0; r < s->rounds; r++, record += m->tokens->bucket_bytes) {
-    uint32_t bucket = 0;
-    uint16_t narrow = 0;
-    memcpy(m->tokens->bucket_bytes == 2 ? (void *)&narrow : &bucket, record, (size_t)m->tokens->bucket_bytes);
-    pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + (narrow | bucket));
+    note_row(m, pair, row, chunk, place % (int32_t)s->chunk);
+    if (!s->rounds_travel) continue;
+    const uint32_t bucket = rf_plan_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
+    pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
+    pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + bucket);
   }
 }
 
@@ -281,7 +302,7 @@ static rf_status list_own_rows(making *m) {
   }
   x->out_first[x->n_lists] = x->in_first[x->n_lists] = x->shape.pairs * tokens;
   for (int64_t p = 0; p < x->shape.pairs; p++) x->pair[p].n_own = x->pair[p].n_rows = tokens;
-  RF_TRY(take(m, (size_t)(x->shape.pairs * tokens), sizeof *x->out_token, &x->out_token));
+  RF_TRY(take_kept(m, (size_t)(x->shape.pairs * tokens), sizeof *x->out_token, &x->out_token));
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < x->shape.pairs * tokens; i++) x->out_token[i] = (int32_t)(i % tokens);
   return RF_OK;
@@ -303,7 +324,7 @@ static void place_own_rows(making *m) {
       for (int64_t t = 0; t < tokens; t++) {
         const int32_t place = m->places[(p * s->rounds + r) * tokens + t];
         const int32_t chunk = (int32_t)(r * per_round) + place / (int32_t)s->chunk;
-        place_row(m, pair, t, chunk, place % (int32_t)s->chunk);
+        note_row(m, pair, t, chunk, place % (int32_t)s->chunk);
         if (!s->rounds_travel) continue;
         pair->chunk_in_round[r * tokens + t] = chunk;
         pair->bucket_in_round[r * tokens + t] =
@@ -312,9 +333,10 @@ static void place_own_rows(making *m) {
   }
 }
 
-static rf_status make(making *m) {
+static rf_status make_plan(making *m) {
   rf_exchange *x = m->x;
-  RF_TRY(begin(m));
+  RF_TRY(take_lists(m));
+  RF_TRY(take_destinations(m));
   RF_TRY(rf_places_find(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
   if (x->ranks == 1) {
     RF_TRY(list_own_rows(m));
@@ -322,6 +344,7 @@ static rf_status make(making *m) {
     place_own_rows(m);
     return RF_OK;
   }
+  RF_TRY(take_cuts(m));
   RF_TRY(list_tokens(m));
   RF_TRY(exchange_counts(m));
   place_lists(m);
@@ -336,18 +359,17 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
   assert(arena != scratch && shape->pairs > 0 && shape->rounds > 0 && shape->chunk > 0);
   assert(shape->tokens % shape->chunk == 0 && shape->tokens < INT32_MAX);
   assert(shape->rounds * shape->n_buckets < INT32_MAX);
+  assert(shape->rounds * (shape->tokens / shape->chunk) <= INT32_MAX);
   assert(tokens->bucket_bytes == 2 || tokens->bucket_bytes == 4);
   rf_exchange *x;
-  RF_TRY(rf_arena_take_zero(arena, 1, sizeof *x, &x));
+  RF_TRY(rf_arena_take(arena, 1, sizeof *x, &x));
+  *x = exchange_at(shape, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
   x->mesh = mesh;
-  x->shape = *shape;
-  x->ranks = rf_mesh_sequence_size(mesh);
-  x->rank = rf_mesh_sequence_rank(mesh);
-  x->home = rf_exchange_home(mesh, shape);
-  x->owned = rf_exchange_owned(mesh, shape);
-  x->n_lists = (int64_t)x->ranks * KINDS * shape->pairs;
-  x->memory = sizeof *x;
-  making m = {.x = x, .tokens = tokens, .arena = arena, .scratch = scratch};
+  making m = {.x = x,
+              .tokens = tokens,
+              .arena = arena,
+              .scratch = scratch,
+              .record = rf_plan_record_bytes(shape, tokens->bucket_bytes)};
   m.table = (rf_bucket_table){.pairs = shape->pairs,
                               .rounds = shape->rounds,
                               .length = shape->tokens,
@@ -356,15 +378,38 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
                               .bytes = tokens->bucket_bytes,
                               .buckets = tokens->buckets};
   const rf_mark mark = rf_arena_mark(scratch);
-  RF_TRY(make(&m));
+  RF_TRY(make_plan(&m));
   rf_arena_release(scratch, mark);
   assert(rf_exchange_is_valid(x));
   *exchange = x;
   return RF_OK;
 }
 
+rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
+                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
+  rf_exchange x = exchange_at(shape, ranks, rank);
+  rf_exchange_pair pair;
+  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_plan_record_bytes(shape, bucket_bytes)};
+  const rf_histogram_shape histogram = {shape->histogram, shape->pairs * shape->rounds, shape->n_buckets, shape->tokens,
+                                        ranks};
+  const double pairs = (double)shape->pairs, at_home = (expected->own_home + expected->halo_home) * pairs;
+  const double out = rf_expected_out(expected) * pairs, in = rf_expected_rows(expected) * pairs;
+  const rf_mark mark = rf_arena_mark(scratch);
+  void *nothing;
+  RF_TRY(rf_arena_take(arena, 1, sizeof x, &nothing));
+  RF_TRY(take_lists(&m));
+  RF_TRY(take_destinations(&m));
+  RF_TRY(rf_places_measure(&histogram, rank, expected->entries, scratch));
+  RF_TRY(take_kept(&m, (size_t)llround(out), sizeof *x.out_token, &x.out_token));
+  if (ranks > 1) RF_TRY(take_cuts(&m));
+  if (ranks > 1) RF_TRY(take_records(&m, llround(out - at_home), llround(in)));
+  for (int64_t p = 0; p < shape->pairs; p++) RF_TRY(take_pair(&m, llround(rf_expected_rows(expected)), &pair));
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}
+
 static bool pair_is_valid(const rf_exchange *x, const rf_exchange_pair *pair) {
-  const int64_t seen = x->owned.count > 0 ? x->shape.chunks_before + x->owned.count + x->shape.chunks_after : 0;
+  const int64_t seen = chunks_seen(x);
   if (pair->n_own < 0 || pair->n_rows < pair->n_own) return false;
   for (int64_t i = 0; i < pair->n_rows; i++) {
     if (pair->position[i] < 0 || pair->position[i] >= x->shape.tokens) return false;
@@ -387,8 +432,6 @@ bool rf_exchange_is_valid(const rf_exchange *x) {
 }
 
 size_t rf_exchange_memory_used(const rf_exchange *x) { return x->memory; }
-const rf_exchange_shape *rf_exchange_shape_of(const rf_exchange *x) { return &x->shape; }
 const rf_exchange_pair *rf_exchange_pair_of(const rf_exchange *x, int64_t pair) { return &x->pair[pair]; }
 int64_t rf_exchange_rows(const rf_exchange *x) { return x->in_first[x->n_lists]; }
 rf_exchange_counts rf_exchange_count(const rf_exchange *x) { return x->counts; }
-int64_t rf_exchange_plan_bytes(const rf_exchange *x) { return x->plan_bytes; }

@@ -1,7 +1,6 @@
 #include "comm/expect.h"
 #include "base/integers.h"
-#include "comm/exchange_plan.h"
-#include "kernel/parallel.h"
+#include "comm/exchange_record.h"
 #include <math.h>
 
 /* Beyond so many ranks a sample of them stands for all homes of rows, and for all partners of one: they are nearly
@@ -75,18 +74,22 @@ static void rows_between(const geometry *g, int home, int owner, double *own_row
   *halo_rows = (double)tokens.count * (not_own - not_needed);
 }
 
-/* 12 bytes for each entry that a rank has items of and does not own itself, when sparse. */
-static double histogram_bytes(const rf_exchange_shape *s, int ranks) {
-  const double others = ranks - 1, entries = (double)(s->pairs * s->rounds * s->n_buckets);
-  const double totals = 8.0 * ranks * others;
-  if (rf_histogram_is_dense(s->histogram, s->n_buckets, s->tokens, ranks)) return totals + 8 * entries * others;
+/* Buckets of a round that a rank has items of. */
+static double buckets_met(const rf_exchange_shape *s, int ranks) {
   const double buckets = fmax(1, (double)s->n_buckets - 1), tokens = (double)s->tokens / ranks;
-  const double some = buckets * -expm1(tokens * log1p(-1 / fmax(2, buckets)));
-  return 2 * totals + 12 * (double)(s->pairs * s->rounds) * some * others;
+  return buckets * -expm1(tokens * log1p(-1 / fmax(2, buckets)));
 }
 
-static int64_t record_bytes(const rf_exchange_shape *s, int bucket_bytes) {
-  return 4 + 4 * s->rounds + (s->rounds_travel ? rf_ceil_div(s->rounds * bucket_bytes, 4) * 4 : 0);
+/* What depends on the ranks and on the buckets that each meets in a round: the histogram, and the bytes of the plan. */
+static void add_metadata(const rf_exchange_shape *s, int ranks, int bucket_bytes, double met,
+                         rf_exchange_expectation *e) {
+  const int64_t rows = s->pairs * s->rounds;
+  e->entries = (double)rows * met;
+  if (ranks == 1) return;
+  const double sparse = RF_SPARSE_ENTRY_BYTES * (double)rows * met * (ranks - 1);
+  const rf_histogram_shape histogram = {s->histogram, rows, s->n_buckets, s->tokens, ranks};
+  e->all_histogram = rf_histogram_bytes(&histogram, sparse);
+  e->all_plan = rf_plan_bytes(s, bucket_bytes, ranks, e->all_own + e->all_halo);
 }
 
 /* Adds what rank `rank`, as a home of rows and as an owner of slots, sends to and receives from the others. */
@@ -137,10 +140,7 @@ rf_exchange_expectation rf_exchange_expect(const rf_exchange_shape *shape, int r
   rows_between(&g, rank, rank, &e.own_home, &e.halo_home);
   add_partners(&g, rank, &e);
   for (int home = 0; home < ranks; home += step) add_home(&g, home, share, &e);
-  if (ranks == 1) return e;
-  e.all_histogram = histogram_bytes(shape, ranks);
-  e.all_plan = 8.0 * (double)shape->pairs * ranks * (ranks - 1) +
-               (double)(record_bytes(shape, bucket_bytes) * shape->pairs) * (e.all_own + e.all_halo);
+  add_metadata(shape, ranks, bucket_bytes, buckets_met(shape, ranks), &e);
   return e;
 }
 
@@ -154,83 +154,6 @@ rf_exchange_expectation rf_exchange_expect_zigzag(const rf_exchange_shape *shape
     if (owner == rank && home != rank) e.own_received += tokens;
     if (owner != rank && home == rank) e.own_sent += tokens;
   }
-  if (ranks == 1) return e;
-  e.all_histogram = histogram_bytes(shape, ranks);
-  if (!rf_histogram_is_dense(shape->histogram, shape->n_buckets, shape->tokens, ranks)) /* two pieces a rank */
-    e.all_histogram = 16.0 * ranks * (ranks - 1) + 12.0 * (double)shape->pairs * 2 * (ranks - 1);
-  e.all_plan =
-      8.0 * (double)shape->pairs * ranks * (ranks - 1) + (double)(record_bytes(shape, 2) * shape->pairs) * e.all_own;
+  add_metadata(shape, ranks, sizeof(uint16_t), 2, &e); /* two pieces a rank */
   return e;
-}
-
-static rf_status count(rf_arena *arena, double n, size_t size) {
-  void *nothing;
-  return rf_arena_take(arena, (size_t)llround(n), size, &nothing);
-}
-
-static rf_status measure_histogram(const rf_exchange_shape *s, int ranks, int rank, rf_arena *scratch) {
-  const int64_t entries = s->pairs * s->rounds * s->n_buckets, mine = rf_span_of(entries, ranks, rank).count;
-  if (rf_histogram_is_dense(s->histogram, s->n_buckets, s->tokens, ranks)) {
-    RF_TRY(count(scratch, (double)entries, 4));
-    RF_TRY(count(scratch, (double)(mine * ranks), 4));
-    return count(scratch, 3.0 * (ranks + 1), 8);
-  }
-  const double buckets = fmax(1, (double)s->n_buckets - 1), tokens = (double)s->tokens / ranks;
-  const double n = (double)(s->pairs * s->rounds) * buckets * -expm1(tokens * log1p(-1 / fmax(2, buckets)));
-  RF_TRY(count(scratch, (double)(rf_threads() * s->n_buckets), 4));
-  RF_TRY(count(scratch, n, 4 + 8 + 4)); /* own entries */
-  RF_TRY(count(scratch, n, 8 + 4));     /* those asked about here: as many, evenly */
-  return count(scratch, (double)mine, 4);
-}
-
-rf_status rf_exchange_measure(const rf_exchange_shape *s, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *e, rf_arena *arena, rf_arena *scratch) {
-  const double pairs = (double)s->pairs, lists = 2.0 * ranks * pairs, rows = rf_expected_rows(e);
-  const double out = rf_expected_out(e) * pairs, in = rows * pairs;
-  const rf_span owned = rf_span_of(s->rounds * (s->tokens / s->chunk), ranks, rank);
-  const rf_span home = rf_span_of(s->tokens, ranks, rank);
-  const int64_t seen = owned.count > 0 ? s->chunks_before + owned.count + s->chunks_after : 0;
-  const rf_mark mark = rf_arena_mark(scratch);
-  RF_TRY(count(arena, 1, sizeof(rf_exchange)));
-  RF_TRY(count(arena, 3 * lists + 2, 8));
-  RF_TRY(count(arena, pairs, sizeof(rf_exchange_pair)));
-  RF_TRY(count(scratch, 2 * lists, 4));
-  RF_TRY(count(scratch, pairs * (double)(s->rounds * home.count), 4)); /* places */
-  RF_TRY(count(scratch, (double)ranks * (1 + rf_threads() * 3), 8));   /* route and needers */
-  const rf_mark sorted = rf_arena_mark(scratch);
-  RF_TRY(measure_histogram(s, ranks, rank, scratch));
-  rf_arena_release(scratch, sorted);
-  RF_TRY(count(arena, out, 4));
-  if (ranks > 1) {
-    const double record = (double)record_bytes(s, bucket_bytes);
-    RF_TRY(count(scratch, lists + 3 * (ranks + 1), 8));
-    RF_TRY(count(scratch, (out - (e->own_home + e->halo_home) * pairs) * record, 1));
-    RF_TRY(count(scratch, in * record, 1));
-  }
-  for (int64_t p = 0; p < s->pairs; p++) {
-    RF_TRY(count(arena, rows, 4));
-    RF_TRY(count(arena, rows, 1));
-    RF_TRY(count(arena, (double)(seen * s->chunk), 4));
-    if (!s->rounds_travel) continue;
-    RF_TRY(count(arena, rows * (double)s->rounds, 4));
-    RF_TRY(count(arena, rows * (double)s->rounds, 4));
-  }
-  rf_arena_release(scratch, mark);
-  return RF_OK;
-}
-
-rf_status rf_exchange_measure_move(const rf_exchange_shape *s, int ranks, rf_exchange_rows_kind kind, bool gather,
-                                   int n_fields, const int64_t *widths, const rf_exchange_expectation *e,
-                                   rf_arena *arena) {
-  int64_t bytes = 0, widest = 0;
-  for (int f = 0; f < n_fields; f++) {
-    bytes += rf_wire_bytes(s->wire, widths[f]);
-    widest = rf_max(widest, widths[f]);
-  }
-  const double sent = e->own_sent + (kind == RF_ROWS_ALL ? e->halo_sent : 0);
-  const double received = e->own_received + (kind == RF_ROWS_ALL ? e->halo_received : 0);
-  RF_TRY(count(arena, 2.0 * (ranks + 1) + 64, 8)); /* the move itself */
-  RF_TRY(count(arena, (gather ? received : sent) * (double)(s->pairs * bytes), 1));
-  RF_TRY(count(arena, (gather ? sent : received) * (double)(s->pairs * bytes), 1));
-  return count(arena, (double)(rf_threads() * widest), sizeof(real));
 }

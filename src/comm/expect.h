@@ -3,7 +3,7 @@
 #ifndef RF_COMM_EXPECT_H
 #define RF_COMM_EXPECT_H
 
-#include "comm/exchange.h"
+#include "comm/exchange_types.h"
 
 /* Of one pair. Rows are numbers of (token, rank). */
 typedef struct rf_exchange_expectation {
@@ -13,6 +13,7 @@ typedef struct rf_exchange_expectation {
   double all_own, all_halo;           /* that travel, of all ranks */
   double all_histogram;               /* bytes of counts and starts, of all ranks, of `shape->pairs` pairs at once */
   double all_plan;                    /* bytes of slots, likewise */
+  double entries;                     /* of the histogram, that a rank has items of, of all pairs at once */
 } rf_exchange_expectation;
 
 /* shape: one pair's rows, `pairs` of them in a plan. Buckets are equally likely and independent of the position; with
@@ -30,14 +31,5 @@ static inline double rf_expected_rows(const rf_exchange_expectation *e) {
 static inline double rf_expected_out(const rf_exchange_expectation *e) {
   return e->own_sent + e->halo_sent + e->own_home + e->halo_home;
 }
-
-/* Takes from arenas that only count what rf_exchange_create takes and keeps in `arena`, and needs of `scratch` for a
- * while. */
-rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch);
-/* ... and what a scatter (or its transpose, a gather) of fields of these widths takes. */
-rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf_exchange_rows_kind kind, bool gather,
-                                   int n_fields, const int64_t *widths, const rf_exchange_expectation *expected,
-                                   rf_arena *arena);
 
 #endif

@@ -1,17 +1,19 @@
 #include "comm/flight.h"
+#include "comm/alarm.h"
 #include "comm/fault.h"
 #include <assert.h>
 #include <limits.h>
 
-static void clear(rf_queue *queue) {
+static void clear_queue(rf_queue *queue) {
   queue->n = queue->next = queue->n_requests = 0;
   queue->next_unit = 0;
 }
 
 rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_flight **flight_out) {
   *flight_out = NULL;
+  assert(rf_mesh_is_valid(mesh));
   if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
-  RF_TRY(rf_rank_fault(rf_mesh_rank(mesh)));
+  RF_TRY(rf_rank_fault(mesh->groups[RF_SCOPE_WORLD].rank));
   rf_group *group = &mesh->groups[scope];
   assert(group->comm != MPI_COMM_NULL); /* arranged */
   for (int i = 0; i < RF_FLIGHTS; i++) {
@@ -23,8 +25,8 @@ rf_status rf_flight_take(rf_mesh *mesh, rf_scope scope, const char *what, rf_fli
     flight->group = group;
     flight->tag = group->next_tag;
     flight->row = MPI_DATATYPE_NULL;
-    clear(&flight->receives);
-    clear(&flight->sends);
+    clear_queue(&flight->receives);
+    clear_queue(&flight->sends);
     group->next_tag = (group->next_tag + 1) % mesh->tags;
     mesh->n_flying++;
     *flight_out = flight;
@@ -51,7 +53,7 @@ void rf_flight_free(rf_flight *flight) {
 }
 
 /* Posts the next piece of the next message. */
-static rf_status post(const rf_flight *flight, rf_queue *queue) {
+static rf_status post_next(const rf_flight *flight, rf_queue *queue) {
   const rf_message *m = &queue->messages[queue->next];
   int64_t most = flight->mesh->most_bytes / flight->unit;
   if (most < 1) most = 1;
@@ -74,7 +76,7 @@ static rf_status post(const rf_flight *flight, rf_queue *queue) {
 }
 
 static rf_status post_window(const rf_flight *flight, rf_queue *queue) {
-  while (queue->n_requests < RF_WINDOW && queue->next < queue->n) RF_TRY(post(flight, queue));
+  while (queue->n_requests < RF_WINDOW && queue->next < queue->n) RF_TRY(post_next(flight, queue));
   return RF_OK;
 }
 
@@ -110,7 +112,7 @@ rf_status rf_flight_open(rf_mesh *mesh, rf_scope scope, const char *what, int64_
   return RF_OK;
 }
 
-static void add(__attribute__((unused)) const rf_flight *flight, rf_queue *queue, rf_message message) {
+static void add_message(__attribute__((unused)) const rf_flight *flight, rf_queue *queue, rf_message message) {
   if (message.count == 0) return;
   assert(message.count > 0 && queue->n < queue->capacity);
   assert(message.peer >= 0 && message.peer < flight->group->size && message.peer != flight->group->rank);
@@ -118,11 +120,11 @@ static void add(__attribute__((unused)) const rf_flight *flight, rf_queue *queue
 }
 
 void rf_flight_send(rf_flight *flight, int peer, const void *data, int64_t count) {
-  add(flight, &flight->sends, (rf_message){(unsigned char *)(uintptr_t)data, count, peer});
+  add_message(flight, &flight->sends, (rf_message){(unsigned char *)(uintptr_t)data, count, peer});
 }
 
 void rf_flight_receive(rf_flight *flight, int peer, void *data, int64_t count) {
-  add(flight, &flight->receives, (rf_message){data, count, peer});
+  add_message(flight, &flight->receives, (rf_message){data, count, peer});
 }
 
 rf_status rf_flight_launch(rf_flight *flight) {
@@ -130,27 +132,4 @@ rf_status rf_flight_launch(rf_flight *flight) {
   RF_TRY(post_window(flight, &flight->sends));
   flight->done = flight->receives.n_requests == 0 && flight->sends.n_requests == 0;
   return RF_OK;
-}
-
-rf_status rf_all_to_all_start(rf_mesh *mesh, rf_scope scope, const rf_all_to_all *all, rf_flight **flight) {
-  const int size = mesh->groups[scope].size, rank = mesh->groups[scope].rank;
-  const unsigned char *out = all->out;
-  unsigned char *in = all->in;
-  RF_TRY(rf_flight_open(mesh, scope, all->what, all->unit, flight));
-  for (int d = 1; d < size; d++) {
-    const int to = (rank + d) % size, from = (rank - d + size) % size;
-    const int64_t rows = all->out_first[to + 1] - all->out_first[to];
-    rf_flight_receive(*flight, from, in + all->in_first[from] * all->unit,
-                      all->in_first[from + 1] - all->in_first[from]);
-    rf_flight_send(*flight, to, out + all->out_first[to] * all->unit, rows);
-    rf_traffic_add(mesh, all->purpose, rows * all->unit);
-  }
-  return rf_flight_launch(*flight);
-}
-
-rf_status rf_all_to_all_run(rf_mesh *mesh, rf_scope scope, const rf_all_to_all *all) {
-  rf_flight *flight;
-  if (rf_mesh_size_of(mesh, scope) == 1) return RF_OK;
-  RF_TRY(rf_all_to_all_start(mesh, scope, all, &flight));
-  return rf_flight_wait(flight);
 }

@@ -1,8 +1,11 @@
 #include "comm/histogram.h"
+#include "comm/all_to_all.h"
 #include "comm/collective.h"
-#include "comm/flight.h"
+#include "comm/mesh_view.h"
+#include "comm/span.h"
 #include "kernel/parallel.h"
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* A rank's items of one entry, as it tells the owner. */
@@ -11,10 +14,16 @@ typedef struct entry_count {
   int32_t count;
 } entry_count;
 
-bool rf_histogram_is_dense(rf_histogram kind, int64_t n_buckets, int64_t length, int64_t ranks) {
-  if (kind != RF_HISTOGRAM_AUTO) return kind == RF_HISTOGRAM_DENSE;
+bool rf_histogram_is_dense(const rf_histogram_shape *s) {
+  if (s->kind != RF_HISTOGRAM_AUTO) return s->kind == RF_HISTOGRAM_DENSE;
   /* An entry costs 4 bytes out and 4 back when dense, 8 and 4 when sparse; a rank has at most length / ranks items. */
-  return 2 * n_buckets * ranks <= 3 * length;
+  return 2 * s->n_buckets * s->ranks <= 3 * s->length;
+}
+
+double rf_histogram_bytes(const rf_histogram_shape *s, double sparse) {
+  const double others = s->ranks - 1, totals = 8.0 * s->ranks * others;
+  if (rf_histogram_is_dense(s)) return totals + 8 * (double)(s->rows * s->n_buckets) * others;
+  return 2 * totals + sparse; /* and how many entries each rank sends to each */
 }
 
 /* What both kinds need. */
@@ -23,8 +32,9 @@ typedef struct sort_job {
   const rf_bucket_table *table;
   rf_arena *scratch;
   int ranks, rank;
-  int64_t rows, entries; /* rows: (pair, round); entries of all of them */
-  rf_span mine;          /* entries this rank owns */
+  int64_t rows, n_buckets, entries; /* rows: (pair, round); entries of all of them */
+  rf_span mine;                     /* entries this rank owns */
+  int64_t *totals;                  /* [ranks] items of the entries of each */
   int32_t *places;
 } sort_job;
 
@@ -48,11 +58,9 @@ static void place_row(const sort_job *job, int64_t row, int32_t *next) {
 
 /* Items of all entries before this rank's, from every owner's total. */
 static rf_status items_before(const sort_job *job, int64_t total, int64_t *before) {
-  int64_t *totals;
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks, sizeof *totals, &totals));
-  RF_TRY(rf_gather_integers(job->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_HISTOGRAM, 1, &total, totals));
+  RF_TRY(rf_gather_integers(job->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_HISTOGRAM, 1, &total, job->totals));
   *before = 0;
-  for (int r = 0; r < job->rank; r++) *before += totals[r];
+  for (int r = 0; r < job->rank; r++) *before += job->totals[r];
   return RF_OK;
 }
 
@@ -81,15 +89,25 @@ static rf_status start_dense(const sort_job *job, int32_t *counts) {
   return RF_OK;
 }
 
+typedef struct dense_arrays {
+  int32_t *counts;      /* [entries] this rank's, of all owners */
+  int32_t *in;          /* [ranks, mine] all ranks', of this owner */
+  int64_t *cuts, *even; /* [ranks + 1] of counts and of in */
+} dense_arrays;
+
+static rf_status take_dense(const sort_job *job, dense_arrays *d) {
+  RF_TRY(rf_arena_take(job->scratch, (size_t)job->entries, sizeof *d->counts, &d->counts));
+  RF_TRY(rf_arena_take(job->scratch, (size_t)(job->mine.count * job->ranks), sizeof *d->in, &d->in));
+  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *d->cuts, &d->cuts));
+  return rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *d->even, &d->even);
+}
+
 static rf_status find_dense(const sort_job *job) {
-  const int64_t n = job->mine.count, n_buckets = job->table->n_buckets;
-  int32_t *counts, *in;
-  int64_t *cuts, *even;
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->entries, sizeof *counts, &counts));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)(n * job->ranks), sizeof *in, &in));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *cuts, &cuts));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *even, &even));
-  entry_cuts(job, cuts);
+  const int64_t n = job->mine.count, n_buckets = job->n_buckets;
+  dense_arrays d;
+  RF_TRY(take_dense(job, &d));
+  int32_t *counts = d.counts, *in = d.in;
+  int64_t *cuts = entry_cuts(job, d.cuts), *even = d.even;
   for (int r = 0; r <= job->ranks; r++) even[r] = r * n;
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < job->rows; row++) count_row(job, row, counts + row * n_buckets);
@@ -109,12 +127,47 @@ static rf_status find_dense(const sort_job *job) {
 
 /* The rank's entries that have items, in order. */
 typedef struct sparse_entries {
+  int32_t *counts;    /* [threads, n_buckets] of one row */
   int64_t *row_first; /* [rows + 1] */
   uint32_t *bucket;   /* [n] */
   entry_count *list;  /* [n] as they travel */
   int64_t *cuts;      /* [ranks + 1] first entry of each owner's */
   int32_t *starts;    /* [n] the owners' answers */
 } sparse_entries;
+
+/* What all ranks ask this owner. */
+typedef struct sparse_questions {
+  int64_t *out, *in;       /* [ranks] how many entries go to, and come from, each rank */
+  int64_t *one_each;       /* [ranks + 1] their cuts */
+  int64_t *cuts;           /* [ranks + 1] of list */
+  entry_count *list;       /* [n] */
+  int32_t *answers, *next; /* [n], [mine] */
+} sparse_questions;
+
+static rf_status take_rows(const sort_job *job, sparse_entries *e) {
+  RF_TRY(rf_arena_take(job->scratch, (size_t)(rf_threads() * job->n_buckets), sizeof *e->counts, &e->counts));
+  RF_TRY(rf_arena_take_zero(job->scratch, (size_t)job->rows + 1, sizeof *e->row_first, &e->row_first));
+  return rf_arena_take_zero(job->scratch, (size_t)job->ranks + 1, sizeof *e->cuts, &e->cuts);
+}
+
+static rf_status take_entries(const sort_job *job, int64_t n, sparse_entries *e) {
+  RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *e->bucket, &e->bucket));
+  RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *e->list, &e->list));
+  return rf_arena_take(job->scratch, (size_t)n, sizeof *e->starts, &e->starts);
+}
+
+static rf_status take_question_cuts(const sort_job *job, sparse_questions *q) {
+  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks, sizeof *q->out, &q->out));
+  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks, sizeof *q->in, &q->in));
+  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *q->one_each, &q->one_each));
+  return rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *q->cuts, &q->cuts);
+}
+
+static rf_status take_questions(const sort_job *job, int64_t n, sparse_questions *q) {
+  RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *q->list, &q->list));
+  RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *q->answers, &q->answers));
+  return rf_arena_take_zero(job->scratch, (size_t)job->mine.count, sizeof *q->next, &q->next);
+}
 
 static void list_row(const sort_job *job, int64_t row, const int32_t *counts, sparse_entries *e) {
   int64_t at = e->row_first[row];
@@ -139,27 +192,22 @@ static void cut_entries(const sort_job *job, sparse_entries *e) {
   for (int r = 0; r < job->ranks; r++) e->cuts[r + 1] += e->cuts[r];
 }
 
-/* counts: [threads, n_buckets] scratch */
-static rf_status list_entries(const sort_job *job, int32_t *counts, sparse_entries *e) {
-  const int64_t n_buckets = job->table->n_buckets;
-  RF_TRY(rf_arena_take_zero(job->scratch, (size_t)job->rows + 1, sizeof *e->row_first, &e->row_first));
-  RF_TRY(rf_arena_take_zero(job->scratch, (size_t)job->ranks + 1, sizeof *e->cuts, &e->cuts));
+static rf_status list_entries(const sort_job *job, sparse_entries *e) {
+  const int64_t n_buckets = job->n_buckets;
+  RF_TRY(take_rows(job, e));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < job->rows; row++) {
-    int32_t *own = counts + rf_thread() * n_buckets;
+    int32_t *own = e->counts + rf_thread() * n_buckets;
     int64_t some = 0;
     count_row(job, row, own);
     for (int64_t b = 0; b < n_buckets; b++) some += own[b] != 0;
     e->row_first[row + 1] = some;
   }
   for (int64_t row = 0; row < job->rows; row++) e->row_first[row + 1] += e->row_first[row];
-  const size_t n = (size_t)e->row_first[job->rows];
-  RF_TRY(rf_arena_take(job->scratch, n, sizeof *e->bucket, &e->bucket));
-  RF_TRY(rf_arena_take(job->scratch, n, sizeof *e->list, &e->list));
-  RF_TRY(rf_arena_take(job->scratch, n, sizeof *e->starts, &e->starts));
+  RF_TRY(take_entries(job, e->row_first[job->rows], e));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < job->rows; row++) {
-    int32_t *own = counts + rf_thread() * n_buckets;
+    int32_t *own = e->counts + rf_thread() * n_buckets;
     count_row(job, row, own);
     list_row(job, row, own, e);
   }
@@ -168,28 +216,25 @@ static rf_status list_entries(const sort_job *job, int32_t *counts, sparse_entri
 }
 
 /* How many entries every rank will send to this one, as cuts. */
-static rf_status receive_cuts(const sort_job *job, const int64_t *cuts, int64_t **in_cuts) {
-  int64_t *out, *in, *one_each;
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks, sizeof *out, &out));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks, sizeof *in, &in));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof *one_each, &one_each));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)job->ranks + 1, sizeof **in_cuts, in_cuts));
-  for (int r = 0; r < job->ranks; r++) out[r] = cuts[r + 1] - cuts[r];
-  for (int r = 0; r <= job->ranks; r++) one_each[r] = r;
-  const rf_all_to_all move = {"entry counts", RF_TRAFFIC_HISTOGRAM, sizeof *out, out, one_each, in, one_each};
-  in[job->rank] = out[job->rank];
+static rf_status receive_cuts(const sort_job *job, const int64_t *cuts, sparse_questions *q) {
+  RF_TRY(take_question_cuts(job, q));
+  for (int r = 0; r < job->ranks; r++) q->out[r] = cuts[r + 1] - cuts[r];
+  for (int r = 0; r <= job->ranks; r++) q->one_each[r] = r;
+  const rf_all_to_all move = {"entry counts", RF_TRAFFIC_HISTOGRAM, sizeof *q->out, q->out, q->one_each,
+                              q->in,          q->one_each};
+  q->in[job->rank] = q->out[job->rank];
   RF_TRY(rf_all_to_all_run(job->mesh, RF_SCOPE_SEQUENCE, &move));
-  (*in_cuts)[0] = 0;
-  for (int r = 0; r < job->ranks; r++) (*in_cuts)[r + 1] = (*in_cuts)[r] + in[r];
+  q->cuts[0] = 0;
+  for (int r = 0; r < job->ranks; r++) q->cuts[r + 1] = q->cuts[r] + q->in[r];
   return RF_OK;
 }
 
-/* list: what all ranks sent, rank after rank; starts: the answer to each. */
-static rf_status start_sparse(const sort_job *job, int64_t n, const entry_count *list, int32_t *starts) {
-  int32_t *next;
-  int64_t items = 0;
-  RF_TRY(rf_arena_take_zero(job->scratch, (size_t)job->mine.count, sizeof *next, &next));
-  int64_t total = 0;
+/* What all ranks sent stands rank after rank. */
+static rf_status start_sparse(const sort_job *job, const sparse_questions *q) {
+  const entry_count *list = q->list;
+  const int64_t n = q->cuts[job->ranks];
+  int32_t *next = q->next;
+  int64_t items = 0, total = 0;
   for (int64_t i = 0; i < n; i++) {
     next[list[i].entry] += list[i].count;
     total += list[i].count;
@@ -201,58 +246,80 @@ static rf_status start_sparse(const sort_job *job, int64_t n, const entry_count 
     items += count;
   }
   for (int64_t i = 0; i < n; i++) {
-    starts[i] = next[list[i].entry];
+    q->answers[i] = next[list[i].entry];
     next[list[i].entry] += list[i].count;
   }
   return RF_OK;
 }
 
 static rf_status ask_owners(const sort_job *job, sparse_entries *e) {
-  int64_t *in_cuts = NULL;
-  entry_count *in;
-  int32_t *answers;
-  RF_TRY(receive_cuts(job, e->cuts, &in_cuts));
-  assert(in_cuts);
-  const int64_t n = in_cuts[job->ranks], own = in_cuts[job->rank + 1] - in_cuts[job->rank];
-  RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *in, &in));
-  RF_TRY(rf_arena_take(job->scratch, (size_t)n, sizeof *answers, &answers));
-  rf_all_to_all move = {"bucket counts", RF_TRAFFIC_HISTOGRAM, sizeof *in, e->list, e->cuts, in, in_cuts};
-  memcpy(in + in_cuts[job->rank], e->list + e->cuts[job->rank], (size_t)own * sizeof *in);
+  sparse_questions q;
+  RF_TRY(receive_cuts(job, e->cuts, &q));
+  RF_TRY(take_questions(job, q.cuts[job->ranks], &q));
+  const int64_t own = q.cuts[job->rank + 1] - q.cuts[job->rank];
+  rf_all_to_all move = {"bucket counts", RF_TRAFFIC_HISTOGRAM, sizeof *q.list, e->list, e->cuts, q.list, q.cuts};
+  memcpy(q.list + q.cuts[job->rank], e->list + e->cuts[job->rank], (size_t)own * sizeof *q.list);
   RF_TRY(rf_all_to_all_run(job->mesh, RF_SCOPE_SEQUENCE, &move));
-  RF_TRY(start_sparse(job, n, in, answers));
-  move = (rf_all_to_all){"bucket starts", RF_TRAFFIC_HISTOGRAM, sizeof *answers, answers, in_cuts, e->starts, e->cuts};
-  memcpy(e->starts + e->cuts[job->rank], answers + in_cuts[job->rank], (size_t)own * sizeof *answers);
+  RF_TRY(start_sparse(job, &q));
+  move =
+      (rf_all_to_all){"bucket starts", RF_TRAFFIC_HISTOGRAM, sizeof *q.answers, q.answers, q.cuts, e->starts, e->cuts};
+  memcpy(e->starts + e->cuts[job->rank], q.answers + q.cuts[job->rank], (size_t)own * sizeof *q.answers);
   return rf_all_to_all_run(job->mesh, RF_SCOPE_SEQUENCE, &move);
 }
 
 static rf_status find_sparse(const sort_job *job) {
-  const int64_t n_buckets = job->table->n_buckets;
-  int32_t *counts;
   sparse_entries e;
-  RF_TRY(rf_arena_take(job->scratch, (size_t)(rf_threads() * n_buckets), sizeof *counts, &counts));
-  RF_TRY(list_entries(job, counts, &e));
+  RF_TRY(list_entries(job, &e));
   RF_TRY(ask_owners(job, &e));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < job->rows; row++) {
-    int32_t *next = counts + rf_thread() * n_buckets;
+    int32_t *next = e.counts + rf_thread() * job->n_buckets;
     for (int64_t i = e.row_first[row]; i < e.row_first[row + 1]; i++) next[e.bucket[i]] = e.starts[i];
     place_row(job, row, next);
   }
   return RF_OK;
 }
 
+static rf_status begin_sort(const rf_histogram_shape *shape, int rank, rf_arena *scratch, sort_job *job) {
+  *job = (sort_job){.scratch = scratch, .ranks = shape->ranks, .rank = rank, .n_buckets = shape->n_buckets};
+  job->rows = shape->rows;
+  job->entries = job->rows * job->n_buckets;
+  job->mine = rf_span_of(job->entries, job->ranks, rank);
+  return rf_arena_take(scratch, (size_t)job->ranks, sizeof *job->totals, &job->totals);
+}
+
 rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
                          int32_t *places) {
-  sort_job job = {.mesh = mesh, .table = table, .scratch = scratch, .places = places};
-  job.ranks = rf_mesh_sequence_size(mesh);
-  job.rank = rf_mesh_sequence_rank(mesh);
-  job.rows = table->pairs * table->rounds;
-  job.entries = job.rows * table->n_buckets;
-  job.mine = rf_span_of(job.entries, job.ranks, job.rank);
-  assert(table->length < INT32_MAX && job.mine.count <= UINT32_MAX);
+  const rf_histogram_shape shape = {kind, table->pairs * table->rounds, table->n_buckets, table->length,
+                                    rf_mesh_sequence_size(mesh)};
   const rf_mark mark = rf_arena_mark(scratch);
-  RF_TRY(rf_histogram_is_dense(kind, table->n_buckets, table->length, job.ranks) ? find_dense(&job)
-                                                                                 : find_sparse(&job));
+  sort_job job;
+  RF_TRY(begin_sort(&shape, rf_mesh_sequence_rank(mesh), scratch, &job));
+  job.mesh = mesh;
+  job.table = table;
+  job.places = places;
+  assert(table->length < INT32_MAX && job.mine.count <= UINT32_MAX);
+  RF_TRY(rf_histogram_is_dense(&shape) ? find_dense(&job) : find_sparse(&job));
+  rf_arena_release(scratch, mark);
+  return RF_OK;
+}
+
+rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
+  const rf_mark mark = rf_arena_mark(scratch);
+  const int64_t n = llround(entries);
+  sort_job job;
+  dense_arrays d;
+  sparse_entries e;
+  sparse_questions q;
+  RF_TRY(begin_sort(shape, rank, scratch, &job));
+  if (rf_histogram_is_dense(shape)) {
+    RF_TRY(take_dense(&job, &d));
+  } else {
+    RF_TRY(take_rows(&job, &e));
+    RF_TRY(take_entries(&job, n, &e));
+    RF_TRY(take_question_cuts(&job, &q));
+    RF_TRY(take_questions(&job, n, &q)); /* as many as are asked, evenly */
+  }
   rf_arena_release(scratch, mark);
   return RF_OK;
 }

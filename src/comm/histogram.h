@@ -12,7 +12,7 @@
 #ifndef RF_COMM_HISTOGRAM_H
 #define RF_COMM_HISTOGRAM_H
 
-#include "comm/mesh.h"
+#include "reformer/mesh.h"
 #include "reformer/arena.h"
 
 typedef enum rf_histogram {
@@ -33,10 +33,27 @@ static inline uint32_t rf_bucket_at(const rf_bucket_table *t, int64_t pair, int6
   return t->bytes == 2 ? ((const uint16_t *)t->buckets[pair])[entry] : ((const uint32_t *)t->buckets[pair])[entry];
 }
 
-bool rf_histogram_is_dense(rf_histogram kind, int64_t n_buckets, int64_t length, int64_t ranks);
+/* What its size depends on. */
+typedef struct rf_histogram_shape {
+  rf_histogram kind;
+  int64_t rows;      /* (pair, round) */
+  int64_t n_buckets; /* ids of a round */
+  int64_t length;    /* tokens of the whole sequence */
+  int ranks;
+} rf_histogram_shape;
+
+bool rf_histogram_is_dense(const rf_histogram_shape *shape);
+
+/* What a sparse one costs for each entry that a rank has items of and does not own itself: out 8 bytes, back 4. */
+enum { RF_SPARSE_ENTRY_BYTES = 12 };
+/* Bytes that all ranks send; sparse: those of entries, if it is. */
+double rf_histogram_bytes(const rf_histogram_shape *shape, double sparse);
 
 /* places: [pairs, rounds, tokens] out: 0 <= place < length. Scratch is given back. */
 rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
                          int32_t *places);
+/* Takes from an arena that only counts what rf_places_find takes of it at rank `rank`, where ranks have items of so
+ * many entries, and gives it back. */
+rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch);
 
 #endif

@@ -1,29 +1,18 @@
 #include "comm/mesh.h"
 #include "base/every_processor.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/processor.h"
 #include "base/text.h"
+#include "comm/call.h"
 #include "comm/fault.h"
-#include "comm/flight.h"
 #include "comm/launch.h"
+#include "comm/mesh_state.h"
 #include "reformer/agree.h"
 #include <assert.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MOST_BYTES ((int64_t)1 << 30)
-#define NOT_WAITING (-1.0)
-
-rf_status rf_mpi_check(int code, const char *call) {
-  if (code == MPI_SUCCESS) return RF_OK;
-  char text[MPI_MAX_ERROR_STRING] = "unknown error";
-  int length = 0;
-  (void)MPI_Error_string(code, text, &length);
-  return rf_fail(RF_FAILED, "communication between ranks failed in %s: %s", call, text);
-}
 
 /* Before any other call: by itself MPI ends the process, without a word to the others, where a call fails. */
 static rf_status return_errors(void) {
@@ -32,7 +21,7 @@ static rf_status return_errors(void) {
   return RF_OK;
 }
 
-static rf_status start(const rf_launch *launch, int *argc, char ***argv) {
+static rf_status start_mpi(const rf_launch *launch, int *argc, char ***argv) {
   int provided = MPI_THREAD_SINGLE;
   RF_TRY(rf_launch_settle(launch));
   if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
@@ -51,7 +40,7 @@ rf_status rf_mpi_start(int *argc, char ***argv) {
   const rf_launch launch = rf_launch_read();
   if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
   tried = true;
-  RF_TRY(start(&launch, argc, argv));
+  RF_TRY(start_mpi(&launch, argc, argv));
   return rf_processor_check();
 }
 
@@ -159,10 +148,9 @@ static rf_status take_memory(rf_mesh **mesh_out) {
   mesh->groups[RF_SCOPE_WORLD].size = mesh->groups[RF_SCOPE_DATA].size = mesh->data_size = size;
   mesh->sequence_size = 1;
   mesh->control = MPI_COMM_NULL;
-  mesh->most_bytes = MOST_BYTES;
-  mesh->waiting_for = "nothing";
+  mesh->most_bytes = RF_MOST_BYTES;
   rf_phases_reset(&mesh->phases);
-  mesh->waiting_since = NOT_WAITING;
+  rf_waiting_reset(mesh);
   return make_tables(mesh);
 }
 
@@ -235,15 +223,20 @@ rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh_out) {
 
 static void leave_group(rf_group *group) {
   if (group->comm != MPI_COMM_NULL) (void)MPI_Comm_free(&group->comm);
+  group->comm = MPI_COMM_NULL;
   group->next_tag = 0;
 }
 
 /* All ranks have just agreed to come here. */
-static rf_status split(rf_mesh *mesh, int sequence, int data) {
+static rf_status split_world(rf_mesh *mesh, int sequence, int data) {
   const int rank = mesh->groups[RF_SCOPE_WORLD].rank;
+  const rf_group rows = {MPI_COMM_NULL, rank % sequence, sequence, 0};
+  const rf_group columns = {MPI_COMM_NULL, rank / sequence, data, 0};
   MPI_Comm comm;
   leave_group(&mesh->groups[RF_SCOPE_SEQUENCE]);
   leave_group(&mesh->groups[RF_SCOPE_DATA]);
+  mesh->groups[RF_SCOPE_SEQUENCE] = rows;
+  mesh->groups[RF_SCOPE_DATA] = columns;
   mesh->sequence_size = sequence;
   mesh->data_size = data;
   mesh->sequence_rank = rank % sequence;
@@ -255,10 +248,11 @@ static rf_status split(rf_mesh *mesh, int sequence, int data) {
 }
 
 rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data) {
+  assert(!mesh || rf_mesh_is_valid(mesh));
   RF_TRY(rf_agree(mesh, rf_mesh_fit(rf_mesh_size(mesh), sequence, data, &data)));
   if (!mesh) return RF_OK;
   assert(mesh->n_flying == 0);
-  return rf_agree(mesh, split(mesh, (int)sequence, (int)data));
+  return rf_agree(mesh, split_world(mesh, (int)sequence, (int)data));
 }
 
 rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh_out) {
@@ -275,8 +269,7 @@ rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_m
       [RF_SCOPE_DATA] = {.comm = MPI_COMM_NULL, .rank = mesh->data_rank, .size = mesh->data_size}};
   memcpy(mesh->groups, groups, sizeof groups);
   mesh->control = MPI_COMM_NULL;
-  mesh->waiting_for = "nothing";
-  mesh->waiting_since = NOT_WAITING;
+  rf_waiting_reset(mesh);
   *mesh_out = mesh;
   return RF_OK;
 }
@@ -317,70 +310,4 @@ void rf_mesh_destroy(rf_mesh *mesh) {
   rf_hosts_destroy(&mesh->hosts);
   free(mesh->scratch);
   free(mesh);
-}
-
-bool rf_mesh_has_failed(const rf_mesh *mesh) { return mesh && mesh->alarm.status != RF_OK; }
-
-bool rf_mesh_is_valid(const rf_mesh *mesh) {
-  if (!mesh || !mesh->flights || mesh->sequence_size < 1 || mesh->data_size < 1) return false;
-  const rf_group *world = &mesh->groups[RF_SCOPE_WORLD], *sequence = &mesh->groups[RF_SCOPE_SEQUENCE];
-  const rf_group *data = &mesh->groups[RF_SCOPE_DATA];
-  int flying = 0;
-  for (int i = 0; i < RF_FLIGHTS; i++) flying += mesh->flights[i].used;
-  return world->size == mesh->sequence_size * mesh->data_size && sequence->size == mesh->sequence_size &&
-         data->size == mesh->data_size && sequence->rank == mesh->sequence_rank && data->rank == mesh->data_rank &&
-         world->rank == mesh->data_rank * mesh->sequence_size + mesh->sequence_rank && flying == mesh->n_flying &&
-         mesh->most_bytes >= 1 && mesh->most_bytes <= MOST_BYTES;
-}
-
-size_t rf_mesh_memory_used(const rf_mesh *mesh) {
-  size_t bytes = sizeof *mesh + mesh->scratch_bytes;
-  bytes += (size_t)mesh->groups[RF_SCOPE_WORLD].size * (2 * sizeof(MPI_Request) + sizeof(rf_vote) + sizeof(int)) +
-           sizeof(rf_vote) + (size_t)mesh->hosts.n * RF_HOST_NAME;
-  bytes += RF_FLIGHTS * sizeof *mesh->flights;
-  for (int i = 0; i < RF_FLIGHTS; i++) {
-    const rf_flight *flight = &mesh->flights[i];
-    bytes += (size_t)(flight->receives.capacity + flight->sends.capacity) * sizeof(rf_message);
-    if (flight->ring.buffer) bytes += RF_RING_DEPTH * (size_t)flight->ring.piece * sizeof(real);
-  }
-  return bytes;
-}
-
-int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope) { return mesh ? mesh->groups[scope].rank : 0; }
-int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope) { return mesh ? mesh->groups[scope].size : 1; }
-int rf_mesh_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_WORLD); }
-int rf_mesh_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_WORLD); }
-int rf_mesh_sequence_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_SEQUENCE); }
-int rf_mesh_sequence_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_SEQUENCE); }
-int rf_mesh_data_rank(const rf_mesh *mesh) { return rf_mesh_rank_in(mesh, RF_SCOPE_DATA); }
-int rf_mesh_data_size(const rf_mesh *mesh) { return rf_mesh_size_of(mesh, RF_SCOPE_DATA); }
-
-void rf_waiting_start(rf_mesh *mesh, const char *what) {
-  rf_phase_wait(&mesh->phases, true);
-  mesh->waiting_for = what;
-  mesh->waiting_since = rf_clock_seconds();
-}
-
-void rf_waiting_end(rf_mesh *mesh) {
-  rf_phase_wait(&mesh->phases, false);
-  mesh->wait_seconds += rf_clock_seconds() - mesh->waiting_since;
-  mesh->waiting_since = NOT_WAITING;
-}
-
-void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes) {
-  assert(bytes >= 1 && bytes <= MOST_BYTES && mesh->n_flying == 0);
-  mesh->most_bytes = bytes;
-}
-
-struct rf_phases *rf_mesh_phases(rf_mesh *mesh) {
-  return mesh ? &mesh->phases : NULL;
-}
-double rf_mesh_wait_seconds(const rf_mesh *mesh) { return mesh ? mesh->wait_seconds : 0; }
-
-const char *rf_mesh_waiting_for(const rf_mesh *mesh, double *seconds) {
-  *seconds = -1;
-  if (!mesh) return "nothing";
-  const double since = mesh->waiting_since;
-  if (since >= 0) *seconds = rf_clock_seconds() - since;
-  return mesh->waiting_for;
 }

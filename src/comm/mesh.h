@@ -4,19 +4,10 @@
 #ifndef RF_COMM_MESH_H
 #define RF_COMM_MESH_H
 
+#include "comm/mesh_view.h"
 #include "comm/span.h"
 #include "comm/traffic.h"
-#include "reformer/mesh.h"
-#include <stdbool.h>
-#include <stddef.h>
-
-/* Which ranks take part in something. */
-typedef enum rf_scope {
-  RF_SCOPE_WORLD,    /* all N */
-  RF_SCOPE_SEQUENCE, /* the S ranks of this rank's data group, once the mesh is arranged */
-  RF_SCOPE_DATA,     /* the D ranks with this rank's place in their groups, likewise */
-  RF_SCOPES          /* how many there are */
-} rf_scope;
+#include "comm/waiting.h"
 
 /* Whether S = sequence and D = data (0: all that is left) make up `ranks`: fills *data_out, or says in RF_BAD_CONFIG
  * what does not fit and what would. */
@@ -25,19 +16,5 @@ rf_status rf_mesh_fit(int64_t ranks, int64_t sequence, int64_t data, int64_t *da
 /* The mesh that rank `rank` of `sequence` x `data` would have, without the others: its sizes can be asked for, nothing
  * can be sent. For planning. */
 rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh);
-int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope);
-int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope);
-
-/* Messages of more bytes are cut; at most 2^30, the value at the start. Same on all ranks. */
-void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes);
-
-/* Where this rank's time goes (base/phase.h), running since the mesh was made. mesh NULL: NULL, nothing is timed. */
-struct rf_phases *rf_mesh_phases(rf_mesh *mesh);
-
-/* Seconds that this rank has stood waiting for others so far: communication that was not hidden. */
-double rf_mesh_wait_seconds(const rf_mesh *mesh);
-/* What it is waiting for now, or has waited for last; never NULL. *seconds: for how long by now; below 0: it does not
- * wait. From any thread: for a watchdog. mesh NULL: it never waits. */
-const char *rf_mesh_waiting_for(const rf_mesh *mesh, double *seconds);
 
 #endif

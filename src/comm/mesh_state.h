@@ -1,40 +1,30 @@
-/* The inside of a mesh and of the operations under way: the one header with MPI's types, for comm/ only. */
+/* The inside of a mesh and of the operations under way: data only, for comm/ only. What is done with it stands in
+ * layers, each of which knows those to its left:
+ *
+ *   place, span, scope | mesh_state | traffic, waiting, host | call | alarm | flight | poll | agree | mesh
+ *                                                                           | all_to_all | collective | ... exchange
+ */
 #ifndef RF_COMM_MESH_STATE_H
 #define RF_COMM_MESH_STATE_H
 
 #include "base/phase.h"
-#include "base/process.h"
-#include "comm/host.h"
-#include "comm/mesh.h"
-#include "comm/progress.h"
-#include "base/cores.h"
+#include "comm/mpi_call.h"
+#include "comm/place.h"
+#include "comm/scope.h"
+#include "reformer/mesh.h"
 #include "reformer/real.h"
-#include <mpi.h>
-
-/* MPI_STATUSES_IGNORE of MPICH and its kin is the address 1, where gcc misses an array. */
-#if defined(MPICH_VERSION) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wstringop-overflow"
-#endif
-
-#define RF_MPI(call) RF_TRY(rf_mpi_check((call), #call))
-/* Turns an error code of MPI into a status; call: its text, for the message. */
-rf_status rf_mpi_check(int code, const char *call);
-
-#ifdef RF_DOUBLE
-#define RF_MPI_REAL MPI_DOUBLE
-#else
-#define RF_MPI_REAL MPI_FLOAT
-#endif
 
 enum {
   RF_FLIGHTS = 32, /* operations under way at once */
   RF_WINDOW = 32,  /* messages of one operation under way at once, each way */
   RF_RING_DEPTH = 4,
   RF_NOTE_BYTES = 1024, /* small enough that any library sends it without waiting for the receiver */
-  RF_BOOT_NAME = 40,
+  RF_MOST_BYTES = 1 << 30,
   RF_NOTE_TAG = 1, /* of messages on mesh->control: notes of failures, and of calls */
   RF_CALL_TAG = 2
 };
+
+typedef struct rf_flight rf_flight;
 
 typedef struct rf_group {
   MPI_Comm comm;
@@ -76,6 +66,7 @@ typedef struct rf_ring {
   MPI_Request receiving[RF_RING_DEPTH], sending[RF_RING_DEPTH];
 } rf_ring;
 
+/* One operation under way (comm/poll.h). */
 struct rf_flight {
   rf_mesh *mesh;
   bool used, done;
@@ -101,7 +92,7 @@ typedef struct rf_vote {
   int32_t status;
   uint16_t call; /* of comm/call.h, and its session */
   uint16_t met;  /* the failure itself, rather than heard of it; in the second round, which follows where there is one:
-                  it has sent notes of it */
+                    it has sent notes of it */
 } rf_vote;
 _Static_assert(sizeof(rf_vote) == 8, "all ranks send one to all others in every step");
 
@@ -112,39 +103,14 @@ typedef struct rf_call_note {
   uint16_t call;
 } rf_call_note;
 
-/* Where a rank runs, in full: known while a mesh is opened. */
-typedef struct rf_place {
-  char host[RF_HOST_NAME];
-  char boot[RF_BOOT_NAME]; /* of the system that runs there, in whatever container; "": not known */
-  rf_cores cores;          /* that it may use */
-  uint64_t quota_group;    /* the same for those that share a quota of CPU time */
-} rf_place;
-
-/* This rank's. */
-rf_place rf_place_find(void);
-
-/* What is kept of the places of all ranks. */
-typedef struct rf_hosts {
-  int n;
-  int *of_rank;                /* [ranks] numbers of hosts, in the order of their first ranks; NULL: imagined */
-  char (*names)[RF_HOST_NAME]; /* [n] */
-  rf_host_share share;         /* of this rank, as is the next */
-  int neighbours;              /* ranks on its machine, itself included */
-} rf_hosts;
-
-/* Memory for `ranks` of them; then what `rank` keeps. */
-rf_status rf_hosts_create(int ranks, rf_hosts *hosts);
-void rf_hosts_fill(const rf_place *places, int ranks, int rank, rf_hosts *hosts);
-void rf_hosts_destroy(rf_hosts *hosts);
-
 struct rf_mesh {
   rf_group groups[RF_SCOPES];
   rf_place *places; /* [size] while the mesh is opened, lent to MPI; then NULL */
   rf_hosts hosts;
   MPI_Comm control; /* notes of failures and agreement */
   int sequence_rank, sequence_size, data_rank, data_size;
-  int tags; /* how many there are */
-  int64_t most_bytes;
+  int tags;           /* how many there are */
+  int64_t most_bytes; /* of a message */
   rf_flight *flights; /* [RF_FLIGHTS] */
   int n_flying;
   int64_t traffic[RF_TRAFFIC_PURPOSES];
@@ -171,24 +137,5 @@ struct rf_mesh {
   rf_call_note own_call;      /* lent to MPI */
   MPI_Request *call_requests; /* [size] */
 };
-
-/* This rank stands still for others from here to there. what: static text. */
-void rf_waiting_start(rf_mesh *mesh, const char *what);
-void rf_waiting_end(rf_mesh *mesh);
-
-/* Receives the notes that have come; fails as rf_flight_wait does where there is one, now or from before. */
-rf_status rf_alarm_check(rf_mesh *mesh);
-/* ... and leaves what it found in mesh->alarm, without failing. */
-rf_status rf_alarm_receive(rf_mesh *mesh);
-rf_status rf_alarm_fail(rf_mesh *mesh);
-
-/* comm/call.c: fails where the calls in mesh->votes differ; takes a note that has come; fails where the last one was of
- * a rank that waits elsewhere; tells the others where this one waits, once in an agreement and unless another has; and
- * whether that has left this rank. */
-rf_status rf_call_compare(const rf_mesh *mesh);
-rf_status rf_call_receive(rf_mesh *mesh, int from);
-rf_status rf_call_check(const rf_mesh *mesh);
-rf_status rf_call_tell(rf_mesh *mesh);
-bool rf_call_is_told(rf_mesh *mesh);
 
 #endif

@@ -1,5 +1,6 @@
 #include "comm/segments.h"
 #include "comm/flight.h"
+#include "comm/traffic.h"
 #include <assert.h>
 #include <stdlib.h>
 

@@ -8,7 +8,8 @@
 #ifndef RF_COMM_SEGMENTS_H
 #define RF_COMM_SEGMENTS_H
 
-#include "comm/progress.h"
+#include "comm/poll.h"
+#include "comm/scope.h"
 #include "reformer/real.h"
 
 /* full: [first[size]]; this rank's segment in, all others out. Sends (size - 1) times the own segment. */

@@ -1,5 +1,6 @@
 #include "comm/simulate.h"
-#include "comm/route.h"
+#include "comm/destinations.h"
+#include "comm/exchange_record.h"
 #include <assert.h>
 #include <string.h>
 
@@ -28,16 +29,16 @@ static void sort_round(const simulation *s, int64_t round, int64_t *next) {
   }
 }
 
-static void send_token(simulation *s, int64_t token, const rf_route *route, rf_needers *needers,
+static void send_token(simulation *s, int64_t token, const rf_owner_map *map, rf_destinations *destinations,
                        rf_exchange_simulation *result) {
   const int home = (int)rf_span_owner(s->shape->tokens, s->ranks, token);
-  rf_route_find(route, s->shape->rounds, s->chunk + token * s->shape->rounds, needers);
+  rf_destinations_find(map, s->shape->rounds, s->chunk + token * s->shape->rounds, destinations);
   int64_t travel = 0;
-  for (int i = 0; i < needers->n; i++) {
-    const int rank = needers->rank[i];
+  for (int i = 0; i < destinations->n; i++) {
+    const int rank = destinations->rank[i];
     s->rows[rank]++;
     if (rank == home) continue;
-    if (i < needers->n_owners) {
+    if (i < destinations->n_owners) {
       travel++;
       s->received[rank]++;
     } else {
@@ -56,7 +57,7 @@ static int64_t largest(const int64_t *x, int n) {
   return most;
 }
 
-/* Sparse: (entry, count) out and a start back for each entry that a rank has items of and does not own itself. */
+/* Entries that a rank has items of and does not own itself, of all ranks. */
 static int64_t sparse_entries(const simulation *s, int64_t *last_seen) {
   const int64_t tokens = s->shape->tokens, n_buckets = s->shape->n_buckets, rounds = s->shape->rounds;
   int64_t entries = 0;
@@ -75,16 +76,13 @@ static int64_t sparse_entries(const simulation *s, int64_t *last_seen) {
 }
 
 static void count_metadata(const simulation *s, int64_t *last_seen, rf_exchange_simulation *result) {
-  const rf_exchange_shape *shape = s->shape;
-  const int64_t others = s->ranks - 1, entries = shape->rounds * shape->n_buckets;
-  result->histogram_bytes = 8 * s->ranks * others; /* totals */
-  if (rf_histogram_is_dense(shape->histogram, shape->n_buckets, shape->tokens, s->ranks))
-    result->histogram_bytes += 8 * entries * others;
-  else
-    result->histogram_bytes += 8 * s->ranks * others + 12 * sparse_entries(s, last_seen);
-  int64_t record = 4 + 4 * shape->rounds;
-  if (shape->rounds_travel) record += (shape->rounds * s->table.bytes + 3) / 4 * 4;
-  result->plan_bytes = 8 * s->ranks * others + record * (result->rows + result->halo_rows);
+  rf_exchange_shape one = *s->shape;
+  const rf_histogram_shape histogram = {one.histogram, one.rounds, one.n_buckets, one.tokens, s->ranks};
+  const int64_t entries = rf_histogram_is_dense(&histogram) ? 0 : sparse_entries(s, last_seen);
+  one.pairs = 1;
+  result->histogram_bytes = (int64_t)rf_histogram_bytes(&histogram, (double)(RF_SPARSE_ENTRY_BYTES * entries));
+  result->plan_bytes =
+      (int64_t)rf_plan_bytes(&one, s->table.bytes, s->ranks, (double)(result->rows + result->halo_rows));
 }
 
 rf_status rf_exchange_simulate(const rf_exchange_shape *shape, int ranks, int bucket_bytes, const void *buckets,
@@ -94,19 +92,19 @@ rf_status rf_exchange_simulate(const rf_exchange_shape *shape, int ranks, int bu
   s.table = (rf_bucket_table){1, shape->rounds, shape->tokens, shape->tokens, shape->n_buckets, bucket_bytes, &buckets};
   *result = (rf_exchange_simulation){0};
   const rf_mark mark = rf_arena_mark(scratch);
-  rf_route route;
-  rf_needers needers;
+  rf_owner_map map;
+  rf_destinations destinations;
   int64_t *by_bucket;
   int64_t **per_rank[] = {&s.sent, &s.received, &s.halo_received, &s.rows};
-  RF_TRY(rf_route_create(ranks, shape->rounds * (shape->tokens / shape->chunk), shape->chunks_before,
-                         shape->chunks_after, scratch, &route));
-  RF_TRY(rf_needers_create(&route, scratch, &needers));
+  RF_TRY(rf_owner_map_create(ranks, shape->rounds * (shape->tokens / shape->chunk), shape->chunks_before,
+                             shape->chunks_after, scratch, &map));
+  RF_TRY(rf_destinations_create(&map, scratch, &destinations));
   RF_TRY(rf_arena_take(scratch, (size_t)(shape->tokens * shape->rounds), sizeof *s.chunk, &s.chunk));
   RF_TRY(rf_arena_take_zero(scratch, (size_t)shape->n_buckets, sizeof *by_bucket, &by_bucket));
   for (size_t i = 0; i < sizeof per_rank / sizeof *per_rank; i++)
     RF_TRY(rf_arena_take_zero(scratch, (size_t)ranks, sizeof **per_rank[i], per_rank[i]));
   for (int64_t r = 0; r < shape->rounds; r++) sort_round(&s, r, by_bucket);
-  for (int64_t t = 0; t < shape->tokens; t++) send_token(&s, t, &route, &needers, result);
+  for (int64_t t = 0; t < shape->tokens; t++) send_token(&s, t, &map, &destinations, result);
   result->rows_per_token = (double)result->rows / (double)shape->tokens;
   result->most_sent = largest(s.sent, ranks);
   result->most_received = largest(s.received, ranks);

@@ -3,11 +3,12 @@
 #ifndef RF_COMM_SIMULATE_H
 #define RF_COMM_SIMULATE_H
 
-#include "comm/exchange.h"
+#include "comm/exchange_types.h"
+#include "reformer/arena.h"
 
 typedef struct rf_exchange_simulation {
   int64_t rows, halo_rows;          /* that travel, of all ranks: distinct (token, other rank) */
-  double rows_per_token;            /* rows / tokens: r of DESIGN 3.1 */
+  double rows_per_token;            /* rows / tokens: r of docs/design.md 3.3 */
   int64_t most_rows_of_token;       /* never above min(rounds, ranks - 1) */
   int64_t most_sent, most_received; /* own rows that travel, of the rank with the most */
   int64_t most_halo_received;

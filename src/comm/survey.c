@@ -1,10 +1,9 @@
 #include "comm/survey.h"
+#include "comm/alarm.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-static int gravity(int64_t status) { return status == RF_OK ? 0 : status == RF_FAILED ? 1 : 2; }
 
 static bool all_are(const int64_t *statuses, int size, int64_t status) {
   for (int i = 0; i < size; i++)
@@ -15,7 +14,7 @@ static bool all_are(const int64_t *statuses, int size, int64_t status) {
 static int gravest_of(const int64_t *statuses, int size) {
   int gravest = 0;
   for (int i = 1; i < size; i++) {
-    if (gravity(statuses[i]) > gravity(statuses[gravest])) gravest = i;
+    if (rf_gravity((rf_status)statuses[i]) > rf_gravity((rf_status)statuses[gravest])) gravest = i;
   }
   return gravest;
 }

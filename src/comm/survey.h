@@ -3,7 +3,7 @@
 #ifndef RF_COMM_SURVEY_H
 #define RF_COMM_SURVEY_H
 
-#include "comm/mesh.h"
+#include "reformer/mesh.h"
 
 enum { RF_MAX_FINDING = 1024 };
 

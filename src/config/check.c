@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_BUCKETS = 1 << 30 }; /* with the padding bucket, ids fit an int32_t */
+enum { MOST_BUCKETS = 1 << 30 }; /* of one round; with the padding bucket, ids fit an int32_t */
 
 typedef struct rf_check {
   rf_config *config;
@@ -188,6 +188,41 @@ static rf_status check_length(const rf_check *check, int64_t padded) {
   return RF_OK;
 }
 
+/* Buckets and chunks are numbered over all rounds, by an int32_t. */
+static rf_status check_rounds(const rf_check *check, int64_t buckets, int64_t padded) {
+  const rf_lsh_config *lsh = &check->config->lsh;
+  const int64_t rounds = lsh->n_hashes, chunks = rounds * (padded / lsh->chunk);
+  const int64_t most = (INT32_MAX - 1) / rounds - 1; /* and the padding bucket of each */
+  if (buckets > most) {
+    return refuse(check, "lsh.n_buckets", "found %lld in each of lsh.n_hashes = %lld rounds; allowed: at most %lld",
+                  (long long)buckets, (long long)rounds, (long long)most);
+  }
+  if (chunks > INT32_MAX) {
+    return refuse(check, "lsh.chunk",
+                  "found %lld, which cuts lsh.n_hashes = %lld rounds of %lld tokens in %lld chunks; allowed: at least "
+                  "%lld",
+                  (long long)lsh->chunk, (long long)rounds, (long long)padded, (long long)chunks,
+                  (long long)(rounds * padded / INT32_MAX + 1));
+  }
+  return RF_OK;
+}
+
+/* The histogram (comm/histogram.h) numbers what all heads and sequences of a step meet by an uint32_t. Waves are so
+ * small that it never does so badly where buckets are no more than tokens. */
+static rf_status check_histogram(const rf_check *check, int64_t buckets, int64_t padded) {
+  const rf_training_config *training = &check->config->training;
+  const int64_t sequences = (training->batch + training->accumulate - 1) / training->accumulate;
+  const int64_t pairs = check->config->model.n_heads * sequences;
+  int64_t most = UINT32_MAX / check->config->lsh.n_hashes / pairs - 1;
+  if (most < padded) most = padded;
+  if (buckets <= most) return RF_OK;
+  return refuse(check, "lsh.n_buckets",
+                "found %lld, with lsh.n_hashes = %lld, model.n_heads = %lld and %lld sequences at once; allowed: at "
+                "most %lld",
+                (long long)buckets, (long long)check->config->lsh.n_hashes, (long long)check->config->model.n_heads,
+                (long long)sequences, (long long)most);
+}
+
 static rf_status settle_buckets(const rf_check *check, int64_t padded) {
   rf_lsh_config *lsh = &check->config->lsh;
   if (!uses(check->config, RF_ATTENTION_LSH)) return RF_OK;
@@ -199,6 +234,8 @@ static rf_status settle_buckets(const rf_check *check, int64_t padded) {
       return refuse(check, "lsh.n_buckets", "found a product above %d; allowed: at most that, or auto", MOST_BUCKETS);
     }
   }
+  RF_TRY(check_rounds(check, buckets, padded));
+  RF_TRY(check_histogram(check, buckets, padded));
   if (buckets > padded) {
     warn(check, "lsh.n_buckets", "%lld buckets for %lld tokens: most stay empty", (long long)buckets,
          (long long)padded);

@@ -1,5 +1,6 @@
 #include "lsh/windows.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
 #include "lsh/stripe.h"
@@ -53,11 +54,6 @@ static void attend_stripe(const rf_windows *w, const rf_stripe *stripe, rf_strip
   }
 }
 
-/* Messages move only inside calls of the main thread; thread 0 of a parallel region is it. */
-static void let_messages_move(const rf_windows *w) {
-  if (w->progress && rf_thread() == 0) w->progress(w->mesh);
-}
-
 static rf_status take_thread_buffers(const rf_windows *w, bool reverse, rf_arena *scratch,
                                      rf_stripe_buffers **buffers) {
   const int threads = rf_threads();
@@ -79,7 +75,7 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < stripes; i++) {
       const rf_stripe stripe = rf_stripe_at(w, r, i);
-      let_messages_move(w);
+      if (w->polls) rf_mesh_poll_within(w->mesh);
       attend_stripe(w, &stripe, &buffers[rf_thread()]);
     }
   }
@@ -152,7 +148,7 @@ rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < stripes; i++) {
       const rf_stripe stripe = rf_stripe_at(w, r, i);
-      let_messages_move(w);
+      if (w->polls) rf_mesh_poll_within(w->mesh);
       attend_stripe_vjp(w, &stripe, &buffers[rf_thread()], &halos[i]);
     }
     /* Halos after own, stripe after stripe: a fixed order. Pairs do not share rows. */

@@ -13,6 +13,7 @@
 
 #include "kernel/attend.h"
 #include "reformer/arena.h"
+#include "reformer/mesh.h"
 
 /* One (sequence, head), as far as this rank owns its slots. A row is a token that has a slot here, or that a
  * neighbouring chunk's window needs; row strides are rf_windows.ld. */
@@ -44,8 +45,8 @@ typedef struct rf_windows {
   rf_rule rule;
   int64_t n_pairs;
   rf_pair *pairs;
-  void (*progress)(void *mesh); /* called now and then by the main thread, so that messages move; NULL: nothing to do */
-  void *mesh;
+  rf_mesh *mesh;
+  bool polls; /* messages are under way, and moved meanwhile */
 } rf_windows;
 
 /* o, m, z of every pair; what they held before is overwritten. Scratch comes from the arena and is given back. */

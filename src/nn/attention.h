@@ -40,20 +40,20 @@ typedef struct rf_wave {
 } rf_wave;
 
 /* How a kind lays a wave's tokens into slots. */
-typedef struct rf_layout_of_slots {
+typedef struct rf_slot_layout {
   int64_t rounds, chunk, chunks_before, chunks_after;
   int64_t n_buckets;          /* the padding bucket included */
   int bucket_bytes;           /* 2 or 4 */
   const void *const *buckets; /* [pairs] each [rounds, tokens]; NULL: all in bucket 0, so that slots are positions */
   bool rounds_travel;         /* rows bring their chunk and bucket of every round */
-} rf_layout_of_slots;
+} rf_slot_layout;
 
 /* What a kind of attention adds. */
 typedef struct rf_attention_ops {
   bool (*shared_qk)(const rf_sublayer *self);
   size_t (*bucket_bytes)(const rf_sublayer *self, const rf_call *call); /* of all buckets of a call */
   /* How a call's tokens are laid into slots, without the buckets. */
-  rf_layout_of_slots (*layout)(const rf_sublayer *self, const rf_call *call);
+  rf_slot_layout (*layout)(const rf_sublayer *self, const rf_call *call);
   /* When q, k, v are at home: makes the exchange and fills wave->windows (rf_wave_plan). buckets: written by the
    * forward pass and read when `reverse`. */
   rf_status (*prepare)(rf_wave *wave, void *buckets, bool reverse);

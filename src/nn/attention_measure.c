@@ -45,9 +45,10 @@ static rf_status project(counted *c) {
   return w->shared_qk ? count(scratch, rows_of(c), sizeof(real)) : RF_OK;
 }
 
-static rf_status travel(const counted *c, rf_exchange_rows_kind kind, bool gather, int n, const int64_t *widths) {
+static rf_status travel(const counted *c, rf_exchange_kind way, rf_exchange_rows_kind kind, int n,
+                        const int64_t *widths) {
   RF_TRY(count(c->wave.messages, 2 * n * rf_wave_pairs(&c->wave), sizeof(real *)));
-  return rf_exchange_measure_move(&c->shape, c->ranks, kind, gather, n, widths, &c->expected, c->wave.messages);
+  return rf_exchange_measure_move(&c->shape, c->ranks, way, kind, n, widths, &c->expected, c->wave.messages);
 }
 
 /* Messages of a stage are given back when the next begins. */
@@ -56,14 +57,15 @@ static rf_status messages(const counted *c) {
   rf_arena *arena = c->wave.messages;
   if (alone(c)) return RF_OK;
   for (int stage = 0; stage < 3; stage++) {
-    const bool gather = stage == 2, own = stage == 1;
+    const bool own = stage == 1;
+    const rf_exchange_kind way = stage == 2 ? RF_GATHER_SUM : RF_SCATTER;
     const rf_mark mark = rf_arena_mark(arena);
     if (own) {
-      RF_TRY(travel(c, RF_ROWS_OWN, false, 4, upstream));
-      if (c->wave.kept == RF_KEEPS_OUTPUT) RF_TRY(travel(c, RF_ROWS_ALL, false, 2, both)); /* still under way */
+      RF_TRY(travel(c, RF_SCATTER, RF_ROWS_OWN, 4, upstream));
+      if (c->wave.kept == RF_KEEPS_OUTPUT) RF_TRY(travel(c, RF_SCATTER, RF_ROWS_ALL, 2, both)); /* still under way */
     } else {
-      if (!c->wave.shared_qk) RF_TRY(travel(c, RF_ROWS_OWN, gather, 1, both));
-      RF_TRY(travel(c, RF_ROWS_ALL, gather, 2, both));
+      if (!c->wave.shared_qk) RF_TRY(travel(c, way, RF_ROWS_OWN, 1, both));
+      RF_TRY(travel(c, way, RF_ROWS_ALL, 2, both));
     }
     rf_arena_release(arena, mark);
   }
@@ -102,7 +104,7 @@ rf_status rf_attention_measure(const rf_sublayer *self, const rf_call *call) {
                    .ranks = rf_mesh_sequence_size(call->mesh),
                    .rank = rf_mesh_sequence_rank(call->mesh)};
     c->wave.messages = call->messages[i] ? call->messages[i] : call->scratch;
-    const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+    const rf_slot_layout layout = self->ops->attention->layout(self, call);
     c->bucket_bytes = layout.bucket_bytes;
     c->shape = rf_attention_exchange_shape(self, call, rf_wave_pairs(&c->wave));
     c->expected = rf_attention_expect(self, call, &c->shape);

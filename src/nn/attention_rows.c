@@ -1,14 +1,11 @@
 #include "nn/attention_rows.h"
 #include "base/integers.h"
 #include "kernel/key_norm.h"
-#include "kernel/parallel.h"
 #include <string.h>
 
 static bool alone(const rf_wave *w) { return rf_mesh_sequence_size(w->call->mesh) == 1; }
 
-static void let_messages_move(void *mesh) { (void)rf_progress(mesh); /* a failure is met again by whoever waits */ }
-
-static rf_windows windows_of(const rf_wave *w, const rf_layout_of_slots *layout, rf_span owned, rf_pair *pairs) {
+static rf_windows windows_of(const rf_wave *w, const rf_slot_layout *layout, rf_span owned, rf_pair *pairs) {
   const rf_model_config *m = &w->self->config->model;
   return (rf_windows){.tokens = w->call->length,
                       .d_head = m->d_head,
@@ -26,12 +23,12 @@ static rf_windows windows_of(const rf_wave *w, const rf_layout_of_slots *layout,
                                .draw = rf_call_draw(w->call, w->self, RF_RNG_DROP_ATTENTION)},
                       .n_pairs = rf_wave_pairs(w),
                       .pairs = pairs,
-                      .progress = alone(w) ? NULL : let_messages_move,
-                      .mesh = w->call->mesh};
+                      .mesh = w->call->mesh,
+                      .polls = !alone(w)};
 }
 
 /* The tokens' buckets and masks as the exchange wants them. */
-static rf_status tokens_of(const rf_wave *w, const rf_layout_of_slots *layout, rf_exchange_tokens *tokens) {
+static rf_status tokens_of(const rf_wave *w, const rf_slot_layout *layout, rf_exchange_tokens *tokens) {
   const size_t pairs = (size_t)rf_wave_pairs(w);
   const void **buckets;
   const uint8_t **masks;
@@ -52,7 +49,7 @@ static rf_status tokens_of(const rf_wave *w, const rf_layout_of_slots *layout, r
   return RF_OK;
 }
 
-rf_status rf_wave_plan(rf_wave *w, const rf_layout_of_slots *layout) {
+rf_status rf_wave_plan(rf_wave *w, const rf_slot_layout *layout) {
   const rf_exchange_shape shape = {.pairs = rf_wave_pairs(w),
                                    .rounds = layout->rounds,
                                    .tokens = w->call->length,
@@ -101,7 +98,7 @@ static real *at_owner(const rf_wave *w, real *array, row_kind kind, int64_t pair
   return alone(w) ? at_home(w, array, kind, pair) : array + first_row * width_of(w, kind);
 }
 
-int64_t rf_most_rows(const rf_layout_of_slots *layout, int64_t length, int64_t ranks) {
+int64_t rf_most_rows(const rf_slot_layout *layout, int64_t length, int64_t ranks) {
   const int64_t chunks = rf_ceil_div(layout->rounds * (length / layout->chunk), ranks);
   return rf_min(length, (layout->chunks_before + chunks + layout->chunks_after) * layout->chunk);
 }
@@ -111,7 +108,7 @@ int64_t rf_pair_reals(const rf_sublayer *self, const rf_call *call) {
   const int64_t separate =
       self->ops->attention->shared_qk(self) ? 0 : 1; /* one array more, of keys or their gradient */
   if (ranks == 1) return call->length * dh * (6 + separate);
-  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  const rf_slot_layout layout = self->ops->attention->layout(self, call);
   return dh * (rf_ceil_div(call->length, ranks) * (2 + separate) +
                rf_most_rows(&layout, call->length, ranks) * (6 + separate));
 }
@@ -230,29 +227,23 @@ static rf_status field_of(const rf_wave *w, row_kind kind, real *home, real *own
   return RF_OK;
 }
 
-typedef enum way_of_rows { SCATTER, GATHER_SUM, GATHER_MERGE } way_of_rows;
-
 /* An array on both sides; which: of real pointers in rf_side. */
 typedef struct travelling {
   row_kind kind;
   real *home, *owner;
 } travelling;
 
-static rf_status start_move(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
+static rf_status start_move(rf_wave *w, rf_exchange_kind way, rf_exchange_rows_kind kind, int n, const travelling *t) {
   rf_exchange_field fields[RF_EXCHANGE_FIELDS];
   rf_exchange_move **move = &w->moves[w->n_moves];
   if (w->n_moves == 0) w->messages_mark = rf_arena_mark(w->messages);
   for (int i = 0; i < n; i++) RF_TRY(field_of(w, t[i].kind, t[i].home, t[i].owner, &fields[i]));
-  switch (way) {
-  case SCATTER: RF_TRY(rf_exchange_scatter_start(w->exchange, kind, n, fields, w->messages, move)); break;
-  case GATHER_SUM: RF_TRY(rf_exchange_gather_sum_start(w->exchange, kind, n, fields, w->messages, move)); break;
-  case GATHER_MERGE: RF_TRY(rf_exchange_gather_merge_start(w->exchange, fields, w->messages, move)); break;
-  }
+  RF_TRY(rf_exchange_start(w->exchange, way, kind, n, fields, w->messages, move));
   w->n_moves++;
   return RF_OK;
 }
 
-static rf_status travel(rf_wave *w, way_of_rows way, rf_exchange_rows_kind kind, int n, const travelling *t) {
+static rf_status travel(rf_wave *w, rf_exchange_kind way, rf_exchange_rows_kind kind, int n, const travelling *t) {
   if (alone(w)) return RF_OK; /* rows are tokens */
   RF_TRY_IN(w->call->phases, RF_PHASE_EXCHANGE, start_move(w, way, kind, n, t));
   return RF_OK;
@@ -272,7 +263,7 @@ rf_status rf_wave_arrive(rf_wave *w) {
 }
 
 void rf_wave_progress(const rf_wave *w) {
-  if (!alone(w) && rf_thread() == 0) let_messages_move(w->call->mesh);
+  if (!alone(w)) rf_mesh_poll_within(w->call->mesh);
 }
 
 void rf_wave_scale_keys(const rf_wave *w) {
@@ -292,15 +283,15 @@ void rf_wave_scale_keys(const rf_wave *w) {
 rf_status rf_wave_scatter(rf_wave *w) {
   const rf_side *home = &w->home, *owner = &w->owner;
   const travelling q = {VECTORS, home->q, owner->q}, k = {VECTORS, home->k, owner->k}, v = {VECTORS, home->v, owner->v};
-  if (w->shared_qk) return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){q, v});
-  RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 1, &q));
-  return travel(w, SCATTER, RF_ROWS_ALL, 2, (const travelling[]){k, v});
+  if (w->shared_qk) return travel(w, RF_SCATTER, RF_ROWS_ALL, 2, (const travelling[]){q, v});
+  RF_TRY(travel(w, RF_SCATTER, RF_ROWS_OWN, 1, &q));
+  return travel(w, RF_SCATTER, RF_ROWS_ALL, 2, (const travelling[]){k, v});
 }
 
 rf_status rf_wave_gather(rf_wave *w) {
   const travelling results[] = {
       {VECTORS, w->home.o, w->owner.o}, {NUMBERS, w->home.m, w->owner.m}, {NUMBERS, w->home.z, w->owner.z}};
-  return travel(w, GATHER_MERGE, RF_ROWS_OWN, 3, results);
+  return travel(w, RF_GATHER_MERGE, RF_ROWS_OWN, 3, results);
 }
 
 static void clear(real *x, int64_t n) {
@@ -314,7 +305,7 @@ rf_status rf_wave_scatter_vjp(rf_wave *w) {
                                  {NUMBERS, home->m, owner->m},
                                  {NUMBERS, home->z, owner->z},
                                  {NUMBERS, home->delta, owner->delta}};
-  RF_TRY(travel(w, SCATTER, RF_ROWS_OWN, 4, upstream));
+  RF_TRY(travel(w, RF_SCATTER, RF_ROWS_OWN, 4, upstream));
   const int64_t rows = alone(w) ? w->rows * w->width : rf_exchange_rows(w->exchange) * w->windows.d_head;
   clear(owner->dq, rows);
   clear(owner->dk, rows);
@@ -341,8 +332,8 @@ rf_status rf_wave_gather_vjp(rf_wave *w) {
   if (alone(w)) return RF_OK;
   clear(home->dq, w->rows * w->width);
   clear(home->dv, w->rows * w->width);
-  if (w->shared_qk) return travel(w, GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dq, dv});
+  if (w->shared_qk) return travel(w, RF_GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dq, dv});
   clear(home->dk, w->rows * w->width);
-  RF_TRY(travel(w, GATHER_SUM, RF_ROWS_OWN, 1, &dq));
-  return travel(w, GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dk, dv});
+  RF_TRY(travel(w, RF_GATHER_SUM, RF_ROWS_OWN, 1, &dq));
+  return travel(w, RF_GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dk, dv});
 }

@@ -8,7 +8,7 @@
 
 /* Makes wave->exchange and fills wave->windows with what every kind sets the same way: pairs, sizes, causality,
  * dropout. */
-rf_status rf_wave_plan(rf_wave *wave, const rf_layout_of_slots *layout);
+rf_status rf_wave_plan(rf_wave *wave, const rf_slot_layout *layout);
 
 /* Take the arrays of a side that do not lie in `saved`: at home first, the owner's after rf_wave_plan, which points the
  * pairs at them too. Arrays that are never needed at the same time share a place. */
@@ -18,7 +18,7 @@ rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
 rf_status rf_wave_take_rows(rf_wave *wave, int64_t rows, bool reverse);
 
 /* Most rows of a pair that a rank may own, whatever the buckets are. */
-int64_t rf_most_rows(const rf_layout_of_slots *layout, int64_t length, int64_t ranks);
+int64_t rf_most_rows(const rf_slot_layout *layout, int64_t length, int64_t ranks);
 
 /* Numbers in the arrays of a pair on both sides, reverse, nothing kept: about, and the same on all ranks and levels. */
 int64_t rf_pair_reals(const rf_sublayer *self, const rf_call *call);

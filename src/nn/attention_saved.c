@@ -10,7 +10,7 @@ static bool alone(const rf_call *call) { return rf_mesh_sequence_size(call->mesh
 /* Rows of a pair where its queries are kept. */
 static int64_t rows_of_pair(const rf_sublayer *self, const rf_call *call) {
   if (alone(call)) return call->tokens;
-  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  const rf_slot_layout layout = self->ops->attention->layout(self, call);
   return rf_most_rows(&layout, call->length, rf_mesh_sequence_size(call->mesh));
 }
 

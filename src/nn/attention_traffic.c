@@ -3,7 +3,7 @@
 #include "nn/attention_saved.h"
 
 rf_exchange_shape rf_attention_exchange_shape(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
-  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  const rf_slot_layout layout = self->ops->attention->layout(self, call);
   return (rf_exchange_shape){.pairs = pairs,
                              .rounds = layout.rounds,
                              .tokens = call->length,
@@ -19,7 +19,7 @@ static bool rings(const rf_sublayer *self) { return self->ops == &rf_full_attent
 
 rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call,
                                             const rf_exchange_shape *shape) {
-  const rf_layout_of_slots layout = self->ops->attention->layout(self, call);
+  const rf_slot_layout layout = self->ops->attention->layout(self, call);
   const int ranks = rf_mesh_sequence_size(call->mesh), rank = rf_mesh_sequence_rank(call->mesh);
   if (rings(self)) return rf_exchange_expect_zigzag(shape, ranks, rank);
   return rf_exchange_expect(shape, ranks, rank, layout.bucket_bytes > 0 ? layout.bucket_bytes : 2);

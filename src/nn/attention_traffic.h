@@ -3,6 +3,7 @@
 #define RF_NN_ATTENTION_TRAFFIC_H
 
 #include "comm/expect.h"
+#include "comm/scope.h"
 #include "nn/attention.h"
 
 /* The exchange of a wave of `pairs` pairs. */

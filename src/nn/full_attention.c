@@ -26,9 +26,9 @@ static uint16_t zigzag(int64_t length, int64_t ranks, int64_t position) {
   return (uint16_t)(piece < ranks ? 2 * piece : 2 * (2 * ranks - 1 - piece) + 1);
 }
 
-static rf_layout_of_slots layout_of(const rf_sublayer *self, const rf_call *call) {
+static rf_slot_layout layout_of(const rf_sublayer *self, const rf_call *call) {
   (void)self;
-  return (rf_layout_of_slots){
+  return (rf_slot_layout){
       .rounds = 1, .chunk = 1, .n_buckets = 2 * rf_mesh_sequence_size(call->mesh), .bucket_bytes = sizeof(uint16_t)};
 }
 
@@ -41,7 +41,7 @@ static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)rf_wave_pairs(w), sizeof *buckets, &buckets));
   for (int64_t t = 0; t < tokens; t++) pieces[t] = zigzag(w->call->length, ranks, w->call->first_token + t);
   for (int64_t p = 0; p < rf_wave_pairs(w); p++) buckets[p] = pieces;
-  rf_layout_of_slots layout = layout_of(w->self, w->call);
+  rf_slot_layout layout = layout_of(w->self, w->call);
   layout.buckets = buckets;
   return rf_wave_plan(w, &layout);
 }

@@ -14,9 +14,9 @@ static size_t bucket_bytes(const rf_sublayer *self, const rf_call *call) {
   return 0;
 }
 
-static rf_layout_of_slots layout_of(const rf_sublayer *self, const rf_call *call) {
+static rf_slot_layout layout_of(const rf_sublayer *self, const rf_call *call) {
   const rf_local_config *local = &self->config->local;
-  rf_layout_of_slots layout = {.rounds = 1, .chunk = call->length, .n_buckets = 1};
+  rf_slot_layout layout = {.rounds = 1, .chunk = call->length, .n_buckets = 1};
   if (call->length > local->chunk) {
     layout.chunk = local->chunk;
     layout.chunks_before = local->chunks_before;
@@ -27,7 +27,7 @@ static rf_layout_of_slots layout_of(const rf_sublayer *self, const rf_call *call
 
 static rf_status prepare(rf_wave *w, void *buckets, bool reverse) {
   (void)buckets, (void)reverse;
-  const rf_layout_of_slots layout = layout_of(w->self, w->call);
+  const rf_slot_layout layout = layout_of(w->self, w->call);
   return rf_wave_plan(w, &layout);
 }
 

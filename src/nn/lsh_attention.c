@@ -86,22 +86,22 @@ static rf_status point_at_buckets(const rf_wave *w, const rf_hash_shape *shape, 
   return RF_OK;
 }
 
-static rf_layout_of_slots layout_of(const rf_sublayer *self, const rf_call *call) {
+static rf_slot_layout layout_of(const rf_sublayer *self, const rf_call *call) {
   const rf_lsh_config *lsh = &self->config->lsh;
-  if (!hashes(self, call->length)) return (rf_layout_of_slots){.rounds = 1, .chunk = call->length, .n_buckets = 1};
+  if (!hashes(self, call->length)) return (rf_slot_layout){.rounds = 1, .chunk = call->length, .n_buckets = 1};
   const rf_hash_shape shape = rf_hash_shape_of(lsh, self->config->model.d_head);
-  return (rf_layout_of_slots){.rounds = shape.rounds,
-                              .chunk = lsh->chunk,
-                              .chunks_before = lsh->chunks_before,
-                              .chunks_after = lsh->chunks_after,
-                              .n_buckets = shape.buckets + 1,
-                              .bucket_bytes = rf_bucket_bytes(shape.buckets),
-                              .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
+  return (rf_slot_layout){.rounds = shape.rounds,
+                          .chunk = lsh->chunk,
+                          .chunks_before = lsh->chunks_before,
+                          .chunks_after = lsh->chunks_after,
+                          .n_buckets = shape.buckets + 1,
+                          .bucket_bytes = rf_bucket_bytes(shape.buckets),
+                          .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
 }
 
 static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
   const rf_lsh_config *lsh = &w->self->config->lsh;
-  rf_layout_of_slots layout = layout_of(w->self, w->call);
+  rf_slot_layout layout = layout_of(w->self, w->call);
   const bool hashing = hashes(w->self, w->call->length);
   if (hashing) {
     const rf_hash_shape shape = rf_hash_shape_of(lsh, w->self->config->model.d_head);

@@ -1,6 +1,7 @@
 #include "nn/ring.h"
 #include "base/integers.h"
 #include "comm/collective.h"
+#include "comm/span.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
 #include "nn/ring_blocks.h"
@@ -107,17 +108,13 @@ static rf_status receive_keys(ring *r, int step, rf_flight **flights) {
   return RF_OK;
 }
 
-static void let_messages_move(const rf_windows *w) {
-  if (w->progress && rf_thread() == 0) w->progress(w->mesh);
-}
-
 /* All blocks of queries against the keys here, those that see most first. */
 static void attend_here(const ring *r, rf_ring_buffers *buffers) {
   const rf_windows *w = r->w;
   const int64_t blocks = rf_ring_blocks(rows_at(r, r->rank));
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < w->n_pairs * blocks; i++) {
-    let_messages_move(w);
+    if (w->polls) rf_mesh_poll_within(w->mesh);
     rf_ring_queries(w, &r->here, i % w->n_pairs, blocks - 1 - i / w->n_pairs, rf_ring_buffers_of(buffers, rf_thread()));
   }
 }
@@ -156,7 +153,7 @@ static void attend_here_vjp(const ring *r, rf_ring_buffers *buffers) {
     for (int64_t i = 0; i < w->n_pairs * n; i++) {
       const int64_t column = i % n, row = (column + diagonal) % n;
       if (row >= rows || column >= columns) continue;
-      let_messages_move(w);
+      if (w->polls) rf_mesh_poll_within(w->mesh);
       rf_ring_tile_vjp(w, &r->here, i / n, row, column, rf_ring_buffers_of(buffers, rf_thread()));
     }
   }

@@ -124,7 +124,7 @@ static rf_status check_numbers(const rf_session *session) {
 }
 
 /* The session's next collective function begins. */
-static void begin(const rf_session *session, rf_call call) {
+static void begin(const rf_session *session, rf_call_kind call) {
   rf_call_begin(session->trainer.mesh, call, session->number);
 }
 
@@ -159,7 +159,7 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
                    "rf_session_evaluate: found split %d; allowed: %d (training), %d (validation), %d (test)",
                    (int)split, RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST);
   RF_TRY(check_numbers(session));
-  begin(session, (rf_call)(RF_CALL_EVALUATE_TRAIN + split));
+  begin(session, (rf_call_kind)(RF_CALL_EVALUATE_TRAIN + split));
   RF_TRY(end(session, evaluate(session, split, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
   session->eval_loss = rf_loss_mean(loss);

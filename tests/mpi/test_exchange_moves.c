@@ -1,5 +1,6 @@
 /* Rows and results on their way between home and owner, on meshes of every shape. */
 #include "mpi/exchange_bench.h"
+#include "comm/test_hooks.h"
 #include "kernel/bf16.h"
 
 /* --- Arrays to move ------------------------------------------------------------------------------ */
@@ -86,12 +87,12 @@ static void check_scatter_of(bench *b, rf_exchange_rows_kind kind) {
   const rf_exchange_counts n = rf_exchange_count(b->x);
   fill_tokens(b, &a);
   rf_traffic_reset(b->mesh);
-  assert_ok(rf_exchange_scatter_start(b->x, kind, 3, a.field, plans, &move));
+  assert_ok(rf_exchange_start(b->x, RF_SCATTER, kind, 3, a.field, plans, &move));
   for (int f = 0; f < 3; f++) /* tokens are free again */
     for (int64_t p = 0; p < b->w.shape.pairs; p++)
       for (int64_t t = 0; t < b->home.count; t++) token_of(&a, f, p, t)[0] = 1000;
   arrive_late(b->mesh, (int)b->w.shape.tokens);
-  assert_ok(rf_progress(b->mesh));
+  assert_ok(rf_mesh_poll(b->mesh));
   assert_ok(rf_exchange_finish(move));
   check_traffic(b, n.own_sent, kind == RF_ROWS_ALL ? n.halo_sent : 0, 8);
   for (int f = 0; f < 3; f++)
@@ -139,7 +140,7 @@ static void check_gather_order(bench *b) {
         for (int64_t j = 0; j < 5; j++) token_of(&a, 0, p, t)[j] = R_(0.25);
     }
     arrive_late(b->mesh, turn + b->rank);
-    assert_ok(rf_exchange_gather_sum_start(b->x, RF_ROWS_ALL, 1, a.field, plans, &move));
+    assert_ok(rf_exchange_start(b->x, RF_GATHER_SUM, RF_ROWS_ALL, 1, a.field, plans, &move));
     assert_ok(rf_exchange_finish(move));
     for (int64_t p = 0; p < s->pairs; p++)
       for (int64_t t = 0; t < b->home.count; t++)
@@ -184,8 +185,8 @@ static void check_transpose_of(bench *b, rf_exchange_rows_kind kind) {
         for (int64_t j = 0; j < widths[f]; j++) token_of(&y, f, p, t)[j] = 0;
     }
   rf_traffic_reset(b->mesh);
-  assert_ok(rf_exchange_scatter_start(b->x, kind, 2, x.field, plans, &there));
-  assert_ok(rf_exchange_gather_sum_start(b->x, kind, 2, y.field, plans, &back)); /* both under way */
+  assert_ok(rf_exchange_start(b->x, RF_SCATTER, kind, 2, x.field, plans, &there));
+  assert_ok(rf_exchange_start(b->x, RF_GATHER_SUM, kind, 2, y.field, plans, &back)); /* both under way */
   assert_ok(rf_exchange_finish(back));
   assert_ok(rf_exchange_finish(there));
   const bool all = kind == RF_ROWS_ALL;
@@ -223,9 +224,9 @@ static void check_multiplicity(bench *b) {
   arrays a = arrays_make(b, 1, widths);
   rf_exchange_move *move;
   fill_tokens(b, &a);
-  assert_ok(rf_exchange_scatter_start(b->x, RF_ROWS_ALL, 1, a.field, plans, &move));
+  assert_ok(rf_exchange_start(b->x, RF_SCATTER, RF_ROWS_ALL, 1, a.field, plans, &move));
   assert_ok(rf_exchange_finish(move));
-  assert_ok(rf_exchange_gather_sum_start(b->x, RF_ROWS_ALL, 1, a.field, plans, &move));
+  assert_ok(rf_exchange_start(b->x, RF_GATHER_SUM, RF_ROWS_ALL, 1, a.field, plans, &move));
   assert_ok(rf_exchange_finish(move));
   for (int64_t p = 0; p < b->w.shape.pairs; p++)
     for (int64_t t = 0; t < b->home.count; t++) {
@@ -291,7 +292,7 @@ static void check_merge(bench *b) {
   fill_results(b, &a, DH);
   rf_traffic_reset(b->mesh);
   arrive_late(b->mesh, 2);
-  assert_ok(rf_exchange_gather_merge_start(b->x, a.field, plans, &move));
+  assert_ok(rf_exchange_start(b->x, RF_GATHER_MERGE, RF_ROWS_OWN, 3, a.field, plans, &move));
   assert_ok(rf_exchange_finish(move));
   check_traffic(b, n.own_received, 0, DH + 2);
   for (int64_t p = 0; p < s->pairs; p++)
@@ -357,7 +358,7 @@ static void check_narrow(bench *b) {
   rf_exchange_move *move;
   set_rough(b, &a);
   rf_traffic_reset(b->mesh);
-  assert_ok(rf_exchange_scatter_start(b->x, RF_ROWS_ALL, 3, a.field, plans, &move));
+  assert_ok(rf_exchange_start(b->x, RF_SCATTER, RF_ROWS_ALL, 3, a.field, plans, &move));
   assert_ok(rf_exchange_finish(move));
   check_narrow_traffic(b, n.own_sent, n.halo_sent);
   for (int f = 0; f < 3; f++)
@@ -372,7 +373,7 @@ static void check_narrow(bench *b) {
     }
   set_rough(b, &a);
   rf_traffic_reset(b->mesh);
-  assert_ok(rf_exchange_gather_sum_start(b->x, RF_ROWS_ALL, 3, a.field, plans, &move));
+  assert_ok(rf_exchange_start(b->x, RF_GATHER_SUM, RF_ROWS_ALL, 3, a.field, plans, &move));
   assert_ok(rf_exchange_finish(move));
   check_narrow_traffic(b, n.own_received, n.halo_received);
   for (int f = 0; f < 3; f++)
@@ -425,7 +426,7 @@ static void check_waves(rf_mesh *mesh) {
     b[i] = begin(mesh, &exchange_cases[i], RF_HISTOGRAM_AUTO, true);
     a[i] = arrays_make(&b[i], 1, widths);
     fill_tokens(&b[i], &a[i]);
-    assert_ok(rf_exchange_scatter_start(b[i].x, RF_ROWS_ALL, 1, a[i].field, plans, &move[i]));
+    assert_ok(rf_exchange_start(b[i].x, RF_SCATTER, RF_ROWS_ALL, 1, a[i].field, plans, &move[i]));
   }
   for (int i = 2; i >= 0; i--) {
     assert_ok(rf_exchange_finish(move[i]));
@@ -466,11 +467,11 @@ static void test_alone_rows_are_the_tokens(void **state) {
     for (int64_t i = 0; i < pair->n_rows; i++) check(&b, pair->position[i] == i);
   }
   rf_traffic_reset(mesh);
-  assert_ok(rf_exchange_scatter_start(b.x, RF_ROWS_ALL, 3, same, plans, &move));
+  assert_ok(rf_exchange_start(b.x, RF_SCATTER, RF_ROWS_ALL, 3, same, plans, &move));
   assert_ok(rf_exchange_finish(move));
-  assert_ok(rf_exchange_gather_sum_start(b.x, RF_ROWS_ALL, 3, same, plans, &move));
+  assert_ok(rf_exchange_start(b.x, RF_GATHER_SUM, RF_ROWS_ALL, 3, same, plans, &move));
   assert_ok(rf_exchange_finish(move));
-  assert_ok(rf_exchange_gather_merge_start(b.x, same, plans, &move));
+  assert_ok(rf_exchange_start(b.x, RF_GATHER_MERGE, RF_ROWS_OWN, 3, same, plans, &move));
   assert_ok(rf_exchange_finish(move));
   for (int f = 0; f < 3; f++)
     for (int64_t p = 0; p < b.w.shape.pairs; p++)

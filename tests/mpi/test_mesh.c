@@ -1,7 +1,7 @@
 /* The mesh of ranks, how it is refused, and launches that went wrong. */
 #include "mpi/ranks.h"
 #include "comm/launch.h"
-#include "comm/mesh_state.h"
+#include "comm/mpi_call.h"
 
 static void check_places(rf_mesh *mesh) {
   const int s = rf_mesh_sequence_size(mesh), d = rf_mesh_data_size(mesh);
@@ -18,7 +18,7 @@ static void check_places(rf_mesh *mesh) {
 
   /* the members of each group are those the picture shows */
   const double own = rf_mesh_rank(mesh);
-  double all[64];
+  double all[MOST_TEST_RANKS];
   assert_ok(rf_gather_doubles(mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, 1, &own, all));
   for (int i = 0; i < s; i++) assert_int_equal((int)all[i], rf_mesh_data_rank(mesh) * s + i);
   assert_ok(rf_gather_doubles(mesh, RF_SCOPE_DATA, RF_TRAFFIC_OTHER, 1, &own, all));
@@ -75,7 +75,7 @@ static void test_a_call_of_mpi_that_fails_comes_back(void **state) {
 static void test_ranks_know_each_others_hosts(void **state) {
   (void)state;
   rf_mesh *mesh;
-  int host[64], hosts;
+  int host[MOST_TEST_RANKS], hosts;
   char own[RF_HOST_NAME] = "";
   assert_ok(rf_mesh_open(RF_OK, &mesh));
   assert_int_equal(gethostname(own, sizeof own - 1), 0);

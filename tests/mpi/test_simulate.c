@@ -98,7 +98,8 @@ static void test_sparse_histograms_take_over_where_they_are_smaller(void **state
     shape.histogram = RF_HISTOGRAM_AUTO;
     assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &chosen));
     assert_int_equal(dense.rows, sparse.rows);
-    const bool is_dense = rf_histogram_is_dense(RF_HISTOGRAM_AUTO, shape.n_buckets, LENGTH, ranks);
+    const rf_histogram_shape one = {RF_HISTOGRAM_AUTO, ROUNDS, shape.n_buckets, LENGTH, ranks};
+    const bool is_dense = rf_histogram_is_dense(&one);
     assert_int_equal(chosen.histogram_bytes, is_dense ? dense.histogram_bytes : sparse.histogram_bytes);
     /* sparse ones stay below 12 bytes an item; dense ones grow with ranks times buckets */
     assert_true(sparse.histogram_bytes <= 12 * ROUNDS * LENGTH + 16 * ranks * (ranks - 1));

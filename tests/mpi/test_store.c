@@ -127,7 +127,7 @@ static void check_lending(rf_mesh *mesh) {
       arrive_late(mesh, turn);
       assert_ok(rf_store_lend(store, b, &params));
       assert_ok(rf_store_prefetch(store, next)); /* at either end there is no such block */
-      assert_ok(rf_progress(mesh));
+      assert_ok(rf_mesh_poll(mesh));
       check_lent(params, b, version);
       rf_store_return(store, b);
     }

@@ -1,11 +1,16 @@
-#include "comm/progress.h"
+#include "comm/poll.h"
+#include "comm/alarm.h"
 #include "comm/flight.h"
+#include "comm/waiting.h"
+#include "kernel/parallel.h"
+#include <assert.h>
 #include <sched.h>
 
 enum { SPINS_BETWEEN_CHECKS = 16 };
 
-rf_status rf_progress(rf_mesh *mesh) {
+rf_status rf_mesh_poll(rf_mesh *mesh) {
   if (!mesh) return RF_OK;
+  assert(rf_mesh_is_valid(mesh));
   if (mesh->alarm.status != RF_OK) return rf_alarm_fail(mesh);
   int left = mesh->n_flying;
   for (int i = 0; left > 0 && i < RF_FLIGHTS; i++) {
@@ -17,9 +22,13 @@ rf_status rf_progress(rf_mesh *mesh) {
   return RF_OK;
 }
 
+void rf_mesh_poll_within(rf_mesh *mesh) {
+  if (mesh && rf_thread() == 0) (void)rf_mesh_poll(mesh);
+}
+
 /* After a fruitless look: moves the others, looks for failures, lets a rank that shares the core go first. */
 static rf_status look_around(rf_mesh *mesh, int spin) {
-  RF_TRY(rf_progress(mesh));
+  RF_TRY(rf_mesh_poll(mesh));
   if (spin % SPINS_BETWEEN_CHECKS != 0) return RF_OK;
   RF_TRY(rf_alarm_check(mesh));
   (void)sched_yield();

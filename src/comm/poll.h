@@ -1,20 +1,23 @@
 /* Communication under way. Operations are started, travel while the caller computes, and are waited for:
  *
- *   start ----------- rf_progress ---- rf_progress ----- wait
- *         compute ...             ...               ...
+ *   start ----------- rf_mesh_poll ---- rf_mesh_poll ----- wait
+ *         compute ...              ...               ...
  *
- * Messages move only inside calls: who computes for long calls rf_progress every 100 microseconds or so, from the main
+ * Messages move only inside calls: who computes for long calls rf_mesh_poll every 100 microseconds or so, from the main
  * thread (with OpenMP, thread 0 of a parallel region counts as it). Everything that waits moves all operations, not
  * only its own, and notices when another rank has failed. */
-#ifndef RF_COMM_PROGRESS_H
-#define RF_COMM_PROGRESS_H
+#ifndef RF_COMM_POLL_H
+#define RF_COMM_POLL_H
 
-#include "comm/mesh.h"
+#include "reformer/mesh.h"
 
 typedef struct rf_flight rf_flight; /* one operation under way; owned by the mesh, gone after rf_flight_wait */
 
-/* Moves whatever is under way; cheap where nothing is. RF_FAILED where MPI reports an error. */
-rf_status rf_progress(rf_mesh *mesh);
+/* Moves whatever is under way; cheap where nothing is. RF_FAILED where MPI reports an error. mesh NULL: nothing. */
+rf_status rf_mesh_poll(rf_mesh *mesh);
+/* ... from work that many threads share, on any of them: only the main thread's call does it. A failure is met again by
+ * whoever waits. */
+void rf_mesh_poll_within(rf_mesh *mesh);
 
 bool rf_flight_arrived(const rf_flight *flight); /* would rf_flight_wait return at once? */
 
