@@ -1,6 +1,7 @@
 #include "comm/call.h"
 #include "comm/host.h"
 #include "comm/mesh_state.h"
+#include "comm/traffic.h"
 #include <stdio.h>
 
 enum { CALLS = 8, SESSIONS = 1 << 12, MAX_NAME = 96 }; /* a call and its session are 16 bits of a vote */

@@ -8,7 +8,7 @@
 #ifndef RF_COMM_CALL_H
 #define RF_COMM_CALL_H
 
-#include "comm/mesh.h"
+#include "reformer/mesh.h"
 
 typedef enum rf_call_kind {
   RF_CALL_NONE, /* in no session's */
