@@ -3,7 +3,7 @@
 #include "kernel/peak.h"
 #include "reformer/agree.h"
 #include "reformer/real.h"
-#include "model/keeping.h"
+#include "model/stash.h"
 #include "bench/step_figures.h"
 #include "storage/json_file.h"
 #include <inttypes.h>
@@ -57,7 +57,7 @@ static void print(const report *r) {
          f->optimizer / 1048576, f->scratch / 1048576);
   printf("%-28s %12zu\n", "scratch growths after step 1", f->growths);
   printf("%-28s %12.1f  (%s)\n", "kept MiB", (double)f->keeping.bytes / 1048576,
-         rf_keeping_describe(&f->keeping, kept, sizeof kept));
+         rf_stash_describe(&f->keeping, kept, sizeof kept));
   print_phases(f);
   if (f->ranks == 1) return;
   printf("%-28s %12.3f\n", "seconds waiting, mean rank", total_of(f->waited));
@@ -72,13 +72,13 @@ static json_t *phases_of(const double *seconds) {
   return phases;
 }
 
-static json_t *kept_of(const rf_keeping *k) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "bytes", (json_int_t)k->bytes,
-                   "attention_outputs_layers", (json_int_t)k->layers[RF_KEEP_OUTPUT], "second_streams_layers",
-                   (json_int_t)k->layers[RF_KEEP_SECOND_STREAM], "queries_layers",
-                   (json_int_t)k->layers[RF_KEEP_QUERIES], "first_streams_layers",
-                   (json_int_t)k->layers[RF_KEEP_FIRST_STREAM], "hidden_layers", (json_int_t)k->layers[RF_KEEP_HIDDEN],
-                   "dense_operations_saved_per_token", k->dense, "attention_operations_saved_per_token", k->attention);
+static json_t *kept_of(const rf_stash_summary *k) {
+  return json_pack(
+      "{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "bytes", (json_int_t)k->bytes, "attention_outputs_layers",
+      (json_int_t)k->layers[RF_STASH_OUTPUT], "second_streams_layers", (json_int_t)k->layers[RF_STASH_SECOND_STREAM],
+      "queries_layers", (json_int_t)k->layers[RF_STASH_QUERIES], "first_streams_layers",
+      (json_int_t)k->layers[RF_STASH_FIRST_STREAM], "hidden_layers", (json_int_t)k->layers[RF_STASH_HIDDEN],
+      "dense_operations_saved_per_token", k->dense, "attention_operations_saved_per_token", k->attention);
 }
 
 static json_t *bytes_of(const rf_step_figures *f) {

@@ -15,7 +15,7 @@ typedef struct rf_step_figures {
   double seconds[RF_PHASES], waited[RF_PHASES]; /* of a step, mean over steps and ranks */
   int64_t bytes[RF_TRAFFIC_PURPOSES];           /* sent by all ranks in all steps */
   rf_operations work;                           /* of a token; less what was kept and not computed again */
-  rf_keeping keeping;                           /* what was kept */
+  rf_stash_summary keeping;                     /* what was kept */
   size_t growths;                               /* of scratch memory after the first step */
   int64_t parameters;
   /* Bytes, each of the rank with most: resident at the highest; parameters and gradients; moments; activations and

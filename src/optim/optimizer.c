@@ -68,7 +68,7 @@ size_t rf_optimizer_memory_used(const rf_optimizer *optimizer) {
   return sizeof *optimizer + rf_arena_memory_used(optimizer->arena);
 }
 
-size_t rf_optimizer_measure(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank) {
+size_t rf_optimizer_footprint(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank) {
   const bool adam = config->kind == RF_ADAM;
   const int moments = adam ? 2 : config->beta1 > 0;
   size_t bytes = 0;

@@ -1,6 +1,6 @@
 #include "plan/plan.h"
 #include "kernel/parallel.h"
-#include "model/keeping.h"
+#include "model/stash.h"
 #include "plan/batch.h"
 #include "plan/growth.h"
 #include "storage/json_file.h"
@@ -122,7 +122,7 @@ static void print_memory(const plan *p) {
   printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
   if (p->keep.keeping.bytes > 0)
     printf("  kept of %" PRId64 " layers: %s\n", p->config->model.n_layers,
-           rf_keeping_describe(&p->keep.keeping, kept, sizeof kept));
+           rf_stash_describe(&p->keep.keeping, kept, sizeof kept));
   if (p->options->memory <= 0) return;
   printf("  %-14s %12.1f  %s\n", "may take", mib(p->options->memory),
          (double)p->memory.total <= p->options->memory ? "it fits" : "it does NOT fit");
