@@ -31,7 +31,7 @@ typedef struct rf_adafactor {
   int64_t n_sums;
   double *sums;    /* [n_sums]: X^2 of every tensor, then rows and columns of every matrix */
   double *squares; /* [n_tensors]: U^2 */
-  double *stripes; /* scratch: [RF_STRIPES, most columns] */
+  double *slices;  /* scratch: [RF_SLICES, most columns] */
 } rf_adafactor;
 
 rf_status rf_adafactor_create(const rf_optimizer_config *config, rf_store *store, rf_arena *arena,

@@ -90,7 +90,7 @@ size_t rf_optimizer_footprint(const rf_optimizer_config *config, const rf_layout
       most_columns = piece.columns > most_columns ? piece.columns : most_columns;
     }
   }
-  if (!adam) bytes += (size_t)(RF_STRIPES * most_columns) * sizeof(double);
+  if (!adam) bytes += (size_t)(RF_SLICES * most_columns) * sizeof(double);
   return bytes;
 }
 
