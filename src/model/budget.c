@@ -10,7 +10,7 @@
 #define OPERATIONS_PER_BYTE 80.0
 
 /* Whether a saves more than b for a byte. */
-static bool is_better(const rf_budget_item *a, const rf_budget_item *b) {
+static bool saves_more(const rf_budget_item *a, const rf_budget_item *b) {
   return a->gain * (double)b->bytes > b->gain * (double)a->bytes;
 }
 
@@ -23,7 +23,7 @@ int64_t rf_budget_choose(int64_t n, const rf_budget_item *items, int64_t bytes, 
       const rf_budget_item *item = &items[i];
       if (chosen[i] || item->gain <= 0 || item->bytes > bytes - spent) continue;
       if (item->after >= 0 && !chosen[item->after]) continue;
-      if (best < 0 || is_better(item, &items[best])) best = i;
+      if (best < 0 || saves_more(item, &items[best])) best = i;
     }
     if (best < 0) return spent;
     chosen[best] = true;
@@ -65,7 +65,7 @@ static int64_t level_bytes(const rf_sublayer *sublayer, const rf_call *call, int
 }
 
 /* Bytes of a part of a layer. */
-static int64_t bytes_of(const rf_layer *layer, const rf_call *call, rf_stash_part part) {
+static int64_t part_bytes(const rf_layer *layer, const rf_call *call, rf_stash_part part) {
   const rf_sublayer *f = &layer->attention, *g = &layer->feed_forward;
   const rf_model_config *m = &f->config->model;
   switch (part) {
@@ -87,7 +87,7 @@ static void list_items(const rf_blocks *blocks, const rf_call *call, rf_budget_i
       const double gain =
           saved.dense + saved.attention + OPERATIONS_PER_BYTE * bytes_not_sent(config, i, ranks, (rf_stash_part)part);
       items[i * RF_STASH_PARTS + part] =
-          (rf_budget_item){.bytes = bytes_of(&blocks->layers[i], call, (rf_stash_part)part) + RF_STASH_SLACK,
+          (rf_budget_item){.bytes = part_bytes(&blocks->layers[i], call, (rf_stash_part)part) + RF_STASH_SLACK,
                            .gain = stream && !rebuilt ? 0 : gain * (double)(call->sequences * call->tokens),
                            .after = part == RF_STASH_QUERIES ? (int)(i * RF_STASH_PARTS) + RF_STASH_OUTPUT : -1};
     }

@@ -13,7 +13,7 @@ typedef struct planned {
 } planned;
 
 /* The call that a layer's sublayer sees. */
-static rf_call call_of(const planned *m, int64_t layer, rf_place place) {
+static rf_call planned_call(const planned *m, int64_t layer, rf_place place) {
   rf_call call = m->call;
   if (m->stash) call.level = m->stash[layer].level[place];
   return call;
@@ -42,7 +42,7 @@ static rf_status plan_call(planned *m, rf_mesh *mesh, int64_t sequences) {
   return RF_OK;
 }
 
-static rf_status count(planned *m, size_t n, size_t size, size_t *sum) {
+static rf_status count_bytes(planned *m, size_t n, size_t size, size_t *sum) {
   void *nothing;
   const rf_mark before = rf_arena_mark(m->scratch);
   RF_TRY(rf_arena_take(m->scratch, n, size, &nothing));
@@ -53,13 +53,14 @@ static rf_status count(planned *m, size_t n, size_t size, size_t *sum) {
 /* What a sublayer holds from its forward pass to its backward pass. */
 static rf_status count_sublayer(planned *m, int64_t layer, rf_place place, rf_model_sizes *sizes) {
   const rf_sublayer *sublayer = sublayer_of(m, layer, place);
-  const rf_call call = call_of(m, layer, place);
+  const rf_call call = planned_call(m, layer, place);
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const size_t always = sublayer->ops->saved_bytes(sublayer, &m->call);
-  RF_TRY(count(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->kept : &sizes->saved));
+  RF_TRY(count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->kept : &sizes->saved));
   if (call.level > 0) sizes->kept -= always, sizes->saved += always;
-  if (m->config.model.residual == RF_RESIDUAL_ORDINARY) RF_TRY(count(m, stream, sizeof(real), &sizes->activations));
-  if (m->stash && m->stash[layer].stream[place]) RF_TRY(count(m, stream, sizeof(real), &sizes->kept));
+  if (m->config.model.residual == RF_RESIDUAL_ORDINARY)
+    RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->activations));
+  if (m->stash && m->stash[layer].stream[place]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->kept));
   return RF_OK;
 }
 
@@ -69,10 +70,10 @@ static rf_status count_held(planned *m, rf_model_sizes *sizes) {
   const size_t n = (size_t)m->blocks.n_layers;
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const rf_stash *tables = NULL;
-  for (int i = 0; i < (ordinary ? 3 : 4); i++) RF_TRY(count(m, stream, sizeof(real), &sizes->streams));
-  RF_TRY(count(m, n, sizeof *tables->saved, &sizes->saved));
-  RF_TRY(count(m, n, sizeof *tables->activations, &sizes->saved));
-  RF_TRY(count(m, n, sizeof *tables->level, &sizes->saved));
+  for (int i = 0; i < (ordinary ? 3 : 4); i++) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->streams));
+  RF_TRY(count_bytes(m, n, sizeof *tables->saved, &sizes->saved));
+  RF_TRY(count_bytes(m, n, sizeof *tables->activations, &sizes->saved));
+  RF_TRY(count_bytes(m, n, sizeof *tables->level, &sizes->saved));
   for (int64_t layer = 0; layer < m->blocks.n_layers; layer++) {
     RF_TRY(count_sublayer(m, layer, RF_PLACE_ATTENTION, sizes));
     RF_TRY(count_sublayer(m, layer, RF_PLACE_FEED_FORWARD, sizes));
@@ -82,9 +83,9 @@ static rf_status count_held(planned *m, rf_model_sizes *sizes) {
 
 /* Sublayers of a kind that stash the same are alike. */
 static bool is_known(const planned *m, int64_t layer, rf_place place) {
-  const int level = call_of(m, layer, place).level;
+  const int level = planned_call(m, layer, place).level;
   for (int64_t k = 0; k < layer; k++)
-    if (sublayer_of(m, k, place)->ops == sublayer_of(m, layer, place)->ops && call_of(m, k, place).level == level)
+    if (sublayer_of(m, k, place)->ops == sublayer_of(m, layer, place)->ops && planned_call(m, k, place).level == level)
       return true;
   return false;
 }
@@ -92,7 +93,7 @@ static bool is_known(const planned *m, int64_t layer, rf_place place) {
 /* The reverse pass of a sublayer, and how far the high water rises above `base` by what it takes. */
 static rf_status count_reverse(planned *m, int64_t layer, rf_place place, size_t base, size_t *most) {
   const rf_sublayer *sublayer = sublayer_of(m, layer, place);
-  const rf_call call = call_of(m, layer, place);
+  const rf_call call = planned_call(m, layer, place);
   const rf_sublayer_vjp nothing = {0};
   const size_t before = rf_arena_memory_used(m->scratch);
   if (is_known(m, layer, place)) return RF_OK;

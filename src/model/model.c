@@ -7,6 +7,7 @@
 #include "model/stack.h"
 #include "nn/embedding.h"
 #include "nn/head.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,7 +177,7 @@ static void return_head(const pass *p) {
   rf_store_return(p->model->store, rf_head_block(&p->model->blocks));
 }
 
-static rf_status head_gradients(const pass *p, double scale, real *dx1, real *dx2, rf_loss *loss) {
+static rf_status gradients_of_head(const pass *p, double scale, real *dx1, real *dx2, rf_loss *loss) {
   rf_store *store = p->model->store;
   const int head = rf_head_block(&p->model->blocks);
   const bool tied = p->model->config.model.tied_embedding;
@@ -215,7 +216,7 @@ static rf_status gradients(rf_model *model, const rf_batch *batch, double scale,
   RF_TRY(rf_arena_take(model->scratch, p.stream, sizeof(real), &dx1));
   if (p.reversible) RF_TRY(rf_arena_take(model->scratch, p.stream, sizeof(real), &dx2));
   RF_TRY(forward_pass(&p));
-  RF_TRY(head_gradients(&p, scale, dx1, dx2, loss));
+  RF_TRY(gradients_of_head(&p, scale, dx1, dx2, loss));
   if (p.reversible)
     RF_TRY(rf_reversible_backward(&p.stack, &p.call, &p.stash, p.x1, p.x2, dx1, dx2));
   else
@@ -223,7 +224,7 @@ static rf_status gradients(rf_model *model, const rf_batch *batch, double scale,
   return embedding_gradients(&p, dx1, dx2);
 }
 
-static rf_status evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss) {
+static rf_status evaluate_batch(rf_model *model, const rf_batch *batch, rf_loss *loss) {
   pass p;
   rf_head_input input;
   RF_TRY(begin_pass(model, batch, false, &p));
@@ -263,6 +264,7 @@ typedef struct marks {
 } marks;
 
 static marks mark_arenas(const rf_model *model) {
+  assert(rf_model_is_valid(model));
   return (marks){.scratch = rf_arena_mark(model->scratch),
                  .plans = rf_arena_mark(model->plans),
                  .messages = {rf_arena_mark(model->messages[0]), rf_arena_mark(model->messages[1])}};
@@ -282,7 +284,7 @@ rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scal
 
 rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss) {
   const marks before = mark_arenas(model);
-  return release_arenas(model, before, evaluate(model, batch, loss));
+  return release_arenas(model, before, evaluate_batch(model, batch, loss));
 }
 
 rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {

@@ -2,7 +2,7 @@
 #include "model/stack.h"
 #include <string.h>
 
-static void copy_rows(const rf_call *call, int64_t d, const real *from, real *to) {
+static void copy_stream(const rf_call *call, int64_t d, const real *from, real *to) {
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < call->sequences * call->tokens; row++)
     memcpy(to + row * d, from + row * d, (size_t)d * sizeof(real));
@@ -14,7 +14,7 @@ static rf_status add_sublayer(const rf_stack *stack, const rf_call *call, const 
   const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], place);
   const rf_call own = rf_stack_call(call, stash, layer, place);
   real *before = stash->activations[layer][place];
-  if (before) copy_rows(call, f->config->model.d_model, y, before);
+  if (before) copy_stream(call, f->config->model.d_model, y, before);
   return f->ops->apply(f, &own, params + f->first, x, 1, y, stash->saved[layer][place]);
 }
 
@@ -63,7 +63,7 @@ rf_status rf_reversible_backward(const rf_stack *stack, const rf_call *call, con
     rf_store_return(stack->store, rf_layer_block(i));
   }
   const int64_t d = stack->blocks->layers[0].attention.config->model.d_model;
-  if (y1 != x1) copy_rows(call, d, y1, x1);
-  if (y2 != x2) copy_rows(call, d, y2, x2);
+  if (y1 != x1) copy_stream(call, d, y1, x1);
+  if (y2 != x2) copy_stream(call, d, y2, x2);
   return RF_OK;
 }

@@ -80,19 +80,21 @@ rf_status rf_wave_plan(rf_wave *w, const rf_slot_layout *layout) {
 /* What a row of an array is. Vectors of the heads of a token lie side by side at home, numbers by (sequence, head). */
 typedef enum row_kind { VECTORS, NUMBERS } row_kind; /* d_head reals, which may be 1; one real */
 
-static int64_t width_of(const rf_wave *w, row_kind kind) { return kind == VECTORS ? w->self->config->model.d_head : 1; }
+static int64_t row_width(const rf_wave *w, row_kind kind) {
+  return kind == VECTORS ? w->self->config->model.d_head : 1;
+}
 
 /* Where a pair's part of an array starts, on either side. */
 static real *at_home(const rf_wave *w, real *array, row_kind kind, int64_t pair) {
   const int64_t tokens = w->call->tokens;
   if (!array) return NULL;
   if (kind == NUMBERS) return array + pair * tokens;
-  return array + pair / w->n_heads * tokens * w->width + pair % w->n_heads * width_of(w, kind);
+  return array + pair / w->n_heads * tokens * w->width + pair % w->n_heads * row_width(w, kind);
 }
 
 static real *at_owner(const rf_wave *w, real *array, row_kind kind, int64_t pair, int64_t first_row) {
   if (!array) return NULL;
-  return rf_wave_alone(w) ? at_home(w, array, kind, pair) : array + first_row * width_of(w, kind);
+  return rf_wave_alone(w) ? at_home(w, array, kind, pair) : array + first_row * row_width(w, kind);
 }
 
 /* Takes an array, unless it has its place already. */
@@ -211,7 +213,7 @@ static rf_status field_of(const rf_wave *w, row_kind kind, real *home, real *own
     rows[p] = at_owner(w, owner, kind, p, row);
     row += w->windows.pairs[p].n_rows;
   }
-  *field = (rf_exchange_field){.width = width_of(w, kind),
+  *field = (rf_exchange_field){.width = row_width(w, kind),
                                .tokens = tokens,
                                .tokens_ld = kind == NUMBERS ? 1 : w->width,
                                .rows = rows,
@@ -232,7 +234,7 @@ static rf_status count_move(const rf_wave *w, row_way way, rf_exchange_rows_kind
   const rf_slot_layout layout = w->self->ops->attention->layout(w->self, w->call);
   const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, &layout, w->windows.n_pairs);
   int64_t widths[RF_EXCHANGE_FIELDS];
-  for (int i = 0; i < n; i++) widths[i] = width_of(w, t[i].kind);
+  for (int i = 0; i < n; i++) widths[i] = row_width(w, t[i].kind);
   return rf_exchange_measure_move(&shape, rf_mesh_sequence_size(w->call->mesh), kind, way != SCATTER, n, widths,
                                   w->expected, w->messages);
 }

@@ -9,7 +9,7 @@ enum { COLUMNS = 16 };
 enum { TOKEN, POSITIONS, TENSORS = POSITIONS + RF_MAX_AXES };
 
 /* Returns how many there are. */
-static int list_tensors(const rf_config *config, rf_tensor_entry table[TENSORS]) {
+static int embedding_tensors(const rf_config *config, rf_tensor_entry table[TENSORS]) {
   const rf_model_config *m = &config->model;
   table[TOKEN] = (rf_tensor_entry){"token.weight", RF_INIT_NORMAL, 2, {m->vocab_size, m->d_model}};
   return POSITIONS + rf_positions_tensors(config, table + POSITIONS);
@@ -17,12 +17,12 @@ static int list_tensors(const rf_config *config, rf_tensor_entry table[TENSORS])
 
 rf_status rf_embedding_describe(const rf_config *config, rf_block *block) {
   rf_tensor_entry table[TENSORS];
-  return rf_tensors_describe(list_tensors(config, table), table, "embedding", block);
+  return rf_tensors_describe(embedding_tensors(config, table), table, "embedding", block);
 }
 
 static void place_tensors(const rf_config *config, int64_t at[TENSORS]) {
   rf_tensor_entry table[TENSORS];
-  rf_tensors_place(list_tensors(config, table), table, at);
+  rf_tensors_place(embedding_tensors(config, table), table, at);
 }
 
 static void drop_token(const rf_config *config, const rf_call *call, int64_t row, real *x) {

@@ -12,7 +12,7 @@
 
 enum { NORM_SCALE, NORM_BIAS, INNER, INNER_BIAS, OUTER, OUTER_BIAS, TENSORS };
 
-static void list_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS]) {
+static void feed_forward_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS]) {
   const rf_tensor_entry tensors[TENSORS] = {[NORM_SCALE] = {"norm.scale", RF_INIT_ONE, 1, {m->d_model}},
                                             [NORM_BIAS] = {"norm.bias", RF_INIT_ZERO, 1, {m->d_model}},
                                             [INNER] = {"inner.weight", RF_INIT_NORMAL, 2, {m->d_ff, m->d_model}},
@@ -25,7 +25,7 @@ static void list_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS
 static rf_status feed_forward_describe(const rf_sublayer *self, const char *prefix, rf_block *block) {
   rf_tensor_entry table[TENSORS];
   char name[RF_MAX_NAME];
-  list_tensors(&self->config->model, table);
+  feed_forward_tensors(&self->config->model, table);
   snprintf(name, sizeof name, "%s.feed_forward", prefix);
   return rf_tensors_describe(TENSORS, table, name, block);
 }
@@ -53,9 +53,9 @@ typedef struct job {
   rf_packed inner_back, outer_back; /* ... for the reverse */
 } job;
 
-static const real *tensor_of(const job *j, int tensor) { return rf_tensor_at(j->task->params, j->at[tensor]); }
+static const real *weight_of(const job *j, int tensor) { return rf_tensor_at(j->task->params, j->at[tensor]); }
 
-static job job_of(const rf_sublayer *self, const rf_call *call, const rf_sublayer_vjp *task) {
+static job feed_forward_job(const rf_sublayer *self, const rf_call *call, const rf_sublayer_vjp *task) {
   const rf_model_config *m = &self->config->model;
   rf_tensor_entry table[TENSORS];
   job j = {.self = self,
@@ -67,16 +67,16 @@ static job job_of(const rf_sublayer *self, const rf_call *call, const rf_sublaye
            .ld = rf_row_stride(m->d_model),
            .ld_ff = rf_row_stride(m->d_ff),
            .dropout = call->training ? m->dropout : 0};
-  list_tensors(m, table);
+  feed_forward_tensors(m, table);
   rf_tensors_place(TENSORS, table, j.at);
-  j.norm = (rf_norm_weights){m->d_model, tensor_of(&j, NORM_SCALE), tensor_of(&j, NORM_BIAS), (real)m->norm_eps};
+  j.norm = (rf_norm_weights){m->d_model, weight_of(&j, NORM_SCALE), weight_of(&j, NORM_BIAS), (real)m->norm_eps};
   return j;
 }
 
 static rf_status pack_weights(job *j, bool reverse) {
   rf_arena *arena = j->call->scratch;
   const rf_precision precision = j->self->config->model.precision;
-  const rf_view inner = {tensor_of(j, INNER), j->d}, outer = {tensor_of(j, OUTER), j->d_ff};
+  const rf_view inner = {weight_of(j, INNER), j->d}, outer = {weight_of(j, OUTER), j->d_ff};
   RF_TRY(rf_weight_pack_forward(arena, precision, j->d_ff, j->d, 1, inner, &j->inner));
   RF_TRY(rf_weight_pack_forward(arena, precision, j->d, j->d_ff, 1, outer, &j->outer));
   if (!reverse) return RF_OK;
@@ -109,14 +109,14 @@ static rf_view rows_of_x(const job *j, int64_t row) { return (rf_view){j->task->
 static void inner_product(const job *j, int64_t row, int64_t n, real *xn, real *pre) {
   rf_norm(&j->norm, n, rows_of_x(j, row), (rf_matrix){xn, j->ld});
   rf_gemm_packed(n, j->d_ff, j->d, (rf_view){xn, j->ld}, &j->inner, false, (rf_matrix){pre, j->d_ff});
-  add_bias(n, j->d_ff, tensor_of(j, INNER_BIAS), pre);
+  add_bias(n, j->d_ff, weight_of(j, INNER_BIAS), pre);
   drop_hidden(j, RF_RNG_DROP_FF_INNER, row, n, j->d_ff, pre, j->d_ff);
 }
 
 /* y[rows] += sign dropout(h W2^T + b2). part: [n, d] scratch. */
 static void outer_product(const job *j, rf_view h, int64_t row, int64_t n, real sign, real *part, real *y) {
   rf_gemm_packed(n, j->d, j->d_ff, h, &j->outer, false, (rf_matrix){part, j->d});
-  add_bias(n, j->d, tensor_of(j, OUTER_BIAS), part);
+  add_bias(n, j->d, weight_of(j, OUTER_BIAS), part);
   drop_hidden(j, RF_RNG_DROP_FF_OUT, row, n, j->d, part, j->d);
   real *restrict out = y + row * j->d;
 #pragma omp simd
@@ -152,7 +152,7 @@ static rf_status feed_forward_apply(const rf_sublayer *self, const rf_call *call
                                     real sign, real *y, void *saved) {
   const rf_mark mark = rf_arena_mark(call->scratch);
   const rf_sublayer_vjp task = {.params = params, .x = x};
-  job j = job_of(self, call, &task);
+  job j = feed_forward_job(self, call, &task);
   RF_TRY_IN(call->phases, RF_PHASE_FEED_FORWARD, apply_tiles(&j, sign, y, call->level > 0 ? saved : NULL));
   rf_arena_release(call->scratch, mark);
   return RF_OK;
@@ -263,7 +263,7 @@ static rf_status reverse_tiles(job *j) {
 
 static rf_status feed_forward_apply_vjp(const rf_sublayer *self, const rf_call *call, const rf_sublayer_vjp *task) {
   const rf_mark mark = rf_arena_mark(call->scratch);
-  job j = job_of(self, call, task);
+  job j = feed_forward_job(self, call, task);
   RF_TRY_IN(call->phases, RF_PHASE_FEED_FORWARD, reverse_tiles(&j));
   rf_arena_release(call->scratch, mark);
   return RF_OK;

@@ -15,12 +15,12 @@ enum { MOST_ROWS = 2048 };
 enum { NORM_SCALE, NORM_BIAS, WEIGHT, BIAS, TENSORS };
 
 /* Numbers of a row that the logits are made of. */
-static int64_t width_of(const rf_model_config *m) {
+static int64_t head_width(const rf_model_config *m) {
   return m->residual == RF_RESIDUAL_REVERSIBLE && !m->tied_embedding ? 2 * m->d_model : m->d_model;
 }
 
-static void list_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS]) {
-  const int64_t width = width_of(m);
+static void head_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS]) {
+  const int64_t width = head_width(m);
   const rf_tensor_entry tensors[TENSORS] = {
       [NORM_SCALE] = {"norm.scale", RF_INIT_ONE, 1, {width}},
       [NORM_BIAS] = {"norm.bias", RF_INIT_ZERO, 1, {width}},
@@ -31,7 +31,7 @@ static void list_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS
 
 rf_status rf_head_describe(const rf_config *config, rf_block *block) {
   rf_tensor_entry table[TENSORS];
-  list_tensors(&config->model, table);
+  head_tensors(&config->model, table);
   return rf_tensors_describe(TENSORS, table, "head", block);
 }
 
@@ -61,27 +61,27 @@ typedef struct job {
   buffers b;
 } job;
 
-static const real *tensor_of(const job *j, int tensor) { return rf_tensor_at(j->in->params, j->at[tensor]); }
+static const real *head_tensor(const job *j, int tensor) { return rf_tensor_at(j->in->params, j->at[tensor]); }
 
-static job job_of(const rf_config *config, const rf_call *call, const rf_head_input *input) {
+static job head_job(const rf_config *config, const rf_call *call, const rf_head_input *input) {
   const rf_model_config *m = &config->model;
   rf_tensor_entry table[TENSORS];
   job j = {.config = config,
            .call = call,
            .in = input,
            .d = m->d_model,
-           .width = width_of(m),
+           .width = head_width(m),
            .vocab = m->vocab_size,
            .rows = rf_arena_counts(call->scratch) ? 0 : call->sequences * call->tokens};
-  list_tensors(m, table);
+  head_tensors(m, table);
   rf_tensors_place(TENSORS, table, j.at);
-  j.norm = (rf_norm_weights){j.width, tensor_of(&j, NORM_SCALE), tensor_of(&j, NORM_BIAS), (real)m->norm_eps};
+  j.norm = (rf_norm_weights){j.width, head_tensor(&j, NORM_SCALE), head_tensor(&j, NORM_BIAS), (real)m->norm_eps};
   return j;
 }
 
 static rf_status pack_head_weight(job *j, bool reverse) {
   const rf_model_config *m = &j->config->model;
-  const rf_view weight = {m->tied_embedding ? j->in->tied : tensor_of(j, WEIGHT), j->width};
+  const rf_view weight = {m->tied_embedding ? j->in->tied : head_tensor(j, WEIGHT), j->width};
   rf_arena *arena = j->call->scratch;
   RF_TRY(rf_weight_pack_forward(arena, m->precision, j->vocab, j->width, 1, weight, &j->forward));
   if (!reverse) return RF_OK;
@@ -157,7 +157,7 @@ static void drop_rows_of_head(const job *j, int64_t row, int64_t n, real *x) {
 /* normed and logits [n, ..] of rows [row, row + n). joined: [RF_TILE, width] scratch, holds the joined streams after.
  */
 static void tile_logits(const job *j, int64_t row, int64_t n, real *joined, real *normed, real *logits) {
-  const real *bias = tensor_of(j, BIAS);
+  const real *bias = head_tensor(j, BIAS);
   join_streams(j, row, n, joined);
   rf_norm(&j->norm, n, (rf_view){joined, j->width}, (rf_matrix){normed, j->width});
   drop_rows_of_head(j, row, n, normed);
@@ -284,7 +284,7 @@ static rf_status gradients_of_superblock(const job *j, void *context, int64_t ro
 
 rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                        double scale, rf_loss *loss, const rf_head_gradient *gradient) {
-  job j = job_of(config, call, input);
+  job j = head_job(config, call, input);
   j.labels = labels;
   j.scale = scale;
   j.gradient = gradient;
@@ -293,7 +293,7 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
 
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits) {
-  job j = job_of(config, call, input);
+  job j = head_job(config, call, input);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *joined, *normed;
   RF_TRY(pack_head_weight(&j, false));
@@ -349,7 +349,7 @@ static rf_status take_superblock(const job *j, void *context, int64_t row, int64
 
 rf_status rf_head_score(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                         double *token_loss, rf_logits_take take, void *context, rf_loss *loss) {
-  job j = job_of(config, call, input);
+  job j = head_job(config, call, input);
   score_output to = {token_loss, take, context};
   j.labels = labels;
   return head_pass(&j, false, &(logits_use){score_of_tile, take_superblock, &to}, loss);

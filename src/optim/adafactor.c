@@ -147,7 +147,7 @@ void rf_adafactor_collect(rf_adafactor *adafactor, const rf_store *store, double
   }
 }
 
-/* --- measure ------------------------------------------------------------------------------------ */
+/* --- update_moments ----------------------------------------------------------------------------- */
 
 /* Decays the means of rows or columns towards this step's, which come as sums over `width` elements. */
 static void decay_means(int64_t n, double beta2, double width, double eps, const double *sums, real *means) {
@@ -167,7 +167,7 @@ static void update_matrix(const rf_adafactor_tensor *tensor, double beta2, doubl
   for (int64_t i = 0; i < columns; i++) tensor->column_rsqrt[i] = R_(1 / sqrt((double)tensor->column[i]));
 }
 
-/* What U is computed from: the same lines serve `measure` and `apply`, so that both see the same U. */
+/* What U is computed from: the same lines serve `update_moments` and `apply`, so that both see the same U. */
 static inline real matrix_u(real scale, real gradient, real row_rsqrt, real column_rsqrt) {
   return scale * gradient * row_rsqrt * column_rsqrt;
 }
@@ -205,8 +205,8 @@ static double vector_squares(int64_t n, const real *gradient, real scale, double
   return sum;
 }
 
-void rf_adafactor_measure(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
-                          int64_t step, double gradient_scale) {
+void rf_adafactor_update_moments(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
+                                 int64_t step, double gradient_scale) {
   const double beta2 = 1 - pow((double)step, config->decay_exponent);
   /* Rows and columns that have seen no gradient must not become 0, or U would be 0 / 0. */
   const double eps = fmax(config->factor_eps, FLT_MIN);

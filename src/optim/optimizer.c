@@ -46,7 +46,7 @@ static rf_status update_adafactor(rf_optimizer *optimizer, int64_t step, double 
   rf_mesh *mesh = rf_store_mesh(optimizer->store);
   rf_adafactor_collect(a, optimizer->store, gradient_scale);
   RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, a->n_sums, a->sums));
-  rf_adafactor_measure(a, optimizer->config, optimizer->store, step, gradient_scale);
+  rf_adafactor_update_moments(a, optimizer->config, optimizer->store, step, gradient_scale);
   RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, a->n_tensors, a->squares));
   rf_adafactor_apply(a, optimizer->config, optimizer->store, rate, gradient_scale);
   return RF_OK;
