@@ -17,7 +17,7 @@ typedef struct rf_hash_shape {
 /* lsh: n_buckets resolved. */
 rf_hash_shape rf_hash_shape_of(const rf_lsh_config *lsh, int64_t d_head);
 
-/* Buckets as they are kept between the forward and the backward pass: 2 bytes each, 4 where ids pass 65,535. */
+/* Buckets as they are saved between the forward and the backward pass: 2 bytes each, 4 where ids pass 65,535. */
 typedef struct rf_buckets {
   void *data;
   int bytes;

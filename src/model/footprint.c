@@ -56,11 +56,12 @@ static rf_status count_sublayer(planned *m, int64_t layer, rf_place place, rf_mo
   const rf_call call = planned_call(m, layer, place);
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const size_t always = sublayer->ops->saved_bytes(sublayer, &m->call);
-  RF_TRY(count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->kept : &sizes->saved));
-  if (call.level > 0) sizes->kept -= always, sizes->saved += always;
+  RF_TRY(
+      count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->stash : &sizes->saved));
+  if (call.level > 0) sizes->stash -= always, sizes->saved += always;
   if (m->config.model.residual == RF_RESIDUAL_ORDINARY)
     RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->activations));
-  if (m->stash && m->stash[layer].stream[place]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->kept));
+  if (m->stash && m->stash[layer].stream[place]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->stash));
   return RF_OK;
 }
 

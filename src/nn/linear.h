@@ -11,7 +11,7 @@
 /* Sums over rows are made in pieces of so many, so that their bits do not depend on how rows come in super-blocks. */
 enum { RF_ROWS_OF_SUM = RF_GEMM_DEPTH };
 
-/* Rows of a super-block: activations of so many tokens are kept for the weight gradients. A few MiB that stay in cache,
+/* Rows of a super-block: activations of so many tokens are held for the weight gradients. A few MiB that stay in cache,
  * and a tile for each thread at least. */
 static inline int64_t rf_superblock(void) {
   const int64_t least = 1024, tiles = (int64_t)rf_threads() * RF_TILE;

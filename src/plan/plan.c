@@ -82,7 +82,7 @@ static int parts_of(const rf_plan_memory *m, part *parts) {
                       {"optimizer", m->optimizer},
                       {"streams", m->model.streams},
                       {"saved", m->model.saved},
-                      {"kept", m->model.kept},
+                      {"kept", m->model.stash},
                       {"activations", m->model.activations},
                       {"attention", m->model.attention},
                       {"feed_forward", m->model.feed_forward},
