@@ -50,10 +50,5 @@ static rf_status prepare_full(rf_wave *w, void *saved, bool reverse) {
 static const rf_attention_ops full_ops = {RF_ATTENTION_FULL, full_bucket_bytes, full_layout,
                                           prepare_full,      rf_ring_attend,    rf_ring_attend_vjp};
 
-const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe,
-                                               RF_ATTENTION_LEVELS,
-                                               rf_attention_saved_bytes,
-                                               rf_attention_apply,
-                                               rf_attention_apply_vjp,
-
-                                               &full_ops};
+const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
+                                               rf_attention_apply,    rf_attention_apply_vjp, &full_ops};

@@ -121,10 +121,5 @@ static size_t lsh_bucket_bytes(const rf_sublayer *self, const rf_call *call) {
 static const rf_attention_ops lsh_ops = {RF_ATTENTION_LSH, lsh_bucket_bytes,  lsh_layout,
                                          prepare_lsh,      rf_windows_attend, rf_windows_attend_vjp};
 
-const rf_sublayer_ops rf_lsh_attention_ops = {rf_attention_describe,
-                                              RF_ATTENTION_LEVELS,
-                                              rf_attention_saved_bytes,
-                                              rf_attention_apply,
-                                              rf_attention_apply_vjp,
-
-                                              &lsh_ops};
+const rf_sublayer_ops rf_lsh_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
+                                              rf_attention_apply,    rf_attention_apply_vjp, &lsh_ops};

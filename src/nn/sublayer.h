@@ -53,8 +53,10 @@ typedef struct rf_sublayer_ops {
   rf_status (*describe)(const rf_sublayer *self, const char *prefix, rf_block *block);
   /* How much is saved: levels 0 .. levels - 1. What apply writes to `saved` at a level, apply_vjp finds there instead
    * of computing it again; at the same x the results are the same to the last bit at every level. Each holds what the
-   * one below holds, and more: attention     0: hash buckets    1: the output before its projection, with (m, z)    2:
-   * queries, keys, values feed-forward  0: nothing         1: the hidden activations */
+   * one below holds, and more:
+   *
+   *     attention       0: hash buckets    1: the output before its projection, with (m, z)    2: queries, keys, values
+   *     feed-forward    0: nothing         1: the hidden activations */
   int levels;
   /* Bytes of `saved` at call->level. On several sequence ranks an upper bound: how many rows come to a rank is known
    * when they are hashed. */
