@@ -13,9 +13,9 @@ typedef struct rf_layer {
 } rf_layer;
 
 /* A layer's sublayers, in the order of the forward pass. */
-typedef enum rf_place { RF_PLACE_ATTENTION, RF_PLACE_FEED_FORWARD, RF_PLACES } rf_place;
-static inline const rf_sublayer *rf_layer_sublayer(const rf_layer *layer, rf_place place) {
-  return place == RF_PLACE_ATTENTION ? &layer->attention : &layer->feed_forward;
+typedef enum rf_branch { RF_BRANCH_ATTENTION, RF_BRANCH_FEED_FORWARD, RF_BRANCHES } rf_branch;
+static inline const rf_sublayer *rf_layer_sublayer(const rf_layer *layer, rf_branch branch) {
+  return branch == RF_BRANCH_ATTENTION ? &layer->attention : &layer->feed_forward;
 }
 
 typedef struct rf_blocks {

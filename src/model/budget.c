@@ -100,10 +100,10 @@ static void tell_choice(const rf_blocks *blocks, const rf_call *call, const bool
   for (int64_t i = 0; i < blocks->n_layers; i++) {
     const bool *of = chosen + i * RF_STASH_PARTS;
     stash[i] = (rf_layer_stash){
-        .level = {[RF_PLACE_ATTENTION] = of[RF_STASH_OUTPUT] + of[RF_STASH_QUERIES],
-                  [RF_PLACE_FEED_FORWARD] = of[RF_STASH_HIDDEN]},
+        .level = {[RF_BRANCH_ATTENTION] = of[RF_STASH_OUTPUT] + of[RF_STASH_QUERIES],
+                  [RF_BRANCH_FEED_FORWARD] = of[RF_STASH_HIDDEN]},
         .stream = {
-            [RF_PLACE_ATTENTION] = of[RF_STASH_FIRST_STREAM], [RF_PLACE_FEED_FORWARD] = of[RF_STASH_SECOND_STREAM]}};
+            [RF_BRANCH_ATTENTION] = of[RF_STASH_FIRST_STREAM], [RF_BRANCH_FEED_FORWARD] = of[RF_STASH_SECOND_STREAM]}};
     for (int part = 0; part < RF_STASH_PARTS; part++) {
       if (!of[part]) continue;
       const rf_operations saved = rf_budget_gain(config, i, call->length, (rf_stash_part)part);

@@ -13,14 +13,14 @@ typedef struct planned {
 } planned;
 
 /* The call that a layer's sublayer sees. */
-static rf_call planned_call(const planned *m, int64_t layer, rf_place place) {
+static rf_call planned_call(const planned *m, int64_t layer, rf_branch branch) {
   rf_call call = m->call;
-  if (m->stash) call.level = m->stash[layer].level[place];
+  if (m->stash) call.level = m->stash[layer].level[branch];
   return call;
 }
 
-static const rf_sublayer *sublayer_of(const planned *m, int64_t layer, rf_place place) {
-  return rf_layer_sublayer(&m->blocks.layers[layer], place);
+static const rf_sublayer *sublayer_of(const planned *m, int64_t layer, rf_branch branch) {
+  return rf_layer_sublayer(&m->blocks.layers[layer], branch);
 }
 
 static rf_status plan_call(planned *m, rf_mesh *mesh, int64_t sequences) {
@@ -51,9 +51,9 @@ static rf_status count_bytes(planned *m, size_t n, size_t size, size_t *sum) {
 }
 
 /* What a sublayer holds from its forward pass to its backward pass. */
-static rf_status count_sublayer(planned *m, int64_t layer, rf_place place, rf_model_sizes *sizes) {
-  const rf_sublayer *sublayer = sublayer_of(m, layer, place);
-  const rf_call call = planned_call(m, layer, place);
+static rf_status count_sublayer(planned *m, int64_t layer, rf_branch branch, rf_model_sizes *sizes) {
+  const rf_sublayer *sublayer = sublayer_of(m, layer, branch);
+  const rf_call call = planned_call(m, layer, branch);
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const size_t always = sublayer->ops->saved_bytes(sublayer, &m->call);
   RF_TRY(
@@ -61,7 +61,7 @@ static rf_status count_sublayer(planned *m, int64_t layer, rf_place place, rf_mo
   if (call.level > 0) sizes->stash -= always, sizes->saved += always;
   if (m->config.model.residual == RF_RESIDUAL_ORDINARY)
     RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->activations));
-  if (m->stash && m->stash[layer].stream[place]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->stash));
+  if (m->stash && m->stash[layer].stream[branch]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->stash));
   return RF_OK;
 }
 
@@ -76,28 +76,29 @@ static rf_status count_held(planned *m, rf_model_sizes *sizes) {
   RF_TRY(count_bytes(m, n, sizeof *tables->activations, &sizes->saved));
   RF_TRY(count_bytes(m, n, sizeof *tables->level, &sizes->saved));
   for (int64_t layer = 0; layer < m->blocks.n_layers; layer++) {
-    RF_TRY(count_sublayer(m, layer, RF_PLACE_ATTENTION, sizes));
-    RF_TRY(count_sublayer(m, layer, RF_PLACE_FEED_FORWARD, sizes));
+    RF_TRY(count_sublayer(m, layer, RF_BRANCH_ATTENTION, sizes));
+    RF_TRY(count_sublayer(m, layer, RF_BRANCH_FEED_FORWARD, sizes));
   }
   return RF_OK;
 }
 
 /* Sublayers of a kind that stash the same are alike. */
-static bool is_known(const planned *m, int64_t layer, rf_place place) {
-  const int level = planned_call(m, layer, place).level;
+static bool is_known(const planned *m, int64_t layer, rf_branch branch) {
+  const int level = planned_call(m, layer, branch).level;
   for (int64_t k = 0; k < layer; k++)
-    if (sublayer_of(m, k, place)->ops == sublayer_of(m, layer, place)->ops && planned_call(m, k, place).level == level)
+    if (sublayer_of(m, k, branch)->ops == sublayer_of(m, layer, branch)->ops &&
+        planned_call(m, k, branch).level == level)
       return true;
   return false;
 }
 
 /* The reverse pass of a sublayer, and how far the high water rises above `base` by what it takes. */
-static rf_status count_reverse(planned *m, int64_t layer, rf_place place, size_t base, size_t *most) {
-  const rf_sublayer *sublayer = sublayer_of(m, layer, place);
-  const rf_call call = planned_call(m, layer, place);
+static rf_status count_reverse(planned *m, int64_t layer, rf_branch branch, size_t base, size_t *most) {
+  const rf_sublayer *sublayer = sublayer_of(m, layer, branch);
+  const rf_call call = planned_call(m, layer, branch);
   const rf_sublayer_vjp nothing = {0};
   const size_t before = rf_arena_memory_used(m->scratch);
-  if (is_known(m, layer, place)) return RF_OK;
+  if (is_known(m, layer, branch)) return RF_OK;
   RF_TRY(sublayer->ops->apply_vjp(sublayer, &call, &nothing));
   const size_t after = rf_arena_memory_used(m->scratch);
   if (after > before) *most = after - base;
@@ -112,8 +113,8 @@ static rf_status count_transients(planned *m, rf_model_sizes *sizes) {
   RF_TRY(rf_head_loss(&m->config, &m->call, &input, NULL, 0, &loss, &gradient));
   sizes->head = rf_arena_memory_used(m->scratch) - base;
   for (int64_t layer = 0; layer < m->blocks.n_layers; layer++) {
-    RF_TRY(count_reverse(m, layer, RF_PLACE_ATTENTION, base, &sizes->attention));
-    RF_TRY(count_reverse(m, layer, RF_PLACE_FEED_FORWARD, base, &sizes->feed_forward));
+    RF_TRY(count_reverse(m, layer, RF_BRANCH_ATTENTION, base, &sizes->attention));
+    RF_TRY(count_reverse(m, layer, RF_BRANCH_FEED_FORWARD, base, &sizes->feed_forward));
   }
   return RF_OK;
 }

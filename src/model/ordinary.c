@@ -12,10 +12,10 @@ rf_status rf_ordinary_forward(const rf_stack *stack, const rf_call *call, const 
     const real *params;
     RF_TRY(rf_store_lend(stack->store, rf_layer_block(i), &params));
     RF_TRY(rf_store_prefetch(stack->store, rf_layer_block(i + 1)));
-    for (int s = 0; s < RF_PLACES; s++) {
-      const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[i], (rf_place)s);
+    for (int s = 0; s < RF_BRANCHES; s++) {
+      const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[i], (rf_branch)s);
       real *input = stash->activations[i][s];
-      const rf_call own = rf_stack_call(call, stash, i, (rf_place)s);
+      const rf_call own = rf_stack_call(call, stash, i, (rf_branch)s);
       memcpy(input, x, bytes);
       RF_TRY(f->ops->apply(f, &own, params + f->first, input, 1, x, stash->saved[i][s]));
     }
@@ -35,9 +35,9 @@ rf_status rf_ordinary_backward(const rf_stack *stack, const rf_call *call, const
     RF_TRY(rf_store_lend(stack->store, rf_layer_block(i), &params));
     if (i > 0) RF_TRY(rf_store_prefetch(stack->store, rf_layer_block(i - 1)));
     RF_TRY(rf_store_borrow_gradient(stack->store, rf_layer_block(i), &gradient));
-    for (int s = RF_PLACES - 1; s >= 0; s--) {
-      const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[i], (rf_place)s);
-      const rf_call own = rf_stack_call(call, stash, i, (rf_place)s);
+    for (int s = RF_BRANCHES - 1; s >= 0; s--) {
+      const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[i], (rf_branch)s);
+      const rf_call own = rf_stack_call(call, stash, i, (rf_branch)s);
       const rf_sublayer_vjp task = {.params = params + f->first,
                                     .x = stash->activations[i][s],
                                     .dy = dy,

@@ -10,12 +10,12 @@ static void copy_stream(const rf_call *call, int64_t d, const real *from, real *
 
 /* y += F(LN(x)) of a sublayer; where y is to be stashed it is copied before. params: of its layer. */
 static rf_status add_sublayer(const rf_stack *stack, const rf_call *call, const rf_stash *stash, int64_t layer,
-                              rf_place place, const real *params, const real *x, real *y) {
-  const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], place);
-  const rf_call own = rf_stack_call(call, stash, layer, place);
-  real *before = stash->activations[layer][place];
+                              rf_branch branch, const real *params, const real *x, real *y) {
+  const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], branch);
+  const rf_call own = rf_stack_call(call, stash, layer, branch);
+  real *before = stash->activations[layer][branch];
   if (before) copy_stream(call, f->config->model.d_model, y, before);
-  return f->ops->apply(f, &own, params + f->first, x, 1, y, stash->saved[layer][place]);
+  return f->ops->apply(f, &own, params + f->first, x, 1, y, stash->saved[layer][branch]);
 }
 
 rf_status rf_reversible_forward(const rf_stack *stack, const rf_call *call, const rf_stash *stash, real *x1, real *x2) {
@@ -23,24 +23,24 @@ rf_status rf_reversible_forward(const rf_stack *stack, const rf_call *call, cons
     const real *params;
     RF_TRY(rf_store_lend(stack->store, rf_layer_block(i), &params));
     RF_TRY(rf_store_prefetch(stack->store, rf_layer_block(i + 1)));
-    RF_TRY(add_sublayer(stack, call, stash, i, RF_PLACE_ATTENTION, params, x2, x1));
-    RF_TRY(add_sublayer(stack, call, stash, i, RF_PLACE_FEED_FORWARD, params, x1, x2));
+    RF_TRY(add_sublayer(stack, call, stash, i, RF_BRANCH_ATTENTION, params, x2, x1));
+    RF_TRY(add_sublayer(stack, call, stash, i, RF_BRANCH_FEED_FORWARD, params, x1, x2));
     rf_store_return(stack->store, rf_layer_block(i));
   }
   return RF_OK;
 }
 
-/* *y becomes what it was before the sublayer: rebuilt in place, or where it was stashed. task: x, dy and dx, and params
- * and dparams of the layer. */
+/* *y becomes what it was before the sublayer: rebuilt in place, or where it was stashed. task: x, dy and dx, and
+ * params and dparams of the layer. */
 static rf_status undo_sublayer(const rf_stack *stack, const rf_call *call, const rf_stash *stash, int64_t layer,
-                               rf_place place, rf_sublayer_vjp task, real **y) {
-  const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], place);
-  const rf_call own = rf_stack_call(call, stash, layer, place);
-  real *before = stash->activations[layer][place];
+                               rf_branch branch, rf_sublayer_vjp task, real **y) {
+  const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], branch);
+  const rf_call own = rf_stack_call(call, stash, layer, branch);
+  real *before = stash->activations[layer][branch];
   task.params += f->first;
   task.dparams += f->first;
   task.y = before ? NULL : *y;
-  task.saved = stash->saved[layer][place];
+  task.saved = stash->saved[layer][branch];
   RF_TRY(f->ops->apply_vjp(f, &own, &task));
   if (before) *y = before;
   return RF_OK;
@@ -56,9 +56,9 @@ rf_status rf_reversible_backward(const rf_stack *stack, const rf_call *call, con
     if (i > 0) RF_TRY(rf_store_prefetch(stack->store, rf_layer_block(i - 1)));
     RF_TRY(rf_store_borrow_gradient(stack->store, rf_layer_block(i), &gradient));
     rf_sublayer_vjp task = {.params = params, .x = y1, .dy = dx2, .dx = dx1, .dparams = gradient};
-    RF_TRY(undo_sublayer(stack, call, stash, i, RF_PLACE_FEED_FORWARD, task, &y2));
+    RF_TRY(undo_sublayer(stack, call, stash, i, RF_BRANCH_FEED_FORWARD, task, &y2));
     task = (rf_sublayer_vjp){.params = params, .x = y2, .dy = dx1, .dx = dx2, .dparams = gradient};
-    RF_TRY(undo_sublayer(stack, call, stash, i, RF_PLACE_ATTENTION, task, &y1));
+    RF_TRY(undo_sublayer(stack, call, stash, i, RF_BRANCH_ATTENTION, task, &y1));
     RF_TRY(rf_store_hand_back(stack->store, rf_layer_block(i)));
     rf_store_return(stack->store, rf_layer_block(i));
   }

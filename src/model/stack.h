@@ -18,15 +18,15 @@ typedef struct rf_stack {
 
 /* What the forward pass leaves for the backward pass, of each layer's sublayers. */
 typedef struct rf_stash {
-  void *(*saved)[RF_PLACES]; /* at its level (nn/sublayer.h) */
-  int (*level)[RF_PLACES];
+  void *(*saved)[RF_BRANCHES]; /* at its level (nn/sublayer.h) */
+  int (*level)[RF_BRANCHES];
   /* [sequences, tokens, d]. ordinary: the sublayer's input; reversible: the stream that it adds to, as it was before,
    * or NULL where that is rebuilt */
-  real *(*activations)[RF_PLACES];
+  real *(*activations)[RF_BRANCHES];
 } rf_stash;
 
 /* The call of a layer's sublayer, with its level. */
-rf_call rf_stack_call(const rf_call *call, const rf_stash *stash, int64_t layer, rf_place place);
+rf_call rf_stack_call(const rf_call *call, const rf_stash *stash, int64_t layer, rf_branch branch);
 
 /* Takes the stash from the call's arena. `backward`: whether a backward pass will follow. */
 rf_status rf_stash_take(const rf_stack *stack, const rf_call *call, bool backward, rf_stash *stash);

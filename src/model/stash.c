@@ -20,10 +20,10 @@ const char *rf_stash_describe(const rf_stash_summary *summary, char *buffer, siz
 
 rf_passes rf_passes_of_layer(const rf_config *config, rf_layer_stash stash) {
   const bool ordinary = config->model.residual == RF_RESIDUAL_ORDINARY;
-  return (rf_passes){.project = stash.level[RF_PLACE_ATTENTION] < RF_LEVEL_ROWS ? 4 : 3,
-                     .attend = stash.level[RF_PLACE_ATTENTION] < RF_LEVEL_OUTPUT ? 4 : 3,
-                     .output = stash.stream[RF_PLACE_ATTENTION] || ordinary ? 3 : 4,
+  return (rf_passes){.project = stash.level[RF_BRANCH_ATTENTION] < RF_LEVEL_ROWS ? 4 : 3,
+                     .attend = stash.level[RF_BRANCH_ATTENTION] < RF_LEVEL_OUTPUT ? 4 : 3,
+                     .output = stash.stream[RF_BRANCH_ATTENTION] || ordinary ? 3 : 4,
                      /* a product each */
-                     .feed_forward = 4 - (stash.level[RF_PLACE_FEED_FORWARD] > 0 ? 0.5 : 0) -
-                                     (stash.stream[RF_PLACE_FEED_FORWARD] || ordinary ? 0.5 : 0)};
+                     .feed_forward = 4 - (stash.level[RF_BRANCH_FEED_FORWARD] > 0 ? 0.5 : 0) -
+                                     (stash.stream[RF_BRANCH_FEED_FORWARD] || ordinary ? 0.5 : 0)};
 }

@@ -8,8 +8,8 @@
 
 /* What of one layer is stashed: of each sublayer and of the stream that it adds to. */
 typedef struct rf_layer_stash {
-  int level[RF_PLACES]; /* see nn/sublayer.h */
-  bool stream[RF_PLACES];
+  int level[RF_BRANCHES]; /* see nn/sublayer.h */
+  bool stream[RF_BRANCHES];
 } rf_layer_stash;
 
 /* How often the parts of a layer are computed in a training step, in forward passes. */

@@ -195,7 +195,7 @@ static int64_t settle_buckets(const model_case *c, const replay *r, int64_t laye
   const rf_config *config = rf_model_config_of(c->model);
   const rf_hash_shape shape = rf_hash_shape_of(&config->lsh, config->model.d_head);
   const int64_t n = c->batch.sequences * config->model.n_heads * shape.rounds * c->batch.tokens;
-  const rf_buckets buckets = {.data = r->stash.saved[layer][RF_PLACE_ATTENTION],
+  const rf_buckets buckets = {.data = r->stash.saved[layer][RF_BRANCH_ATTENTION],
                               .bytes = rf_bucket_bytes(shape.buckets)};
   int32_t *reference = reference_buckets(c, lsh_layer, n);
   int64_t flipped = 0;
@@ -220,7 +220,7 @@ static int64_t replay_forward(const model_case *c, replay *r) {
   for (int64_t i = 0; i < r->blocks.n_layers; i++) {
     const rf_sublayer *f = &r->blocks.layers[i].attention, *g = &r->blocks.layers[i].feed_forward;
     const real *params = rf_store_shard(r->store, rf_layer_block(i)).params;
-    void *saved = r->stash.saved[i][RF_PLACE_ATTENTION];
+    void *saved = r->stash.saved[i][RF_BRANCH_ATTENTION];
     memcpy(before, r->x1, (size_t)c->values * sizeof *before);
     assert_ok(f->ops->apply(f, &r->call, params + f->first, r->x2, 1, r->x1, saved));
     if (rf_layer_attention(&config->model, i) == RF_ATTENTION_LSH) {

@@ -174,7 +174,7 @@ static void test_the_reversible_stack_keeps_hash_buckets_only(void **state) {
   const size_t taken = rf_arena_mark(c->arena) - before;
   assert_true(taken >= buckets + tables && taken <= buckets + tables + 2 * alignment * 4);
   for (int64_t i = 0; i < config.model.n_layers; i++)
-    for (int place = 0; place < RF_PLACES; place++) assert_null(stash.activations[i][place]);
+    for (int branch = 0; branch < RF_BRANCHES; branch++) assert_null(stash.activations[i][branch]);
   stack_destroy(c);
 }
 
