@@ -6,6 +6,7 @@
 #ifndef REFORMER_CONFIG_H
 #define REFORMER_CONFIG_H
 
+#include "reformer/kinds.h"
 #include "reformer/linkage.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,6 @@ enum {
 };
 
 typedef enum rf_attention_kind { RF_ATTENTION_LSH, RF_ATTENTION_LOCAL, RF_ATTENTION_FULL } rf_attention_kind;
-typedef enum rf_activation { RF_RELU, RF_GELU } rf_activation;
 typedef enum rf_position_kind {
   RF_POSITIONS_AXIAL,
   RF_POSITIONS_LEARNED,
@@ -28,8 +28,6 @@ typedef enum rf_position_kind {
   RF_POSITIONS_ROTARY,
   RF_POSITIONS_NONE
 } rf_position_kind;
-/* What a number of a dense product with a weight is: a real, or a bfloat16 where sums stay float. */
-typedef enum rf_precision { RF_PRECISION_FULL, RF_PRECISION_BF16 } rf_precision;
 extern const char *const rf_precision_names[]; /* as in configurations; NULL ends them */
 extern const char *const rf_attention_names[];
 typedef enum rf_residual { RF_RESIDUAL_REVERSIBLE, RF_RESIDUAL_ORDINARY } rf_residual;
@@ -44,7 +42,7 @@ typedef struct rf_positions_config {
 typedef struct rf_model_config {
   int64_t vocab_size, d_model, n_layers, n_heads, d_head, d_ff;
   rf_activation activation;
-  rf_precision precision; /* of the products with weights; see kernel/gemm_narrow.h */
+  rf_precision precision; /* of the products with weights; see kernel/gemm_bf16.h */
   int n_attention;
   rf_attention_kind attention[RF_MAX_PATTERN]; /* repeated over the layers */
   bool causal;
@@ -58,9 +56,7 @@ typedef struct rf_model_config {
   double norm_eps;
 } rf_model_config;
 
-typedef enum rf_duplicates { RF_DUPLICATES_KEEP, RF_DUPLICATES_DIVIDE, RF_DUPLICATES_LUCIDRAINS } rf_duplicates;
 typedef enum rf_rotations_kind { RF_ROTATIONS_PER_HEAD, RF_ROTATIONS_SHARED, RF_ROTATIONS_FILE } rf_rotations_kind;
-typedef enum rf_key_norm { RF_KEYS_RMS, RF_KEYS_UNIT } rf_key_norm;
 
 typedef struct rf_lsh_config {
   int64_t chunk;
@@ -72,8 +68,6 @@ typedef struct rf_lsh_config {
   rf_duplicates duplicates;
   rf_rotations_kind rotations;
   char rotations_file[RF_MAX_PATH]; /* where rotations is FILE */
-  /* rms:  k = q / sqrt(mean(q^2) + 1e-6) / sqrt(d_head)   (HuggingFace, trax)
-   * unit: k = q / max(|q|, 1e-12) / sqrt(d_head)          (lucidrains, its logit scale included) */
   rf_key_norm key_norm;
   bool mask_padding_queries; /* lucidrains: padding queries see nothing but themselves */
 } rf_lsh_config;

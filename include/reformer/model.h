@@ -7,6 +7,7 @@
 #include "reformer/linkage.h"
 #include "reformer/loss.h"
 #include "reformer/real.h"
+#include "reformer/stash.h"
 #include "reformer/store.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -47,28 +48,12 @@ rf_store *rf_model_store(rf_model *model);
  * again. RF_BAD_CONFIG where the model has no such layer. */
 rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations);
 
-/* Parts of a layer's forward pass that training may keep, so that its backward pass need not compute them again. */
-typedef enum rf_keep {
-  RF_KEEP_OUTPUT,        /* of attention, before its projection */
-  RF_KEEP_SECOND_STREAM, /* before the feed-forward added to it */
-  RF_KEEP_QUERIES,       /* and keys and values */
-  RF_KEEP_FIRST_STREAM,  /* before attention added to it */
-  RF_KEEP_HIDDEN,        /* activations of the feed-forward */
-  RF_KEEPS               /* how many there are */
-} rf_keep;
-
-typedef struct rf_keeping {
-  int64_t layers[RF_KEEPS]; /* how many layers keep each part */
-  int64_t bytes;            /* of all parts, on the rank with most */
-  double dense, attention;  /* operations that this saves a training step, per token (model/operations.h) */
-} rf_keeping;
-
-/* From now on rf_model_gradients, for batches of `sequences` sequences of a padded length, keeps what fits into `bytes`
- * on this rank, beside what it always holds; bytes 0: nothing. Collective: all ranks keep what the one with least room
- * can. Losses are the same whatever is kept. Gradients too, to the last bit, with ordinary residuals; with reversible
- * ones they differ by roundings, as what is kept was computed from the layer's input, and what is computed again from
- * the input as it was rebuilt. */
-rf_status rf_model_keep(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_keeping *keeping);
+/* From now on rf_model_gradients, for batches of `sequences` sequences of a padded length, stashes what fits into
+ * `bytes` on this rank, beside what it always holds; bytes 0: nothing. Collective: all ranks stash what the one with
+ * least room can. Losses are the same whatever is stashed. Gradients too, to the last bit, with ordinary residuals;
+ * with reversible ones they differ by roundings, as what is stashed was computed from the layer's input, and what is
+ * computed again from the input as it was rebuilt. */
+rf_status rf_model_stash(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_stash_summary *summary);
 
 /* Forward and backward: adds the batch's losses to *loss and the gradient of scale * (their sum) to the store. */
 rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss);

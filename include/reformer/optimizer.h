@@ -27,7 +27,7 @@ void rf_optimizer_destroy(rf_optimizer *optimizer);
 rf_status rf_optimizer_update(rf_optimizer *optimizer, int64_t step, double rate, double gradient_scale);
 size_t rf_optimizer_memory_used(const rf_optimizer *optimizer);
 /* What that would be for rank `rank` of `ranks`, without an optimizer: for planning. About, to a few kilobytes. */
-size_t rf_optimizer_measure(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank);
+size_t rf_optimizer_footprint(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank);
 
 /* A named array of numbers that a run's state is made of, and the part of it that is on this rank. */
 typedef struct rf_state_array {

@@ -4,9 +4,21 @@
 #include <string.h>
 
 const char *rf_phase_name(rf_phase phase) {
-  static const char *const names[RF_PHASES] = {"other",      "embedding", "projections", "hashing",      "plan",
-                                               "exchange",   "attention", "output",      "feed-forward", "head",
-                                               "parameters", "gradients", "optimizer"};
+  static const char *const names[RF_PHASES] = {
+      [RF_PHASE_OTHER] = "other",
+      [RF_PHASE_EMBEDDING] = "embedding",
+      [RF_PHASE_PROJECT] = "projections",
+      [RF_PHASE_HASH] = "hashing",
+      [RF_PHASE_PLAN] = "plan",
+      [RF_PHASE_EXCHANGE] = "exchange",
+      [RF_PHASE_ATTEND] = "attention",
+      [RF_PHASE_OUTPUT] = "output",
+      [RF_PHASE_FEED_FORWARD] = "feed-forward",
+      [RF_PHASE_HEAD] = "head",
+      [RF_PHASE_PARAMETERS] = "parameters",
+      [RF_PHASE_GRADIENTS] = "gradients",
+      [RF_PHASE_OPTIMIZER] = "optimizer",
+  };
   return names[phase];
 }
 

@@ -87,7 +87,9 @@ static rf_status run_layer(layer_bench *b, double *forward, double *reverse) {
   const double start = rf_clock_seconds();
   RF_TRY(ops->apply(&b->sublayer, &b->call, b->params, b->x, 1, b->y, b->saved));
   const double middle = rf_clock_seconds();
-  RF_TRY(ops->apply_vjp(&b->sublayer, &b->call, b->params, b->x, b->dy, b->y, b->dx, b->gradient, b->saved));
+  const rf_sublayer_vjp task = {
+      .params = b->params, .x = b->x, .dy = b->dy, .y = b->y, .dx = b->dx, .dparams = b->gradient, .saved = b->saved};
+  RF_TRY(ops->apply_vjp(&b->sublayer, &b->call, &task));
   *forward = middle - start;
   *reverse = rf_clock_seconds() - middle;
   return RF_OK;

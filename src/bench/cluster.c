@@ -56,7 +56,7 @@ static rf_status rate_step(const rf_config *config, rf_mesh *mesh, rf_rates *c) 
   double in = 0, out = 0, forward = 0;
   RF_TRY(rf_step_figures_measure(&own, mesh, STEPS, &f));
   for (int64_t i = 0; i < m->n_layers; i++) {
-    const rf_passes passes = rf_passes_of_layer(&own, (rf_layer_keep){0});
+    const rf_passes passes = rf_passes_of_layer(&own, (rf_layer_stash){0});
     const rf_dense_operations dense = rf_dense_of_layer(&own, i);
     in += passes.project * dense.project;
     out += passes.output * dense.output;

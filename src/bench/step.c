@@ -1,6 +1,6 @@
 #include "bench/step.h"
 #include "bench/step_figures.h"
-#include "model/keeping.h"
+#include "model/stash.h"
 #include "plan/figures.h"
 #include "reformer/real.h"
 #include <inttypes.h>
@@ -54,7 +54,7 @@ static void print_step(const rf_bench *b) {
                f->resident / 1048576, f->store / 1048576, f->optimizer / 1048576, f->scratch / 1048576);
   rf_bench_row(NAMES, "scratch growths after step 1", "%12zu", f->growths);
   rf_bench_row(NAMES, "kept MiB", "%12.1f  (%s)", (double)f->keeping.bytes / 1048576,
-               rf_keeping_describe(&f->keeping, kept, sizeof kept));
+               rf_stash_describe(&f->keeping, kept, sizeof kept));
   print_phases(f);
   if (f->ranks == 1) return;
   rf_bench_row(NAMES, "seconds waiting, mean rank", "%12.3f", rf_spent_sum(f->spent.waited));
@@ -65,13 +65,13 @@ static void print_step(const rf_bench *b) {
   }
 }
 
-static json_t *kept_of(const rf_keeping *k) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "bytes", (json_int_t)k->bytes,
-                   "attention_outputs_layers", (json_int_t)k->layers[RF_KEEP_OUTPUT], "second_streams_layers",
-                   (json_int_t)k->layers[RF_KEEP_SECOND_STREAM], "queries_layers",
-                   (json_int_t)k->layers[RF_KEEP_QUERIES], "first_streams_layers",
-                   (json_int_t)k->layers[RF_KEEP_FIRST_STREAM], "hidden_layers", (json_int_t)k->layers[RF_KEEP_HIDDEN],
-                   "dense_operations_saved_per_token", k->dense, "attention_operations_saved_per_token", k->attention);
+static json_t *kept_of(const rf_stash_summary *k) {
+  return json_pack(
+      "{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "bytes", (json_int_t)k->bytes, "attention_outputs_layers",
+      (json_int_t)k->layers[RF_STASH_OUTPUT], "second_streams_layers", (json_int_t)k->layers[RF_STASH_SECOND_STREAM],
+      "queries_layers", (json_int_t)k->layers[RF_STASH_QUERIES], "first_streams_layers",
+      (json_int_t)k->layers[RF_STASH_FIRST_STREAM], "hidden_layers", (json_int_t)k->layers[RF_STASH_HIDDEN],
+      "dense_operations_saved_per_token", k->dense, "attention_operations_saved_per_token", k->attention);
 }
 
 static json_t *step_to_json(const rf_bench *b) {

@@ -2,8 +2,9 @@
 #ifndef RF_KERNEL_ACTIVATION_H
 #define RF_KERNEL_ACTIVATION_H
 
-#include "reformer/config.h"
+#include "reformer/kinds.h"
 #include "reformer/real.h"
+#include <stdint.h>
 
 /* h[n] = act(pre[n]); h may be pre. gelu is the exact form x Phi(x) (Hendrycks and Gimpel 2016). */
 void rf_activate(rf_activation kind, int64_t n, const real *pre, real *h);

@@ -75,30 +75,35 @@ static void apply_rules(const rf_rule *rule, const rf_tokens *queries, int64_t i
   if (rule->duplicates != RF_DUPLICATES_KEEP) subtract_duplicates(rule, queries, i, keys, n, s);
 }
 
-void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
-               const real *q, const real *kt, const real *v, real *logits, real *row, real *o, real *m, real *z) {
-  const int64_t n = shape->keys, dh = shape->d_head;
-  rf_gemm_nn(shape->queries, n, dh, q, dh, kt, shape->ldkt, false, logits, n);
-  for (int64_t i = 0; i < shape->queries; i++) {
+void rf_attend(const rf_attend_window *w, const real *q, const real *kt, const real *v,
+               const rf_attend_scratch *scratch, const rf_attended *out) {
+  const int64_t nq = w->n_queries, n = w->n_keys, dh = w->d_head;
+  const rf_rule *rule = w->rule;
+  const rf_tokens *queries = w->queries, *keys = w->keys;
+  real *logits = scratch->logits, *factors = scratch->factors, *m = out->m, *z = out->z;
+  rf_gemm_nn(nq, n, dh, (rf_view){q, dh}, (rf_view){kt, w->ldkt}, false, (rf_matrix){logits, n});
+  for (int64_t i = 0; i < nq; i++) {
     real *restrict s = logits + i * n;
     apply_rules(rule, queries, i, keys, n, s);
     const real largest = rf_largest(n, 1, s);
     const real sum = rf_exp_row(n, largest, s);
     if (rule->dropout > 0) {
-      rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, row);
+      rf_dropout_factors(&rule->draw, rule->dropout, queries->position[i], keys->position, n, factors);
 #pragma omp simd
-      for (int64_t j = 0; j < n; j++) s[j] *= row[j];
+      for (int64_t j = 0; j < n; j++) s[j] *= factors[j];
     }
     m[i] = largest;
     z[i] = sum;
   }
-  rf_gemm_nn(shape->queries, dh, n, logits, n, v, dh, false, o, dh);
+  rf_gemm_nn(nq, dh, n, (rf_view){logits, n}, (rf_view){v, dh}, false, (rf_matrix){out->o, dh});
 }
 
 enum { MERGE_AT_ONCE = 64 };
 
-void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real *o, const real *m, const real *z,
-                     real *to_o, int64_t ld, real *to_m, real *to_z) {
+void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const rf_attended *part, const rf_attended *whole,
+                     int64_t ld) {
+  const real *o = part->o, *m = part->m, *z = part->z;
+  real *to_o = whole->o, *to_m = whole->m, *to_z = whole->z;
   real old[MERGE_AT_ONCE], new[MERGE_AT_ONCE];
   for (int64_t first = 0; first < n; first += MERGE_AT_ONCE) {
     const int64_t some = n - first < MERGE_AT_ONCE ? n - first : MERGE_AT_ONCE;
@@ -127,7 +132,7 @@ void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real
   }
 }
 
-/* Whether a logit was replaced by a constant: its derivative is exactly 0. */
+/* Where a logit was replaced by a constant: its derivative is exactly 0. */
 static inline __attribute__((always_inline)) void zero_constants(bool self_rule, bool same_bucket,
                                                                  const rf_tokens *queries, int64_t i,
                                                                  const rf_tokens *keys, int64_t n, real *restrict ds) {
@@ -158,13 +163,16 @@ static void drop_constants(const rf_rule *rule, const rf_tokens *queries, int64_
   }
 }
 
-void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
-                   const real *q, const real *k, const real *kt, const real *vt, const real *d_o, const real *m,
-                   const real *z_inverse, const real *delta, real *logits, real *grads, real *row, real *dq, real *dk,
-                   real *dv) {
-  const int64_t nq = shape->queries, n = shape->keys, dh = shape->d_head;
-  rf_gemm_nn(nq, n, dh, q, dh, kt, shape->ldkt, false, logits, n);
-  rf_gemm_nn(nq, n, dh, d_o, dh, vt, shape->ldkt, false, grads, n);
+void rf_attend_vjp(const rf_attend_window *w, const rf_attend_reverse *in, const rf_attend_scratch *scratch,
+                   const rf_attend_gradient *out) {
+  const int64_t nq = w->n_queries, n = w->n_keys, dh = w->d_head;
+  const rf_rule *rule = w->rule;
+  const rf_tokens *queries = w->queries, *keys = w->keys;
+  const real *m = in->m, *z_inverse = in->z_inverse, *delta = in->delta;
+  const rf_view q = {in->q, dh}, d_o = {in->d_o, dh};
+  real *logits = scratch->logits, *grads = scratch->grads, *row = scratch->factors;
+  rf_gemm_nn(nq, n, dh, q, (rf_view){in->kt, w->ldkt}, false, (rf_matrix){logits, n});
+  rf_gemm_nn(nq, n, dh, d_o, (rf_view){in->vt, w->ldkt}, false, (rf_matrix){grads, n});
   for (int64_t i = 0; i < nq; i++) {
     real *restrict p = logits + i * n, *restrict ds = grads + i * n;
     const real largest = m[i], inverse = z_inverse[i], d = delta[i];
@@ -187,7 +195,7 @@ void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_to
     }
     drop_constants(rule, queries, i, keys, n, ds);
   }
-  rf_gemm_tn(n, dh, nq, logits, n, d_o, dh, true, dv, dh);
-  rf_gemm_nn(nq, dh, n, grads, n, k, dh, false, dq, dh);
-  rf_gemm_tn(n, dh, nq, grads, n, q, dh, true, dk, dh);
+  rf_gemm_tn(n, dh, nq, (rf_view){logits, n}, d_o, true, (rf_matrix){out->dv, dh});
+  rf_gemm_nn(nq, dh, n, (rf_view){grads, n}, (rf_view){in->k, dh}, false, (rf_matrix){out->dq, dh});
+  rf_gemm_tn(n, dh, nq, (rf_view){grads, n}, q, true, (rf_matrix){out->dk, dh});
 }

@@ -1,15 +1,15 @@
-/* One block of queries against one window of keys: logits, masks, exponentials, values, and the reverse.
+/* Some queries against one window of keys: logits, masks, exponentials, values, and the reverse.
  *
  * Results are carried as (o, M, Z): M the largest logit of a query, Z the sum of exp(s - M), o the sum of exp(s - M) v.
  * Never as a log-sum-exp: near -1e5, where a token sees only itself, one ulp of float is 0.008.
  *
- * The rules (DESIGN 2.1), in order: a forbidden key's logit becomes -1e9; the query's own token gets -1e5, so that it
+ * The rules (DESIGN 2.2), in order: a forbidden key's logit becomes -1e9; the query's own token gets -1e5, so that it
  * wins only against forbidden ones; a key of another bucket becomes forbidden; log of the duplicate count is
  * subtracted. A replaced logit is a constant: its derivative is exactly 0. */
 #ifndef RF_KERNEL_ATTEND_H
 #define RF_KERNEL_ATTEND_H
 
-#include "reformer/config.h"
+#include "reformer/kinds.h"
 #include "reformer/real.h"
 #include "reformer/rng.h"
 #include <stdbool.h>
@@ -24,7 +24,7 @@ enum {
   RF_LIMIT_NONE = -1            /* limit of a query that sees none */
 };
 
-/* What queries and keys say about themselves; one entry a row of the block. */
+/* What queries and keys say about themselves; one entry a row. */
 typedef struct rf_tokens {
   const int32_t *position; /* token's place in the sequence: equal means the same token */
   const int32_t *order;    /* keys: position, or RF_ORDER_PADDING */
@@ -49,29 +49,51 @@ typedef struct rf_rule {
 /* Fills log_count[n + 1] for a rule's duplicates mode. */
 void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count);
 
-/* Sizes of a block. */
-typedef struct rf_block_shape {
-  int64_t queries, keys, d_head;
-  int64_t ldkt; /* row stride of the transposed keys (and values) */
-} rf_block_shape;
+/* Queries, and the window of keys that they meet. */
+typedef struct rf_attend_window {
+  int64_t n_queries, n_keys, d_head;
+  int64_t ldkt; /* row stride of the transposed keys and values */
+  const rf_rule *rule;
+  const rf_tokens *queries, *keys;
+} rf_attend_window;
 
-/* q: [queries, d_head]; kt: [d_head, ldkt] keys transposed and scaled; v: [keys, d_head].
- * Out: o [queries, d_head], m, z [queries]. logits: [queries, keys], row: [2 keys], scratch. */
-void rf_attend(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
-               const real *q, const real *kt, const real *v, real *logits, real *row, real *o, real *m, real *z);
+/* What attention gives a query, unnormalised. */
+typedef struct rf_attended {
+  real *o;     /* rows of d_head */
+  real *m, *z; /* one a row */
+} rf_attended;
 
-/* Merges a block's result into its tokens' running (o, m, z): both are brought to the larger m. z = 0 marks a token not
- * reached yet. to_o: rows of stride ld; token: [n] entry of each row of the block. */
-void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const real *o, const real *m, const real *z,
-                     real *to_o, int64_t ld, real *to_m, real *to_z);
+/* Of one window at a time. */
+typedef struct rf_attend_scratch {
+  real *logits, *grads; /* [n_queries, n_keys]; grads: reverse */
+  real *factors;        /* [n_keys] dropout's, of one query */
+} rf_attend_scratch;
 
-/* The reverse at the combined result of all rounds: p = exp(s - m) / z, ds = p (dO.v - delta), delta = dO.O.
- * k: [keys, d_head] scaled; kt, vt: [d_head, ldkt]; d_o: [queries, d_head]; m, z_inverse, delta: [queries].
- * Out: dq [queries, d_head] = ds k; dk, dv [keys, d_head] += ds^T q, p^T d_o. logits, grads: [queries, keys] scratch.
- */
-void rf_attend_vjp(const rf_block_shape *shape, const rf_rule *rule, const rf_tokens *queries, const rf_tokens *keys,
-                   const real *q, const real *k, const real *kt, const real *vt, const real *d_o, const real *m,
-                   const real *z_inverse, const real *delta, real *logits, real *grads, real *row, real *dq, real *dk,
-                   real *dv);
+/* q: [n_queries, d_head]; kt: [d_head, ldkt] keys transposed and scaled; v: [n_keys, d_head]; out: one row a query. */
+void rf_attend(const rf_attend_window *window, const real *q, const real *kt, const real *v,
+               const rf_attend_scratch *scratch, const rf_attended *out);
+
+/* Merges a window's result into its tokens' running one: both are brought to the larger m. z = 0 marks a token not
+ * reached yet. token: [n] row in `to` of each row of `from`; rows of to->o are ld apart. */
+void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const rf_attended *from, const rf_attended *to,
+                     int64_t ld);
+
+/* What the reverse reads; results are those of all rounds together. */
+typedef struct rf_attend_reverse {
+  const real *q;                     /* [n_queries, d_head] */
+  const real *k;                     /* [n_keys, d_head] scaled */
+  const real *kt, *vt;               /* [d_head, ldkt] */
+  const real *d_o;                   /* [n_queries, d_head] */
+  const real *m, *z_inverse, *delta; /* [n_queries]; delta = d_o . O */
+} rf_attend_reverse;
+
+typedef struct rf_attend_gradient {
+  real *dq;      /* [n_queries, d_head] */
+  real *dk, *dv; /* [n_keys, d_head] added to */
+} rf_attend_gradient;
+
+/* p = exp(s - m) / z, ds = p (d_o . v - delta);  dq = ds k, dk += ds^T q, dv += p^T d_o. */
+void rf_attend_vjp(const rf_attend_window *window, const rf_attend_reverse *in, const rf_attend_scratch *scratch,
+                   const rf_attend_gradient *out);
 
 #endif

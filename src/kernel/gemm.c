@@ -1,5 +1,4 @@
 #include "kernel/gemm.h"
-#include "kernel/gemm_narrow.h"
 #include "kernel/transpose.h"
 #include <cblas.h>
 #include <string.h>
@@ -23,48 +22,41 @@
 typedef struct engine {
   const char *library;
   const char *(*target)(void);
-  void (*nn)(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add, real *c,
-             int64_t ldc);
-  void (*tn)(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add, real *c,
-             int64_t ldc);
-  void (*packed)(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add, real *c,
-                 int64_t ldc);
-  /* Where column `first` of b[k, n] goes, which starts a piece of so many columns, and the stride of its rows. */
-  real *(*place_of_columns)(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width);
+  void (*nn)(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c);
+  void (*tn)(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c);
+  void (*packed)(int64_t m, int64_t n, int64_t k, rf_view a, const real *packed, bool add, rf_matrix c);
+  /* Where column `first` of b[k, n] goes, which starts a piece of so many columns. */
+  rf_matrix (*place_of_columns)(int64_t k, int64_t n, int64_t first, real *packed, int64_t *width);
 } engine;
 
 /* --- OpenBLAS ------------------------------------------------------------------------------------------ */
 
 static const char *openblas_target(void) { return openblas_get_corename(); }
 
-static void openblas_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
-                        bool add, real *c, int64_t ldc) {
-  rf_cblas(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, add, c,
-                 (int)ldc);
+static void openblas_nn(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  rf_cblas(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a.data, (int)a.ld, b.data,
+                 (int)b.ld, add, c.data, (int)c.ld);
 }
 
-static void openblas_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
-                        bool add, real *c, int64_t ldc) {
-  if (k == 0) openblas_nn(m, n, 0, a, lda, b, ldb, add, c, ldc);
+static void openblas_tn(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  if (k == 0) openblas_nn(m, n, 0, a, b, add, c);
   for (int64_t l = 0; l < k; l += RF_GEMM_DEPTH)
     rf_cblas(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n,
-                   (int)(k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH), 1, a + l * lda, (int)lda, b + l * ldb,
-                   (int)ldb, add || l > 0, c, (int)ldc);
+                   (int)(k - l < RF_GEMM_DEPTH ? k - l : RF_GEMM_DEPTH), 1, a.data + l * a.ld, (int)a.ld,
+                   b.data + l * b.ld, (int)b.ld, add || l > 0, c.data, (int)c.ld);
 }
 
 /* OpenBLAS has panels of its own: here one as wide as the padded matrix, so that b is at least not transposed. */
-static int64_t padded(int64_t n) { return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL; }
+static int64_t padded(int64_t n) { return rf_gemm_panels(n) * RF_GEMM_PANEL; }
 
-static void openblas_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
-                            real *c, int64_t ldc) {
-  openblas_nn(m, n, k, a, lda, packed, padded(n), add, c, ldc);
+static void openblas_packed(int64_t m, int64_t n, int64_t k, rf_view a, const real *packed, bool add, rf_matrix c) {
+  openblas_nn(m, n, k, a, (rf_view){packed, padded(n)}, add, c);
 }
 
-static real *openblas_place(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
+static rf_matrix openblas_place(int64_t k, int64_t n, int64_t first, real *packed, int64_t *width) {
   (void)k;
   *width = RF_GEMM_PANEL;
-  *ld = padded(n);
-  return packed + first;
+  return (rf_matrix){packed + first, padded(n)};
 }
 
 static const engine openblas = {"OpenBLAS", openblas_target, openblas_nn, openblas_tn, openblas_packed, openblas_place};
@@ -96,55 +88,54 @@ static shape_of_piece piece_of_b(void) {
   return wide() ? (shape_of_piece){RF_GEMM_PANEL, RF_GEMM_DEPTH} : (shape_of_piece){SLIVER, DEPTH};
 }
 
-/* Sides as they are stored. b_step: reals from one piece of b to that beside it; readable: b may be
- * read up to a whole piece. */
+/* Sides as they are stored. b_step: reals from one piece of b to that beside it; readable: b may be read up to a whole
+ * piece. */
 typedef struct sides {
-  const real *a, *b;
-  int64_t lda, ldb, b_step;
+  rf_view a, b;
+  int64_t b_step;
   bool a_transposed, readable;
 } sides;
 
 /* c[m, n] = a b of a shape that needs no cutting. libxsmm counts in columns: there our c is c^T = b^T a^T. */
-static void call(int64_t m, int64_t n, int64_t k, const sides *s, bool add, real *c, int64_t ldc) {
-  const int lda = (int)s->ldb, ldb = (int)s->lda, ld = (int)ldc;
+static void multiply_whole(int64_t m, int64_t n, int64_t k, const sides *s, bool add, rf_matrix c) {
+  const int lda = (int)s->b.ld, ldb = (int)s->a.ld, ld = (int)c.ld;
   const int flags = s->a_transposed ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE;
   const real one = 1, beta = add ? 1 : 0;
   const libxsmm_smmfunction product =
       libxsmm_smmdispatch((int)n, (int)m, (int)k, &lda, &ldb, &ld, &one, &beta, &flags, NULL);
   if (product)
-    product(s->b, s->a, c);
+    product(s->b.data, s->a.data, c.data);
   else /* no memory that may hold code */
     rf_cblas(gemm)(CblasRowMajor, s->a_transposed ? CblasTrans : CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1,
-                   s->a, ldb, s->b, lda, beta, c, ld);
+                   s->a.data, ldb, s->b.data, lda, beta, c.data, ld);
 }
 
 /* Columns that do not fill a piece. */
-static void narrow_piece(int64_t m, int64_t columns, int64_t k, sides s, bool add, real *c, int64_t ldc) {
+static void multiply_rest(int64_t m, int64_t columns, int64_t k, sides s, bool add, rf_matrix c) {
   real b[RF_GEMM_DEPTH * RF_GEMM_PANEL] __attribute__((aligned(64))),
       whole[ROWS * RF_GEMM_PANEL] __attribute__((aligned(64)));
   const int64_t width = columns <= SLIVER ? SLIVER : RF_GEMM_PANEL;
   if (!s.readable) {
     for (int64_t i = 0; i < k; i++) {
-      memcpy(b + i * width, s.b + i * s.ldb, (size_t)columns * sizeof(real));
+      memcpy(b + i * width, s.b.data + i * s.b.ld, (size_t)columns * sizeof(real));
       memset(b + i * width + columns, 0, (size_t)(width - columns) * sizeof(real));
     }
-    s.b = b;
-    s.ldb = width;
+    s.b = (rf_view){b, width};
   }
-  call(m, width, k, &s, false, whole, width);
+  multiply_whole(m, width, k, &s, false, (rf_matrix){whole, width});
   for (int64_t i = 0; i < m; i++)
-    for (int64_t j = 0; j < columns; j++) c[i * ldc + j] = (add ? c[i * ldc + j] : 0) + whole[i * width + j];
+    for (int64_t j = 0; j < columns; j++)
+      c.data[i * c.ld + j] = (add ? c.data[i * c.ld + j] : 0) + whole[i * width + j];
 }
 
-/* One block of rows and depth, all columns. */
-static void multiply_block(int64_t rows, int64_t n, int64_t depth, int64_t width, sides s, bool add, real *c,
-                           int64_t ldc) {
-  for (int64_t j = 0; j < n; j += width, s.b += s.b_step) {
+/* As many rows and as much depth as are taken at once, all columns. */
+static void multiply_columns(int64_t rows, int64_t n, int64_t depth, int64_t width, sides s, bool add, rf_matrix c) {
+  for (int64_t j = 0; j < n; j += width, s.b.data += s.b_step, c.data += width) {
     const int64_t columns = n - j < width ? n - j : width;
     if (columns == width || columns == SLIVER)
-      call(rows, columns, depth, &s, add, c + j, ldc);
+      multiply_whole(rows, columns, depth, &s, add, c);
     else
-      narrow_piece(rows, columns, depth, s, add, c + j, ldc);
+      multiply_rest(rows, columns, depth, s, add, c);
   }
 }
 
@@ -162,73 +153,68 @@ static inline __attribute__((always_inline)) void copy_rows(int64_t rows, int64_
   }
 }
 
-/* As multiply_block, of sides whose rows collide: they are copied together. */
-static void multiply_copied(int64_t rows, int64_t n, int64_t depth, sides s, bool add, real *c, int64_t ldc) {
+/* As multiply_columns, of sides whose rows collide: they are copied together. */
+static void multiply_copied(int64_t rows, int64_t n, int64_t depth, sides s, bool add, rf_matrix c) {
   real a[DEPTH * (ROWS + OFF)] __attribute__((aligned(64))), b[DEPTH * SLIVER] __attribute__((aligned(64)));
-  if (s.a_transposed && collide(depth, s.lda)) {
-    copy_rows(depth, rows, s.a, s.lda, a, rows + OFF);
-    s.a = a;
-    s.lda = rows + OFF;
+  if (s.a_transposed && collide(depth, s.a.ld)) {
+    copy_rows(depth, rows, s.a.data, s.a.ld, a, rows + OFF);
+    s.a = (rf_view){a, rows + OFF};
   }
-  if (!collide(depth, s.ldb)) {
-    multiply_block(rows, n, depth, SLIVER, s, add, c, ldc);
+  if (!collide(depth, s.b.ld)) {
+    multiply_columns(rows, n, depth, SLIVER, s, add, c);
     return;
   }
   sides part = s;
-  part.b = b;
-  part.ldb = SLIVER;
+  part.b = (rf_view){b, SLIVER};
   for (int64_t j = 0; j < n; j += SLIVER) {
     const int64_t columns = n - j < SLIVER ? n - j : SLIVER;
     if (columns == SLIVER)
-      copy_rows(depth, SLIVER, s.b + j, s.ldb, b, SLIVER);
+      copy_rows(depth, SLIVER, s.b.data + j, s.b.ld, b, SLIVER);
     else
-      copy_rows(depth, columns, s.b + j, s.ldb, b, SLIVER);
-    multiply_block(rows, columns, depth, SLIVER, part, add, c + j, ldc);
+      copy_rows(depth, columns, s.b.data + j, s.b.ld, b, SLIVER);
+    multiply_columns(rows, columns, depth, SLIVER, part, add, (rf_matrix){c.data + j, c.ld});
   }
 }
 
-static void multiply(int64_t m, int64_t n, int64_t k, const sides *s, bool add, real *c, int64_t ldc) {
+static void multiply(int64_t m, int64_t n, int64_t k, const sides *s, bool add, rf_matrix c) {
   const shape_of_piece piece = piece_of_b();
   if (k == 0 && !add)
-    for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof(real));
+    for (int64_t i = 0; i < m; i++) memset(c.data + i * c.ld, 0, (size_t)n * sizeof(real));
   for (int64_t l = 0; l < k; l += piece.depth) {
     const int64_t depth = k - l < piece.depth ? k - l : piece.depth;
-    const bool copied = !wide() && ((s->a_transposed && collide(depth, s->lda)) || collide(depth, s->ldb));
+    const bool copied = !wide() && ((s->a_transposed && collide(depth, s->a.ld)) || collide(depth, s->b.ld));
     for (int64_t i = 0; i < m; i += ROWS) {
       const int64_t rows = m - i < ROWS ? m - i : ROWS;
       sides part = *s;
-      part.a += s->a_transposed ? l * s->lda + i : i * s->lda + l;
-      part.b += l * s->ldb;
+      part.a.data += s->a_transposed ? l * s->a.ld + i : i * s->a.ld + l;
+      part.b.data += l * s->b.ld;
       if (copied)
-        multiply_copied(rows, n, depth, part, add || l > 0, c + i * ldc, ldc);
+        multiply_copied(rows, n, depth, part, add || l > 0, rf_matrix_row(c, i));
       else
-        multiply_block(rows, n, depth, piece.columns, part, add || l > 0, c + i * ldc, ldc);
+        multiply_columns(rows, n, depth, piece.columns, part, add || l > 0, rf_matrix_row(c, i));
     }
   }
 }
 
 static const char *xsmm_target(void) { return libxsmm_get_target_arch(); }
 
-static void xsmm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
-                    real *c, int64_t ldc) {
-  multiply(m, n, k, &(sides){a, b, lda, ldb, piece_of_b().columns, false, false}, add, c, ldc);
+static void xsmm_nn(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  multiply(m, n, k, &(sides){a, b, piece_of_b().columns, false, false}, add, c);
 }
 
-static void xsmm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
-                    real *c, int64_t ldc) {
-  multiply(m, n, k, &(sides){a, b, lda, ldb, piece_of_b().columns, true, false}, add, c, ldc);
+static void xsmm_tn(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  multiply(m, n, k, &(sides){a, b, piece_of_b().columns, true, false}, add, c);
 }
 
-static void xsmm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *packed, bool add,
-                        real *c, int64_t ldc) {
+static void xsmm_packed(int64_t m, int64_t n, int64_t k, rf_view a, const real *packed, bool add, rf_matrix c) {
   const int64_t columns = piece_of_b().columns;
-  multiply(m, n, k, &(sides){a, packed, lda, columns, k * columns, false, true}, add, c, ldc);
+  multiply(m, n, k, &(sides){a, {packed, columns}, k * columns, false, true}, add, c);
 }
 
-static real *xsmm_place(int64_t k, int64_t n, int64_t first, real *packed, int64_t *ld, int64_t *width) {
+static rf_matrix xsmm_place(int64_t k, int64_t n, int64_t first, real *packed, int64_t *width) {
   (void)n;
-  *ld = *width = piece_of_b().columns;
-  return packed + first * k;
+  *width = piece_of_b().columns;
+  return (rf_matrix){packed + first * k, *width};
 }
 
 static const engine xsmm = {"libxsmm", xsmm_target, xsmm_nn, xsmm_tn, xsmm_packed, xsmm_place};
@@ -248,69 +234,54 @@ const char *rf_gemm_library(void) { return engine_here()->library; }
 
 const char *rf_gemm_target(void) { return engine_here()->target(); }
 
-void rf_gemm_nn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
-                real *c, int64_t ldc) {
-  engine_here()->nn(m, n, k, a, lda, b, ldb, add, c, ldc);
+void rf_gemm_nn(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  engine_here()->nn(m, n, k, a, b, add, c);
 }
 
-void rf_gemm_tn(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb, bool add,
-                real *c, int64_t ldc) {
-  engine_here()->tn(m, n, k, a, lda, b, ldb, add, c, ldc);
+void rf_gemm_tn(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  engine_here()->tn(m, n, k, a, b, add, c);
+}
+
+void rf_gemm_real_packed(int64_t m, int64_t n, int64_t k, rf_view a, const real *packed, bool add, rf_matrix c) {
+  engine_here()->packed(m, n, k, a, packed, add, c);
 }
 
 /* `width` columns, of which the last, or all, may lie beyond the matrix: zeros. */
-static void pack_transposed(int64_t k, int64_t columns, int64_t width, real factor, const real *b, int64_t ldb,
-                            real *to, int64_t ld) {
+static void pack_transposed(int64_t k, int64_t columns, int64_t width, real factor, rf_view b, rf_matrix to) {
   for (int64_t j0 = 0; j0 < width; j0 += RF_LANES) {
     const real *row[RF_LANES];
     real factors[RF_LANES];
     for (int j = 0; j < RF_LANES; j++) {
-      row[j] = b + (j0 + j < columns ? j0 + j : 0) * ldb;
+      row[j] = b.data + (j0 + j < columns ? j0 + j : 0) * b.ld;
       factors[j] = factor;
     }
     int64_t i = 0;
     if (j0 + RF_LANES <= columns)
-      for (; i + RF_LANES <= k; i += RF_LANES) rf_transpose_block(row, i, factors, to + i * ld + j0, ld);
+      for (; i + RF_LANES <= k; i += RF_LANES) rf_transpose_block(row, i, factors, to.data + i * to.ld + j0, to.ld);
     for (; i < k; i++)
-      for (int j = 0; j < RF_LANES; j++) to[i * ld + j0 + j] = j0 + j < columns ? factor * row[j][i] : 0;
+      for (int j = 0; j < RF_LANES; j++) to.data[i * to.ld + j0 + j] = j0 + j < columns ? factor * row[j][i] : 0;
   }
 }
 
-const char *rf_precision_obstacle(rf_precision precision) {
-  return precision == RF_PRECISION_BF16 ? rf_narrow_obstacle() : NULL;
+static void pack_columns(int64_t k, int64_t columns, int64_t width, real factor, rf_view b, rf_matrix to) {
+  const real *restrict from = b.data;
+  real *restrict packed = to.data;
+  for (int64_t i = 0; i < k; i++)
+    for (int64_t j = 0; j < width; j++) packed[i * to.ld + j] = j < columns ? factor * from[i * b.ld + j] : 0;
 }
 
-size_t rf_packed_bytes(rf_precision precision, int64_t k, int64_t n) {
-  if (precision == RF_PRECISION_BF16) return rf_narrow_packed_bytes(k, n);
-  return (size_t)((n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL * RF_GEMM_PANEL * k) * sizeof(real);
+size_t rf_gemm_real_packed_bytes(int64_t k, int64_t n) {
+  return (size_t)(rf_gemm_panels(n) * RF_GEMM_PANEL * k) * sizeof(real);
 }
 
-void rf_gemm_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const rf_packed *packed, bool add,
-                    real *c, int64_t ldc) {
-#ifdef RF_XSMM
-  if (packed->precision == RF_PRECISION_BF16) {
-    rf_narrow_gemm(m, n, k, a, lda, packed->data, add, c, ldc);
-    return;
-  }
-#endif
-  engine_here()->packed(m, n, k, a, lda, packed->data, add, c, ldc);
-}
-
-void rf_pack_panel(int64_t k, int64_t n, real factor, const real *b, int64_t ldb, bool transposed, int64_t panel,
-                   const rf_packed *packed) {
-  if (packed->precision == RF_PRECISION_BF16) {
-    rf_narrow_pack_panel(k, n, factor, b, ldb, transposed, panel, packed->data);
-    return;
-  }
+void rf_gemm_real_pack_panel(int64_t k, int64_t n, real factor, rf_view b, bool transposed, int64_t panel,
+                             real *packed) {
   const int64_t end = (panel + 1) * RF_GEMM_PANEL;
-  int64_t ld, width;
+  int64_t width;
   for (int64_t first = panel * RF_GEMM_PANEL; first < end; first += width) {
-    real *restrict to = engine_here()->place_of_columns(k, n, first, packed->data, &ld, &width);
+    const rf_matrix to = engine_here()->place_of_columns(k, n, first, packed, &width);
     const int64_t left = n - first, columns = left < 0 ? 0 : left < width ? left : width;
-    if (transposed)
-      pack_transposed(k, columns, width, factor, columns > 0 ? b + first * ldb : b, ldb, to, ld);
-    else
-      for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < width; j++) to[i * ld + j] = j < columns ? factor * b[i * ldb + first + j] : 0;
+    const int64_t skipped = columns == 0 ? 0 : transposed ? first * b.ld : first; /* beyond the last nothing is read */
+    (transposed ? pack_transposed : pack_columns)(k, columns, width, factor, (rf_view){b.data + skipped, b.ld}, to);
   }
 }

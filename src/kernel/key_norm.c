@@ -28,7 +28,8 @@ real rf_key_factor(rf_key_norm kind, int64_t d_head, const real *q) {
   return factor_and_slope(kind, d_head, q, &slope);
 }
 
-void rf_key_fold(rf_key_norm kind, int64_t d_head, const real *restrict q, const real *restrict dk, real *restrict dq) {
+void rf_key_norm_vjp(rf_key_norm kind, int64_t d_head, const real *restrict q, const real *restrict dk,
+                     real *restrict dq) {
   real slope, dot = 0;
   const real s = factor_and_slope(kind, d_head, q, &slope);
 #pragma omp simd reduction(+ : dot)

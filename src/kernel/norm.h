@@ -3,15 +3,19 @@
 #ifndef RF_KERNEL_NORM_H
 #define RF_KERNEL_NORM_H
 
-#include "reformer/real.h"
-#include <stdint.h>
+#include "kernel/matrix.h"
 
-/* x, y: [rows, d] with row strides ldx, ldy; scale, bias: [d]. */
-void rf_norm(int64_t rows, int64_t d, const real *x, int64_t ldx, const real *scale, const real *bias, real eps,
-             real *y, int64_t ldy);
+typedef struct rf_norm_weights {
+  int64_t d;
+  const real *scale, *bias; /* [d] */
+  real eps;
+} rf_norm_weights;
+
+/* x, y: [rows, d]. */
+void rf_norm(const rf_norm_weights *weights, int64_t rows, rf_view x, rf_matrix y);
 
 /* dx[rows, d] += J^T dy; dscale[d] += sum of dy * xhat; dbias[d] += sum of dy. Mean and variance are recomputed. */
-void rf_norm_vjp(int64_t rows, int64_t d, const real *x, int64_t ldx, const real *scale, real eps, const real *dy,
-                 int64_t ldy, real *dx, int64_t lddx, real *dscale, real *dbias);
+void rf_norm_vjp(const rf_norm_weights *weights, int64_t rows, rf_view x, rf_view dy, rf_matrix dx, real *dscale,
+                 real *dbias);
 
 #endif

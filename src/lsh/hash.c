@@ -41,16 +41,16 @@ static int32_t bucket_of(const rf_hash_shape *shape, const real *x) {
   return (int32_t)bucket;
 }
 
-void rf_hash_rows(const rf_hash_shape *shape, int64_t rows, const real *q, int64_t ld, const real *rotations,
-                  const uint8_t *mask, real *rotated, const rf_buckets *buckets, int64_t first, int64_t stride) {
+void rf_hash_rows(const rf_hash_shape *shape, int64_t rows, rf_view q, const real *rotations, const uint8_t *mask,
+                  real *rotated, const rf_bucket_rows *to) {
   const int64_t width = shape->rounds * shape->columns;
-  rf_gemm_nn(rows, width, shape->d_head, q, ld, rotations, width, false, rotated, width);
+  rf_gemm_nn(rows, width, shape->d_head, q, (rf_view){rotations, width}, false, (rf_matrix){rotated, width});
   for (int64_t i = 0; i < rows; i++) {
     const bool padding = mask && !mask[i];
     for (int64_t r = 0; r < shape->rounds; r++) {
       const int32_t bucket =
           padding ? (int32_t)shape->buckets : bucket_of(shape, rotated + i * width + r * shape->columns);
-      rf_bucket_set(buckets, first + r * stride + i, bucket);
+      rf_bucket_set(&to->buckets, to->first + r * to->stride + i, bucket);
     }
   }
 }

@@ -2,8 +2,8 @@
 #ifndef RF_LSH_HASH_H
 #define RF_LSH_HASH_H
 
+#include "kernel/matrix.h"
 #include "reformer/config.h"
-#include "reformer/real.h"
 #include "reformer/rng.h"
 
 typedef struct rf_hash_shape {
@@ -17,7 +17,7 @@ typedef struct rf_hash_shape {
 /* lsh: n_buckets resolved. */
 rf_hash_shape rf_hash_shape_of(const rf_lsh_config *lsh, int64_t d_head);
 
-/* Buckets as they are kept between the forward and the backward pass: 2 bytes each, 4 where ids pass 65,535. */
+/* Buckets as they are saved between the forward and the backward pass: 2 bytes each, 4 where ids pass 65,535. */
 typedef struct rf_buckets {
   void *data;
   int bytes;
@@ -37,9 +37,15 @@ static inline void rf_bucket_set(const rf_buckets *b, int64_t i, int32_t bucket)
 /* rotations: [d_head, rounds * columns], i.i.d. standard normal, drawn at (seed, step, layer, head). */
 void rf_rotations_draw(const rf_hash_shape *shape, const rf_draw *draw, real *rotations);
 
-/* Buckets of `rows` queries q [rows, d_head] (row stride ld). mask: [rows], 0 = padding, may be NULL.
- * rotated: [rows, rounds * columns] scratch. Bucket of row i in round r goes to entry first + r * stride + i. */
-void rf_hash_rows(const rf_hash_shape *shape, int64_t rows, const real *q, int64_t ld, const real *rotations,
-                  const uint8_t *mask, real *rotated, const rf_buckets *buckets, int64_t first, int64_t stride);
+/* Where rows' buckets go: that of row i in round r to entry first + r * stride + i. */
+typedef struct rf_bucket_rows {
+  rf_buckets buckets;
+  int64_t first, stride;
+} rf_bucket_rows;
+
+/* Buckets of `rows` queries q [rows, d_head]. mask: [rows], 0 = padding, may be NULL.
+ * rotated: [rows, rounds * columns] scratch. */
+void rf_hash_rows(const rf_hash_shape *shape, int64_t rows, rf_view q, const real *rotations, const uint8_t *mask,
+                  real *rotated, const rf_bucket_rows *to);
 
 #endif

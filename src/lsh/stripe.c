@@ -35,7 +35,7 @@ rf_stripe rf_stripe_at(const rf_windows *w, int64_t round, int64_t index) {
   return stripe;
 }
 
-static rf_status take_metadata(const rf_windows *w, int64_t keys, rf_arena *arena, rf_stripe_buffers *b) {
+static rf_status take_stripe_tokens(const rf_windows *w, int64_t keys, rf_arena *arena, rf_stripe_buffers *b) {
   int32_t **fields[] = {&b->row, &b->position, &b->order, &b->limit, &b->bucket};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     RF_TRY(rf_arena_take(arena, (size_t)keys, sizeof(int32_t), fields[i]));
@@ -58,9 +58,9 @@ rf_status rf_stripe_buffers_take(const rf_windows *w, bool reverse, rf_arena *ar
   const int64_t queries = rf_stripe_chunks(w) * w->chunk, dh = w->d_head;
   const int64_t window = (w->chunks_before + 1 + w->chunks_after) * w->chunk;
   const int64_t keys = queries + window - w->chunk;
-  *b = (rf_stripe_buffers){.ldkt =
-                               rf_ceil_div(keys, VECTOR) * VECTOR + VECTOR}; /* off powers of two: no cache aliasing */
-  RF_TRY(take_metadata(w, keys, arena, b));
+  const int64_t ldkt = rf_ceil_div(keys, VECTOR) * VECTOR + VECTOR; /* off powers of two: no cache aliasing */
+  *b = (rf_stripe_buffers){.ldkt = ldkt};
+  RF_TRY(take_stripe_tokens(w, keys, arena, b));
   const struct {
     real **pointer;
     int64_t count;
@@ -72,12 +72,12 @@ rf_status rf_stripe_buffers_take(const rf_windows *w, bool reverse, rf_arena *ar
       {&b->v, keys * dh, !reverse},
       {&b->vt, b->ldkt * dh, reverse},
       {&b->d_o, queries * dh, reverse},
-      {&b->logits, w->chunk * window, true},
-      {&b->grads, w->chunk * window, reverse},
-      {&b->factors, window, true},
-      {&b->o, w->chunk * dh, !reverse},
-      {&b->m, queries, true},
-      {&b->z, queries, true},
+      {&b->scratch.logits, w->chunk * window, true},
+      {&b->scratch.grads, w->chunk * window, reverse},
+      {&b->scratch.factors, window, true},
+      {&b->result.o, w->chunk * dh, !reverse},
+      {reverse ? &b->m : &b->result.m, queries, true},
+      {reverse ? &b->z_inverse : &b->result.z, queries, true},
       {&b->delta, queries, reverse},
       {&b->dq, w->chunk * dh, reverse},
       {&b->dk, keys * dh, reverse},
@@ -88,7 +88,8 @@ rf_status rf_stripe_buffers_take(const rf_windows *w, bool reverse, rf_arena *ar
   return RF_OK;
 }
 
-static void gather_metadata(const rf_windows *w, const rf_stripe *stripe, const rf_pair *pair, rf_stripe_buffers *b) {
+static void gather_stripe_tokens(const rf_windows *w, const rf_stripe *stripe, const rf_pair *pair,
+                                 rf_stripe_buffers *b) {
   const int64_t chunks = w->rounds * (w->tokens / w->chunk);
   const int32_t *row_of_slot = pair->row_of_slot + (stripe->first_chunk - w->first_chunk) * w->chunk;
   for (int64_t i = 0; i < stripe->keys; i++) {
@@ -115,7 +116,7 @@ static void gather_metadata(const rf_windows *w, const rf_stripe *stripe, const 
 void rf_stripe_gather(const rf_windows *w, const rf_stripe *stripe, bool reverse, rf_stripe_buffers *b) {
   const rf_pair *pair = &w->pairs[stripe->pair];
   const int64_t halo = w->chunks_before * w->chunk, queries = stripe->n_chunks * w->chunk, dh = w->d_head;
-  gather_metadata(w, stripe, pair, b);
+  gather_stripe_tokens(w, stripe, pair, b);
   const int32_t *own = b->row + halo;
   const rf_rows q = {pair->q, dh, w->ld, NULL, 1}, v = {pair->v, dh, w->ld, NULL, 1};
   const rf_rows k = {pair->k, dh, w->ld, pair->key_scale, w->key_scale}, d_o = {pair->d_o, dh, w->ld, NULL, 1};
@@ -130,7 +131,7 @@ void rf_stripe_gather(const rf_windows *w, const rf_stripe *stripe, bool reverse
   rf_gather(&d_o, queries, own, b->d_o);
   for (int64_t i = 0; i < queries; i++) {
     b->m[i] = pair->m[own[i]];
-    b->z[i] = 1 / pair->z[own[i]];
+    b->z_inverse[i] = 1 / pair->z[own[i]];
     b->delta[i] = pair->delta[own[i]];
   }
   memset(b->dk, 0, (size_t)(stripe->keys * dh) * sizeof(real));

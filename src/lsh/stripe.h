@@ -1,14 +1,16 @@
 /* A stripe: a few consecutive chunks of one round of one pair, the unit of work of a thread. Its rows are gathered once
  * into contiguous buffers, with the halo of neighbouring chunks on both sides:
  *
- *     key slots   | before | chunk 0 | chunk 1 | .. | chunk n-1 | after |        [keys, d_head], and transposed
- * [d_head, ldkt] queries              | chunk 0 | chunk 1 | .. | chunk n-1 |                [n * chunk, d_head] window
- * of chunk 1    '---------^---------'
- */
+ *     key slots           | before | chunk 0 | chunk 1 | chunk 2 | .. | chunk n-1 | after |     [keys, d_head]
+ *     queries                      | chunk 0 | chunk 1 | chunk 2 | .. | chunk n-1 |             [n * chunk, d_head]
+ *     window of chunk 1            '---------'----^----'---------'
+ *
+ * Keys and values are gathered transposed too: [d_head, ldkt]. */
 #ifndef RF_LSH_STRIPE_H
 #define RF_LSH_STRIPE_H
 
 #include "lsh/windows.h"
+#include "reformer/arena.h"
 
 typedef struct rf_stripe {
   int64_t pair, round, first_chunk, n_chunks; /* first_chunk counts over all rounds */
@@ -22,9 +24,10 @@ typedef struct rf_stripe_buffers {
   rf_tokens as_keys; /* of all key slots; the queries are the entries after the halo before */
   int32_t *position, *order, *limit, *bucket, *chunk_in_round, *bucket_in_round; /* what as_keys points at */
   real *q, *k, *kt, *v, *vt, *d_o;
-  real *logits, *grads, *factors; /* of one chunk; dropout's factors of one query */
-  real *o, *m, *z; /* forward: of one chunk. reverse: m, 1 / z, delta of the stripe's queries in m, z, delta */
-  real *delta, *dq, *dk, *dv;
+  rf_attend_scratch scratch;   /* of one chunk */
+  rf_attended result;          /* forward: of one chunk */
+  real *m, *z_inverse, *delta; /* reverse: of the stripe's queries */
+  real *dq, *dk, *dv;          /* reverse: of one chunk's queries, of all keys */
 } rf_stripe_buffers;
 
 /* Chunks of a stripe: about 512 tokens, so that buffers stay in the second-level cache and a halo costs little. A

@@ -1,4 +1,5 @@
-/* Attention over windows of slots, for a wave of (sequence, head) pairs, in the chunks that this rank owns.
+/* Windows of slots, for a wave of (sequence, head) pairs, in the chunks that this rank owns: what attention over them
+ * (lsh/window_attention.h) works on.
  *
  * The slots of all rounds are cut in chunks; a query attends to its own chunk and to its neighbours, in a ring over all
  * rounds. A token has one slot in each round:
@@ -12,8 +13,7 @@
 #define RF_LSH_WINDOWS_H
 
 #include "kernel/attend.h"
-#include "reformer/arena.h"
-#include "reformer/mesh.h"
+#include "comm/poll.h"
 
 /* One (sequence, head), as far as this rank owns its slots. A row is a token that has a slot here, or that a
  * neighbouring chunk's window needs; row strides are rf_windows.ld. */
@@ -23,12 +23,12 @@ typedef struct rf_pair {
   const real *key_scale;   /* [rows] what a key is multiplied by; NULL: rf_windows.key_scale */
   const int32_t *position; /* [rows] the token's place in the sequence; NULL: row i is token i */
   const uint8_t *mask;     /* [rows] 0 = padding; NULL: none */
-  const int32_t
-      *row_of_slot; /* [(before + n_chunks + after) * chunk] from the first slot of chunk first_chunk - before */
+  /* [(before + n_chunks + after) * chunk], from the first slot of chunk first_chunk - before on */
+  const int32_t *row_of_slot;
   const int32_t *chunk_in_round, *bucket_in_round; /* [rounds, rows]; read where the rule needs them */
   uint32_t head, sequence;                         /* for the dropout draw */
-  real *o, *m,
-      *z; /* out: [rows, d_head], [rows], [rows]: sum of exp(s - m) v, m, z over the rounds; z = 0: no slot here */
+  /* out: [rows, d_head], [rows], [rows]: sum of exp(s - m) v, m, z over the rounds; z = 0: no slot here */
+  real *o, *m, *z;
   /* reverse only */
   const real *d_o;    /* [rows, d_head] */
   const real *delta;  /* [rows] d_o . (o / z) */
@@ -49,14 +49,9 @@ typedef struct rf_windows {
   bool polls; /* messages are under way, and moved meanwhile */
 } rf_windows;
 
-/* o, m, z of every pair; what they held before is overwritten. Scratch comes from the arena and is given back. */
-rf_status rf_windows_attend(const rf_windows *windows, rf_arena *scratch);
-
-/* dq, dk, dv of every pair, from d_o and delta at the combined (m, z). */
-rf_status rf_windows_attend_vjp(const rf_windows *windows, rf_arena *scratch);
-
-/* For planning: takes from an arena that only counts what rf_windows_attend_vjp takes, and gives it back. Pairs are not
- * looked at. */
-rf_status rf_windows_measure(const rf_windows *windows, rf_arena *scratch);
+/* To be called now and then by whoever computes for long. */
+static inline void rf_windows_poll(const rf_windows *windows) {
+  if (windows->polls) rf_mesh_poll_within(windows->mesh);
+}
 
 #endif

@@ -26,7 +26,7 @@ static rf_status describe_layer(const rf_config *config, int64_t index, rf_layer
   return layer->feed_forward.ops->describe(&layer->feed_forward, block->name, block);
 }
 
-static rf_status fill(const rf_config *config, rf_blocks *blocks) {
+static rf_status describe_blocks(const rf_config *config, rf_blocks *blocks) {
   rf_block *table = blocks->layout.blocks;
   snprintf(table[RF_BLOCK_EMBEDDING].name, RF_MAX_NAME, "embedding");
   RF_TRY(rf_embedding_describe(config, &table[RF_BLOCK_EMBEDDING]));
@@ -45,7 +45,7 @@ rf_status rf_blocks_create(const rf_config *config, rf_blocks *blocks) {
     rf_blocks_destroy(blocks);
     return rf_fail(RF_FAILED, "out of memory: table of %d blocks", blocks->layout.n_blocks);
   }
-  const rf_status status = fill(config, blocks);
+  const rf_status status = describe_blocks(config, blocks);
   if (status != RF_OK) rf_blocks_destroy(blocks);
   return status;
 }

@@ -12,6 +12,12 @@ typedef struct rf_layer {
   int64_t rotation_rounds, rotation_columns; /* ... of the shape [H, d_head, rounds, columns] */
 } rf_layer;
 
+/* A layer's sublayers, in the order of the forward pass. */
+typedef enum rf_branch { RF_BRANCH_ATTENTION, RF_BRANCH_FEED_FORWARD, RF_BRANCHES } rf_branch;
+static inline const rf_sublayer *rf_layer_sublayer(const rf_layer *layer, rf_branch branch) {
+  return branch == RF_BRANCH_ATTENTION ? &layer->attention : &layer->feed_forward;
+}
+
 typedef struct rf_blocks {
   rf_layout layout;
   rf_layer *layers; /* [n_layers] */

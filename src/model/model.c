@@ -1,11 +1,13 @@
 #include "reformer/model.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
-#include "kernel/gemm.h"
+#include "kernel/gemm_packed.h"
+#include "model/budget.h"
 #include "model/rotations_file.h"
 #include "model/stack.h"
 #include "nn/embedding.h"
 #include "nn/head.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@ struct rf_model {
   rf_store *store;
   rf_mesh *mesh; /* lent; NULL: alone */
   rf_arena *scratch, *plans, *messages[2];
-  rf_layer_keep *keep; /* [n_layers] */
+  rf_layer_stash *stash; /* [n_layers] */
 };
 
 static rf_status check_precision(const rf_config *config) {
@@ -24,11 +26,12 @@ static rf_status check_precision(const rf_config *config) {
   return rf_fail(RF_BAD_CONFIG, "model.precision: found bf16, but %s; allowed here: full", obstacle);
 }
 
-static rf_status build(rf_model *model) {
+static rf_status build_model(rf_model *model) {
   RF_TRY(check_precision(&model->config));
   RF_TRY(rf_blocks_create(&model->config, &model->blocks));
-  model->keep = calloc((size_t)model->blocks.n_layers, sizeof *model->keep);
-  if (!model->keep) return rf_fail(RF_FAILED, "out of memory: table of %lld layers", (long long)model->blocks.n_layers);
+  model->stash = calloc((size_t)model->blocks.n_layers, sizeof *model->stash);
+  if (!model->stash)
+    return rf_fail(RF_FAILED, "out of memory: table of %lld layers", (long long)model->blocks.n_layers);
   if (model->config.lsh.rotations == RF_ROTATIONS_FILE)
     RF_TRY(rf_rotations_file_load(model->config.lsh.rotations_file, &model->blocks));
   RF_TRY(rf_store_create(&model->blocks.layout, model->mesh, &model->store));
@@ -43,7 +46,7 @@ rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_mode
   if (!model) return rf_fail(RF_FAILED, "out of memory: model");
   model->config = *config;
   model->mesh = mesh;
-  const rf_status status = build(model);
+  const rf_status status = build_model(model);
   if (status != RF_OK) {
     rf_model_destroy(model);
     return status;
@@ -59,7 +62,7 @@ void rf_model_destroy(rf_model *model) {
   rf_arena_destroy(model->scratch);
   rf_store_destroy(model->store);
   rf_blocks_destroy(&model->blocks);
-  free(model->keep);
+  free(model->stash);
   free(model);
 }
 
@@ -104,26 +107,26 @@ static rf_call largest_call(const rf_model *model, int64_t sequences, int64_t le
       .sequences = sequences, .tokens = (length + ranks - 1) / ranks, .length = length, .mesh = model->mesh};
 }
 
-rf_status rf_model_keep(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_keeping *keeping) {
+rf_status rf_model_stash(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_stash_summary *summary) {
   const rf_call call = largest_call(model, sequences, length);
   double least = -(double)bytes;
   RF_TRY(rf_max_doubles(model->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &least));
-  return rf_budget_plan(&model->blocks, &call, (int64_t)-least, model->keep, keeping);
+  return rf_budget_plan(&model->blocks, &call, (int64_t)-least, model->stash, summary);
 }
 
-/* One pass over a batch: the call that sublayers see, the streams, and what the stack keeps. */
+/* One pass over a batch: the call that sublayers see, the streams, and what the stack stashes. */
 typedef struct pass {
   rf_model *model;
   const rf_batch *batch;
   rf_call call;
   rf_stack stack;
-  rf_kept kept;
+  rf_stash stash;
   bool reversible;
   size_t stream; /* reals */
   real *x1, *x2; /* x2 NULL with ordinary residuals */
 } pass;
 
-static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pass *p) {
+static rf_status begin_pass(rf_model *model, const rf_batch *batch, bool backward, pass *p) {
   *p = (pass){.model = model,
               .batch = batch,
               .call = {.sequences = batch->sequences,
@@ -140,24 +143,24 @@ static rf_status begin(rf_model *model, const rf_batch *batch, bool backward, pa
                        .messages = {model->messages[0], model->messages[1]},
                        .mesh = model->mesh,
                        .phases = rf_mesh_phases(model->mesh)},
-              .stack = {.blocks = &model->blocks, .store = model->store, .keep = model->keep},
+              .stack = {.blocks = &model->blocks, .store = model->store, .chosen = model->stash},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
               .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
   RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x1));
   if (p->reversible) RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x2));
-  return rf_stack_keep(&p->stack, &p->call, backward, &p->kept);
+  return rf_stash_take(&p->stack, &p->call, backward, &p->stash);
 }
 
-static rf_status forward(pass *p) {
+static rf_status forward_pass(pass *p) {
   const real *params;
   RF_TRY(rf_store_lend(p->model->store, RF_BLOCK_EMBEDDING, &params));
   const rf_phase before = rf_phase_enter(p->call.phases, RF_PHASE_EMBEDDING);
   rf_embedding_apply(&p->model->config, &p->call, params, p->batch->ids, p->x1);
   rf_phase_leave(p->call.phases, before);
   rf_store_return(p->model->store, RF_BLOCK_EMBEDDING);
-  if (!p->reversible) return rf_ordinary_forward(&p->stack, &p->call, &p->kept, p->x1);
+  if (!p->reversible) return rf_ordinary_forward(&p->stack, &p->call, &p->stash, p->x1);
   memcpy(p->x2, p->x1, p->stream * sizeof(real));
-  return rf_reversible_forward(&p->stack, &p->call, &p->kept, p->x1, p->x2);
+  return rf_reversible_forward(&p->stack, &p->call, &p->stash, p->x1, p->x2);
 }
 
 /* Lends what the head reads: its own block, which is on its way already, and then, so as not to take its place, the
@@ -174,7 +177,7 @@ static void return_head(const pass *p) {
   rf_store_return(p->model->store, rf_head_block(&p->model->blocks));
 }
 
-static rf_status head_gradients(const pass *p, double scale, real *dx1, real *dx2, rf_loss *loss) {
+static rf_status gradients_of_head(const pass *p, double scale, real *dx1, real *dx2, rf_loss *loss) {
   rf_store *store = p->model->store;
   const int head = rf_head_block(&p->model->blocks);
   const bool tied = p->model->config.model.tied_embedding;
@@ -209,23 +212,23 @@ static rf_status embedding_gradients(const pass *p, real *dx1, const real *dx2) 
 static rf_status gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {
   pass p;
   real *dx1, *dx2 = NULL;
-  RF_TRY(begin(model, batch, true, &p));
+  RF_TRY(begin_pass(model, batch, true, &p));
   RF_TRY(rf_arena_take(model->scratch, p.stream, sizeof(real), &dx1));
   if (p.reversible) RF_TRY(rf_arena_take(model->scratch, p.stream, sizeof(real), &dx2));
-  RF_TRY(forward(&p));
-  RF_TRY(head_gradients(&p, scale, dx1, dx2, loss));
+  RF_TRY(forward_pass(&p));
+  RF_TRY(gradients_of_head(&p, scale, dx1, dx2, loss));
   if (p.reversible)
-    RF_TRY(rf_reversible_backward(&p.stack, &p.call, &p.kept, p.x1, p.x2, dx1, dx2));
+    RF_TRY(rf_reversible_backward(&p.stack, &p.call, &p.stash, p.x1, p.x2, dx1, dx2));
   else
-    RF_TRY(rf_ordinary_backward(&p.stack, &p.call, &p.kept, dx1));
+    RF_TRY(rf_ordinary_backward(&p.stack, &p.call, &p.stash, dx1));
   return embedding_gradients(&p, dx1, dx2);
 }
 
-static rf_status evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss) {
+static rf_status evaluate_batch(rf_model *model, const rf_batch *batch, rf_loss *loss) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin(model, batch, false, &p));
-  RF_TRY(forward(&p));
+  RF_TRY(begin_pass(model, batch, false, &p));
+  RF_TRY(forward_pass(&p));
   RF_TRY(lend_head(&p, &input));
   RF_TRY_IN(p.call.phases, RF_PHASE_HEAD, rf_head_loss(&model->config, &p.call, &input, batch->labels, 0, loss, NULL));
   return_head(&p);
@@ -235,8 +238,8 @@ static rf_status evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss)
 static rf_status logits_of(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin(model, batch, false, &p));
-  RF_TRY(forward(&p));
+  RF_TRY(begin_pass(model, batch, false, &p));
+  RF_TRY(forward_pass(&p));
   RF_TRY(lend_head(&p, &input));
   RF_TRY(rf_head_logits(&model->config, &p.call, &input, first, n, logits));
   return_head(&p);
@@ -247,40 +250,50 @@ static rf_status score(rf_model *model, const rf_batch *batch, double *token_los
                        rf_loss *loss) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin(model, batch, false, &p));
-  RF_TRY(forward(&p));
+  RF_TRY(begin_pass(model, batch, false, &p));
+  RF_TRY(forward_pass(&p));
   RF_TRY(lend_head(&p, &input));
   RF_TRY(rf_head_score(&model->config, &p.call, &input, batch->labels, token_loss, take, context, loss));
   return_head(&p);
   return RF_OK;
 }
 
-/* Whatever a pass took is given back, failed or not. */
-rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {
-  const rf_mark mark = rf_arena_mark(model->scratch);
-  const rf_status status = gradients(model, batch, scale, loss);
-  rf_arena_release(model->scratch, mark);
+/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not. */
+typedef struct marks {
+  rf_mark scratch, plans, messages[2];
+} marks;
+
+static marks mark_arenas(const rf_model *model) {
+  assert(rf_model_is_valid(model));
+  return (marks){.scratch = rf_arena_mark(model->scratch),
+                 .plans = rf_arena_mark(model->plans),
+                 .messages = {rf_arena_mark(model->messages[0]), rf_arena_mark(model->messages[1])}};
+}
+
+static rf_status release_arenas(rf_model *model, marks before, rf_status status) {
+  rf_arena_release(model->scratch, before.scratch);
+  rf_arena_release(model->plans, before.plans);
+  for (int i = 0; i < 2; i++) rf_arena_release(model->messages[i], before.messages[i]);
   return status;
+}
+
+rf_status rf_model_gradients(rf_model *model, const rf_batch *batch, double scale, rf_loss *loss) {
+  const marks before = mark_arenas(model);
+  return release_arenas(model, before, gradients(model, batch, scale, loss));
 }
 
 rf_status rf_model_evaluate(rf_model *model, const rf_batch *batch, rf_loss *loss) {
-  const rf_mark mark = rf_arena_mark(model->scratch);
-  const rf_status status = evaluate(model, batch, loss);
-  rf_arena_release(model->scratch, mark);
-  return status;
+  const marks before = mark_arenas(model);
+  return release_arenas(model, before, evaluate_batch(model, batch, loss));
 }
 
 rf_status rf_model_logits(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
-  const rf_mark mark = rf_arena_mark(model->scratch);
-  const rf_status status = logits_of(model, batch, first, n, logits);
-  rf_arena_release(model->scratch, mark);
-  return status;
+  const marks before = mark_arenas(model);
+  return release_arenas(model, before, logits_of(model, batch, first, n, logits));
 }
 
 rf_status rf_model_score(rf_model *model, const rf_batch *batch, double *token_loss, rf_logits_take take, void *context,
                          rf_loss *loss) {
-  const rf_mark mark = rf_arena_mark(model->scratch);
-  const rf_status status = score(model, batch, token_loss, take, context, loss);
-  rf_arena_release(model->scratch, mark);
-  return status;
+  const marks before = mark_arenas(model);
+  return release_arenas(model, before, score(model, batch, token_loss, take, context, loss));
 }

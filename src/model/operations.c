@@ -1,5 +1,6 @@
-#include "model/budget.h"
+#include "model/operations.h"
 #include "lsh/hash.h"
+#include "model/stash.h"
 
 static double keys_of_query(const rf_config *config, rf_attention_kind kind, int64_t padded) {
   const rf_lsh_config *lsh = &config->lsh;
@@ -16,8 +17,7 @@ rf_dense_operations rf_dense_of_layer(const rf_config *config, int64_t layer) {
   const rf_model_config *m = &config->model;
   const double d = (double)m->d_model, inner = (double)(m->n_heads * m->d_head);
   const rf_attention_kind kind = rf_layer_attention(m, layer);
-  const bool shared = kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && config->full.shared_qk);
-  return (rf_dense_operations){.project = 2 * (shared ? 2 : 3) * d * inner,
+  return (rf_dense_operations){.project = 2 * (rf_shares_queries(config, kind) ? 2 : 3) * d * inner,
                                .output = 2 * d * inner,
                                .feed_forward = 2 * 2 * d * (double)m->d_ff};
 }
@@ -41,7 +41,7 @@ rf_operations rf_operations_of_layer(const rf_config *config, int64_t layer, int
 rf_operations rf_operations_per_token(const rf_config *config, int64_t padded) {
   const rf_model_config *m = &config->model;
   const double elementwise_passes = 3;
-  const rf_passes passes = rf_passes_of_layer(config, (rf_layer_keep){0});
+  const rf_passes passes = rf_passes_of_layer(config, (rf_layer_stash){0});
   const bool both_streams = m->residual == RF_RESIDUAL_REVERSIBLE && !m->tied_embedding;
   const double width = (double)(both_streams ? 2 * m->d_model : m->d_model);
   rf_operations sum = {.head = 3 * 2 * width * (double)m->vocab_size,

@@ -16,7 +16,7 @@ typedef struct source {
   size_t count;
 } source;
 
-static rf_status refuse(const source *s, const char *problem) {
+static rf_status refuse_rotations(const source *s, const char *problem) {
   return rf_fail(RF_BAD_DATA, "%s: data set %s: %s; wanted: numbers of shape (%llu, %llu, %llu, %llu)", s->path,
                  s->name, problem, (unsigned long long)s->wanted[0], (unsigned long long)s->wanted[1],
                  (unsigned long long)s->wanted[2], (unsigned long long)s->wanted[3]);
@@ -25,7 +25,7 @@ static rf_status refuse(const source *s, const char *problem) {
 static rf_status refuse_by_hdf5(const source *s, const char *problem) {
   char text[2 * MOST_TEXT];
   (void)snprintf(text, sizeof text, "%s: %s", problem, rf_h5_cause());
-  return refuse(s, text);
+  return refuse_rotations(s, text);
 }
 
 static bool is_number(hid_t dataset) {
@@ -37,10 +37,10 @@ static bool is_number(hid_t dataset) {
 
 static rf_status check_shape(const source *s, hid_t dataset) {
   const hid_t space = H5Dget_space(dataset);
-  if (space < 0) return refuse(s, "its shape cannot be read");
+  if (space < 0) return refuse_rotations(s, "its shape cannot be read");
   hsize_t found[H5S_MAX_RANK];
   const int n_dims = H5Sget_simple_extent_dims(space, found, NULL);
-  if (H5Sclose(space) < 0 || n_dims < 0) return refuse(s, "its shape cannot be read");
+  if (H5Sclose(space) < 0 || n_dims < 0) return refuse_rotations(s, "its shape cannot be read");
   bool same = n_dims == DIMS;
   char text[MOST_TEXT] = "found shape (";
   for (int i = 0; i < n_dims; i++) {
@@ -48,11 +48,11 @@ static rf_status check_shape(const source *s, hid_t dataset) {
     same = same && found[i] == s->wanted[i];
   }
   rf_text_append(text, sizeof text, ")");
-  return same ? RF_OK : refuse(s, text);
+  return same ? RF_OK : refuse_rotations(s, text);
 }
 
 static rf_status read_open(const source *s, hid_t dataset, double *values) {
-  if (!is_number(dataset)) return refuse(s, "its values are not numbers");
+  if (!is_number(dataset)) return refuse_rotations(s, "its values are not numbers");
   RF_TRY(check_shape(s, dataset));
   if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
     return refuse_by_hdf5(s, "it cannot be read");
@@ -63,7 +63,7 @@ static rf_status read_dataset(const source *s, hid_t file, double *values) {
   const hid_t dataset = H5Dopen2(file, s->name, H5P_DEFAULT);
   if (dataset < 0) return refuse_by_hdf5(s, "there is none that can be opened");
   const rf_status status = read_open(s, dataset, values);
-  if (H5Dclose(dataset) < 0 && status == RF_OK) return refuse(s, "it cannot be closed");
+  if (H5Dclose(dataset) < 0 && status == RF_OK) return refuse_rotations(s, "it cannot be closed");
   return status;
 }
 
@@ -73,7 +73,7 @@ static rf_status to_real(const source *s, const double *values, real *rotations)
     if (isfinite(rotations[i])) continue;
     char text[MOST_TEXT];
     snprintf(text, sizeof text, "value %zu is %g, which is not finite in %s", i, values[i], RF_REAL_NAME);
-    return refuse(s, text);
+    return refuse_rotations(s, text);
   }
   return RF_OK;
 }

@@ -4,16 +4,21 @@
 #include "kernel/dropout.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
+#include "nn/attention_saved.h"
 #include "nn/linear.h"
 #include "nn/rotary.h"
+#include <string.h>
 
-rf_attention_tensors rf_attention_tensors_of(const rf_model_config *model, bool shared_qk) {
-  const int64_t d = model->d_model, projection = rf_aligned(model->n_heads * model->d_head * d);
-  rf_attention_tensors t = {.norm_bias = rf_aligned(d), .query = 2 * rf_aligned(d)};
-  t.key = t.query + projection;
-  t.value = shared_qk ? t.key : t.key + projection;
-  t.output = t.value + projection;
-  return t;
+void rf_attention_tensors(const rf_model_config *model, bool shared_qk, rf_tensor_entry table[RF_ATTENTION_TENSORS]) {
+  const int64_t d = model->d_model, all = model->n_heads * model->d_head;
+  const rf_tensor_entry tensors[RF_ATTENTION_TENSORS] = {
+      [RF_ATTENTION_NORM_SCALE] = {"norm.scale", RF_INIT_ONE, 1, {d}},
+      [RF_ATTENTION_NORM_BIAS] = {"norm.bias", RF_INIT_ZERO, 1, {d}},
+      [RF_ATTENTION_QUERY] = {shared_qk ? "query_key.weight" : "query.weight", RF_INIT_NORMAL, 2, {all, d}},
+      [RF_ATTENTION_KEY] = {"key.weight", RF_INIT_NORMAL, shared_qk ? 0 : 2, {all, d}},
+      [RF_ATTENTION_VALUE] = {"value.weight", RF_INIT_NORMAL, 2, {all, d}},
+      [RF_ATTENTION_OUTPUT] = {"output.weight", RF_INIT_NORMAL, 2, {d, all}}};
+  memcpy(table, tensors, sizeof tensors);
 }
 
 /* Sizes that the functions below all need. */
@@ -21,7 +26,8 @@ typedef struct dims {
   int64_t d, dh, all, tokens; /* all: H * d_head */
   int64_t ld;                 /* of rows of d that the weights' gradients read */
   int64_t row0;               /* first row of the wave in x */
-  rf_attention_tensors at;
+  int64_t rows;               /* of the wave; 0 where its rows are only expected, so that no loop goes round */
+  int64_t at[RF_ATTENTION_TENSORS];
   int64_t head_rows; /* offset of the wave's heads in a [H * d_head, d] weight */
   int64_t head_cols; /* ... and in a row of the [d, H * d_head] weight */
   rf_precision precision;
@@ -29,14 +35,42 @@ typedef struct dims {
 
 static dims dims_of(const rf_wave *w) {
   const rf_model_config *model = &w->self->config->model;
+  rf_tensor_entry table[RF_ATTENTION_TENSORS];
   dims s = {.d = model->d_model, .dh = model->d_head, .tokens = w->call->tokens, .precision = model->precision};
   s.ld = rf_row_stride(s.d);
   s.all = model->n_heads * model->d_head;
   s.row0 = w->first_sequence * s.tokens;
-  s.at = rf_attention_tensors_of(model, w->shared_qk);
+  s.rows = w->expected ? 0 : w->rows;
+  rf_attention_tensors(model, w->shared_qk, table);
+  rf_tensors_place(RF_ATTENTION_TENSORS, table, s.at);
   s.head_cols = w->first_head * s.dh;
   s.head_rows = s.head_cols * s.d;
   return s;
+}
+
+static rf_norm_weights norm_of(const rf_wave *w, const dims *s, const real *params) {
+  return (rf_norm_weights){.d = s->d,
+                           .scale = rf_tensor_at(params, s->at[RF_ATTENTION_NORM_SCALE]),
+                           .bias = rf_tensor_at(params, s->at[RF_ATTENTION_NORM_BIAS]),
+                           .eps = (real)w->self->config->model.norm_eps};
+}
+
+/* The rows of a projection that make the wave's heads, [width, d], and the columns of the output that take them,
+ * [d, width]. */
+static rf_view projection_of(const dims *s, const real *params, int tensor) {
+  return (rf_view){rf_tensor_at(params, s->at[tensor] + s->head_rows), s->d};
+}
+
+static rf_view output_of(const dims *s, const real *params) {
+  return (rf_view){rf_tensor_at(params, s->at[RF_ATTENTION_OUTPUT] + s->head_cols), s->all};
+}
+
+/* A wave's array from a row on. */
+static rf_matrix rows_of(const rf_wave *w, real *array, int64_t row) {
+  return (rf_matrix){array + row * w->width, w->width};
+}
+static rf_view view_rows(const rf_wave *w, const real *array, int64_t row) {
+  return (rf_view){array + row * w->width, w->width};
 }
 
 static bool rotary(const rf_wave *w) { return w->self->config->model.positions.kind == RF_POSITIONS_ROTARY; }
@@ -47,7 +81,7 @@ static void rotate_rows(const rf_wave *w, int64_t first_row, int64_t rows, int d
   for (int64_t row = first_row; row < first_row + rows;) {
     const int64_t position = row % tokens, n = rf_min(first_row + rows - row, tokens - position);
     rf_rotary(n, w->n_heads, w->self->config->model.d_head, w->call->first_token + position, direction,
-              x + row * w->width, w->width);
+              rows_of(w, x, row));
     row += n;
   }
 }
@@ -58,30 +92,42 @@ static int64_t pair_entry(const rf_wave *w, int64_t row, int64_t head) {
   return (row / tokens * w->n_heads + head) * tokens + row % tokens;
 }
 
+/* A wave's weights of queries, values and, where separate, keys, packed for the projection or for its reverse. */
+typedef struct packed_projections {
+  rf_packed query, value, key;
+} packed_projections;
+
+static rf_status pack_projections(const rf_wave *w, const dims *s, const real *params, bool reverse,
+                                  packed_projections *packed) {
+  static const int tensors[] = {RF_ATTENTION_QUERY, RF_ATTENTION_VALUE, RF_ATTENTION_KEY};
+  rf_packed *const to[] = {&packed->query, &packed->value, &packed->key};
+  rf_arena *arena = w->call->scratch;
+  for (int i = 0; i < (w->shared_qk ? 2 : 3); i++) {
+    const rf_view weight = projection_of(s, params, tensors[i]);
+    RF_TRY(reverse ? rf_weight_pack_backward(arena, s->precision, w->width, s->d, weight, to[i])
+                   : rf_weight_pack_forward(arena, s->precision, w->width, s->d, 1, weight, to[i]));
+  }
+  return RF_OK;
+}
+
 rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
   const dims s = dims_of(w);
-  const real eps = (real)w->self->config->model.norm_eps;
+  const rf_norm_weights norm = norm_of(w, &s, params);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   real *normed;
-  rf_packed query, value, key;
+  packed_projections packed;
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &normed));
-  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, w->width, s.d, 1, params + s.at.query + s.head_rows, s.d,
-                                &query));
-  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, w->width, s.d, 1, params + s.at.value + s.head_rows, s.d,
-                                &value));
-  if (!w->shared_qk)
-    RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, w->width, s.d, 1, params + s.at.key + s.head_rows, s.d,
-                                  &key));
-  const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
+  RF_TRY(pack_projections(w, &s, params, false, &packed));
+  const int64_t tiles = rf_ceil_div(s.rows, RF_TILE);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
-    const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
+    const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, s.rows - row);
     rf_wave_progress(w);
-    real *xn = normed + rf_thread() * RF_TILE * s.d;
-    rf_norm(n, s.d, x + (s.row0 + row) * s.d, s.d, params + s.at.norm_scale, params + s.at.norm_bias, eps, xn, s.d);
-    rf_gemm_packed(n, w->width, s.d, xn, s.d, &query, false, w->home.q + row * w->width, w->width);
-    rf_gemm_packed(n, w->width, s.d, xn, s.d, &value, false, w->home.v + row * w->width, w->width);
-    if (!w->shared_qk) rf_gemm_packed(n, w->width, s.d, xn, s.d, &key, false, w->home.k + row * w->width, w->width);
+    const rf_matrix xn = {normed + rf_thread() * RF_TILE * s.d, s.d};
+    rf_norm(&norm, n, (rf_view){x + (s.row0 + row) * s.d, s.d}, xn);
+    rf_gemm_packed(n, w->width, s.d, rf_view_of(xn), &packed.query, false, rows_of(w, w->home.q, row));
+    rf_gemm_packed(n, w->width, s.d, rf_view_of(xn), &packed.value, false, rows_of(w, w->home.v, row));
+    if (!w->shared_qk) rf_gemm_packed(n, w->width, s.d, rf_view_of(xn), &packed.key, false, rows_of(w, w->home.k, row));
     if (rotary(w)) {
       rotate_rows(w, row, n, 1, w->home.q);
       if (!w->shared_qk) rotate_rows(w, row, n, 1, w->home.k);
@@ -123,23 +169,22 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
   real *dropped = NULL;
   rf_packed weight;
   if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_threads() * RF_TILE * s.d), sizeof(real), &dropped));
-  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, s.d, w->width, sign, params + s.at.output + s.head_cols,
-                                s.all, &weight));
-  const int64_t tiles = rf_ceil_div(w->rows, RF_TILE);
+  RF_TRY(rf_weight_pack_forward(w->call->scratch, s.precision, s.d, w->width, sign, output_of(&s, params), &weight));
+  const int64_t tiles = rf_ceil_div(s.rows, RF_TILE);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
-    const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, w->rows - row);
+    const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, s.rows - row);
     rf_wave_progress(w);
-    if (!w->kept) normalise_output(w, row, n); /* what is kept is */
+    if (w->level < RF_LEVEL_OUTPUT) normalise_output(w, row, n); /* what was saved is */
     if (!y) continue;
-    const real *o = w->home.o + row * w->width;
+    const rf_view o = view_rows(w, w->home.o, row);
     real *out = y + (s.row0 + row) * s.d;
     if (!drop) {
-      rf_gemm_packed(n, s.d, w->width, o, w->width, &weight, true, out, s.d);
+      rf_gemm_packed(n, s.d, w->width, o, &weight, true, (rf_matrix){out, s.d});
       continue;
     }
     real *part = dropped + rf_thread() * RF_TILE * s.d;
-    rf_gemm_packed(n, s.d, w->width, o, w->width, &weight, false, part, s.d);
+    rf_gemm_packed(n, s.d, w->width, o, &weight, false, (rf_matrix){part, s.d});
     drop_rows(w, s.row0 + row, n, part);
 #pragma omp simd
     for (int64_t i = 0; i < n * s.d; i++) out[i] += part[i];
@@ -152,8 +197,8 @@ static void output_delta(const rf_wave *w, int64_t first_row, int64_t rows) {
   const int64_t dh = w->self->config->model.d_head;
   for (int64_t row = first_row; row < first_row + rows; row++)
     for (int64_t h = 0; h < w->n_heads; h++) {
-      const real *restrict o = w->home.o + row * w->width + h * dh, *restrict d_o =
-                                                                        w->home.d_o + row * w->width + h * dh;
+      const int64_t at = row * w->width + h * dh;
+      const real *restrict o = w->home.o + at, *restrict d_o = w->home.d_o + at;
       real dot = 0;
 #pragma omp simd reduction(+ : dot)
       for (int64_t j = 0; j < dh; j++) dot += d_o[j] * o[j];
@@ -161,18 +206,17 @@ static void output_delta(const rf_wave *w, int64_t first_row, int64_t rows) {
     }
 }
 
-rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *dy, real *dparams) {
+rf_status rf_wave_output_vjp(const rf_wave *w, const rf_sublayer_vjp *task) {
   const dims s = dims_of(w);
   const rf_mark mark = rf_arena_mark(w->call->scratch);
   const bool drop = dropping(w);
   real *dropped = NULL;
   rf_packed weight;
   if (drop) RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_superblock() * s.d), sizeof(real), &dropped));
-  RF_TRY(rf_weight_pack_backward(w->call->scratch, s.precision, s.d, w->width, params + s.at.output + s.head_cols,
-                                 s.all, &weight));
-  for (int64_t block = 0; block < w->rows; block += rf_superblock()) {
-    const int64_t rows = rf_min(rf_superblock(), w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
-    const real *upstream = dy + (s.row0 + block) * s.d;
+  RF_TRY(rf_weight_pack_backward(w->call->scratch, s.precision, s.d, w->width, output_of(&s, task->params), &weight));
+  for (int64_t block = 0; block < s.rows; block += rf_superblock()) {
+    const int64_t rows = rf_min(rf_superblock(), s.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+    const real *upstream = task->dy + (s.row0 + block) * s.d;
 #pragma omp parallel for schedule(static)
     for (int64_t tile = 0; tile < tiles; tile++) {
       const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row);
@@ -185,17 +229,17 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const real *params, const real *d
         drop_rows(w, s.row0 + block + row, n, copy);
         from = copy;
       }
-      rf_gemm_packed(n, w->width, s.d, from, s.d, &weight, false, w->home.d_o + (block + row) * w->width, w->width);
+      rf_gemm_packed(n, w->width, s.d, (rf_view){from, s.d}, &weight, false, rows_of(w, w->home.d_o, block + row));
       output_delta(w, block + row, n);
     }
-    rf_weight_gradient(rows, s.d, w->width, drop ? dropped : upstream, s.d, w->home.o + block * w->width, w->width,
-                       dparams + s.at.output + s.head_cols, s.all);
+    rf_weight_gradient(rows, s.d, w->width, (rf_view){drop ? dropped : upstream, s.d}, view_rows(w, w->home.o, block),
+                       (rf_matrix){task->dparams + s.at[RF_ATTENTION_OUTPUT] + s.head_cols, s.all});
   }
   rf_arena_release(w->call->scratch, mark);
   return RF_OK;
 }
 
-/* dq and dk of the rows become the gradients of what the projections gave; shared keys are folded in by the owner. */
+/* dq and dk of the rows become the gradients of what the projections gave; shared keys' are added by the owner. */
 static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
   if (!w->shared_qk) {
     const real s = 1 / rf_sqrt((real)w->self->config->model.d_head);
@@ -209,81 +253,79 @@ static void unscale_rows(const rf_wave *w, int64_t first_row, int64_t rows) {
   }
 }
 
-/* A super-block of rows: xn kept for the weight gradients, dx accumulated tile by tile. */
+/* What a super-block of rows needs: xn for the weight gradients, and parts that tiles leave. */
 typedef struct project_scratch {
-  real *xn;                    /* [rf_superblock(), ld] */
-  real *dxn;                   /* [threads][RF_TILE, d] */
-  real *norm_part;             /* [tiles of the super-block][2 d] gradients of scale and bias */
-  rf_packed query, value, key; /* the weights packed */
+  real *xn;        /* [rf_superblock(), ld] */
+  real *dxn;       /* [threads][RF_TILE, d] */
+  real *norm_part; /* [tiles of the super-block][2 d] gradients of scale and bias */
+  packed_projections packed;
 } project_scratch;
 
-static void project_tile_vjp(const rf_wave *w, const dims *s, const real *params, const real *x, real *dx,
-                             int64_t block, int64_t tile, int64_t rows, const project_scratch *buffers) {
+/* All that the tiles of a super-block share. */
+typedef struct project_job {
+  const rf_wave *w;
+  const rf_sublayer_vjp *task;
+  dims s;
+  rf_norm_weights norm;
+  project_scratch buffers;
+} project_job;
+
+static void project_tile_vjp(const project_job *j, int64_t block, int64_t tile, int64_t rows) {
+  const rf_wave *w = j->w;
+  const dims *s = &j->s;
   const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row), at = (s->row0 + block + row) * s->d;
-  const int64_t wave_at = (block + row) * w->width;
-  const real eps = (real)w->self->config->model.norm_eps;
-  real *xn = buffers->xn + row * s->ld, *dxn = buffers->dxn + rf_thread() * RF_TILE * s->d;
-  real *part = buffers->norm_part + tile * 2 * s->d;
+  const rf_view x = {j->task->x + at, s->d};
+  const rf_matrix dxn = {j->buffers.dxn + rf_thread() * RF_TILE * s->d, s->d};
+  real *part = j->buffers.norm_part + tile * 2 * s->d;
   rf_wave_progress(w);
   unscale_rows(w, block + row, n);
-  rf_norm(n, s->d, x + at, s->d, params + s->at.norm_scale, params + s->at.norm_bias, eps, xn, s->ld);
-  rf_gemm_packed(n, s->d, w->width, w->home.dq + wave_at, w->width, &buffers->query, false, dxn, s->d);
-  rf_gemm_packed(n, s->d, w->width, w->home.dv + wave_at, w->width, &buffers->value, true, dxn, s->d);
-  if (!w->shared_qk) rf_gemm_packed(n, s->d, w->width, w->home.dk + wave_at, w->width, &buffers->key, true, dxn, s->d);
-  for (int64_t j = 0; j < 2 * s->d; j++) part[j] = 0;
-  rf_norm_vjp(n, s->d, x + at, s->d, params + s->at.norm_scale, eps, dxn, s->d, dx + at, s->d, part, part + s->d);
-}
-
-static rf_status take_project_scratch(const rf_wave *w, const dims *s, const real *params, project_scratch *buffers) {
-  rf_arena *arena = w->call->scratch;
-  const int64_t d = s->d;
-  params += s->head_rows;
-  RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.query, d, &buffers->query));
-  RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.value, d, &buffers->value));
+  rf_norm(&j->norm, n, x, (rf_matrix){j->buffers.xn + row * s->ld, s->ld});
+  rf_gemm_packed(n, s->d, w->width, view_rows(w, w->home.dq, block + row), &j->buffers.packed.query, false, dxn);
+  rf_gemm_packed(n, s->d, w->width, view_rows(w, w->home.dv, block + row), &j->buffers.packed.value, true, dxn);
   if (!w->shared_qk)
-    RF_TRY(rf_weight_pack_backward(arena, s->precision, w->width, d, params + s->at.key, d, &buffers->key));
+    rf_gemm_packed(n, s->d, w->width, view_rows(w, w->home.dk, block + row), &j->buffers.packed.key, true, dxn);
+  for (int64_t i = 0; i < 2 * s->d; i++) part[i] = 0;
+  rf_norm_vjp(&j->norm, n, x, rf_view_of(dxn), (rf_matrix){j->task->dx + at, s->d}, part, part + s->d);
+}
+
+static rf_status take_project_scratch(const project_job *j, project_scratch *buffers) {
+  const dims *s = &j->s;
+  rf_arena *arena = j->w->call->scratch;
+  RF_TRY(pack_projections(j->w, s, j->task->params, true, &buffers->packed));
   RF_TRY(rf_arena_take(arena, (size_t)(rf_superblock() * s->ld), sizeof(real), &buffers->xn));
-  RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * d), sizeof(real), &buffers->dxn));
-  return rf_arena_take(arena, (size_t)(rf_superblock() / RF_TILE * 2 * d), sizeof(real), &buffers->norm_part);
+  RF_TRY(rf_arena_take(arena, (size_t)(rf_threads() * RF_TILE * s->d), sizeof(real), &buffers->dxn));
+  return rf_arena_take(arena, (size_t)(rf_superblock() / RF_TILE * 2 * s->d), sizeof(real), &buffers->norm_part);
 }
 
-rf_status rf_wave_project_vjp(const rf_wave *w, const real *params, const real *x, real *dx, real *dparams) {
-  const dims s = dims_of(w);
+static void project_gradients(const project_job *j, int64_t block, int64_t rows) {
+  const rf_wave *w = j->w;
+  const dims *s = &j->s;
+  const int64_t tiles = rf_ceil_div(rows, RF_TILE);
+  const struct {
+    const real *gradient;
+    int tensor;
+  } weights[] = {{w->home.dq, RF_ATTENTION_QUERY}, {w->home.dv, RF_ATTENTION_VALUE}, {w->home.dk, RF_ATTENTION_KEY}};
+  real *dparams = j->task->dparams;
+  for (int i = 0; i < (w->shared_qk ? 2 : 3); i++)
+    rf_weight_gradient(rows, w->width, s->d, view_rows(w, weights[i].gradient, block), (rf_view){j->buffers.xn, s->ld},
+                       (rf_matrix){dparams + s->at[weights[i].tensor] + s->head_rows, s->d});
+  /* scale and bias: partial sums of the tiles, in tile order */
+  const real *parts = j->buffers.norm_part;
+  rf_sum_tiles(tiles, s->d, parts, 2 * s->d, dparams + s->at[RF_ATTENTION_NORM_SCALE]);
+  rf_sum_tiles(tiles, s->d, parts + s->d, 2 * s->d, dparams + s->at[RF_ATTENTION_NORM_BIAS]);
+}
+
+rf_status rf_wave_project_vjp(const rf_wave *w, const rf_sublayer_vjp *task) {
+  project_job j = {.w = w, .task = task, .s = dims_of(w)};
   const rf_mark mark = rf_arena_mark(w->call->scratch);
-  project_scratch buffers;
-  RF_TRY(take_project_scratch(w, &s, params, &buffers));
-  for (int64_t block = 0; block < w->rows; block += rf_superblock()) {
-    const int64_t rows = rf_min(rf_superblock(), w->rows - block), tiles = rf_ceil_div(rows, RF_TILE);
+  j.norm = norm_of(w, &j.s, task->params);
+  RF_TRY(take_project_scratch(&j, &j.buffers));
+  for (int64_t block = 0; block < j.s.rows; block += rf_superblock()) {
+    const int64_t rows = rf_min(rf_superblock(), j.s.rows - block), tiles = rf_ceil_div(rows, RF_TILE);
 #pragma omp parallel for schedule(static)
-    for (int64_t tile = 0; tile < tiles; tile++) project_tile_vjp(w, &s, params, x, dx, block, tile, rows, &buffers);
-    const struct {
-      const real *gradient;
-      int64_t weight;
-      bool used;
-    } weights[] = {
-        {w->home.dq, s.at.query, true}, {w->home.dv, s.at.value, true}, {w->home.dk, s.at.key, !w->shared_qk}};
-    for (int i = 0; i < 3; i++)
-      if (weights[i].used)
-        rf_weight_gradient(rows, w->width, s.d, weights[i].gradient + block * w->width, w->width, buffers.xn, s.ld,
-                           dparams + weights[i].weight + s.head_rows, s.d);
-    /* scale and bias: partial sums of the tiles, in tile order */
-    rf_sum_tiles(tiles, s.d, buffers.norm_part, 2 * s.d, dparams + s.at.norm_scale);
-    rf_sum_tiles(tiles, s.d, buffers.norm_part + s.d, 2 * s.d, dparams + s.at.norm_bias);
+    for (int64_t tile = 0; tile < tiles; tile++) project_tile_vjp(&j, block, tile, rows);
+    project_gradients(&j, block, rows);
   }
-  rf_arena_release(w->call->scratch, mark);
-  return RF_OK;
-}
-
-rf_status rf_wave_project_measure(const rf_wave *w) {
-  static const real nothing;
-  const dims s = dims_of(w);
-  const rf_mark mark = rf_arena_mark(w->call->scratch);
-  project_scratch buffers;
-  real *dropped;
-  RF_TRY(take_project_scratch(w, &s, &nothing, &buffers));
-  rf_arena_release(w->call->scratch, mark);
-  if (!dropping(w)) return RF_OK;
-  RF_TRY(rf_arena_take(w->call->scratch, (size_t)(rf_superblock() * s.d), sizeof(real), &dropped));
   rf_arena_release(w->call->scratch, mark);
   return RF_OK;
 }

@@ -3,8 +3,7 @@
 #ifndef RF_NN_ATTENTION_ROWS_H
 #define RF_NN_ATTENTION_ROWS_H
 
-#include "comm/exchange.h"
-#include "nn/attention.h"
+#include "nn/wave.h"
 
 /* Makes wave->exchange and fills wave->windows with what every kind sets the same way: pairs, sizes, causality,
  * dropout. */
@@ -14,15 +13,6 @@ rf_status rf_wave_plan(rf_wave *wave, const rf_slot_layout *layout);
  * pairs at them too. Arrays that are never needed at the same time share a place. */
 rf_status rf_wave_take_home(rf_wave *wave, bool reverse);
 rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);
-/* The owner's arrays alone, of so many rows; on several ranks. */
-rf_status rf_wave_take_rows(rf_wave *wave, int64_t rows, bool reverse);
-
-/* Most rows of a pair that a rank may own, whatever the buckets are. */
-int64_t rf_most_rows(const rf_slot_layout *layout, int64_t length, int64_t ranks);
-
-/* Numbers in the arrays of a pair on both sides, reverse, nothing kept: about, and the same on all ranks and levels. */
-int64_t rf_pair_reals(const rf_sublayer *self, const rf_call *call);
-
 /* Each of these starts rows on their way; they are there after rf_wave_arrive, which all must be followed by.
  *
  * q, k, v go to the owners;  o, m, z come back, rounds merged. */

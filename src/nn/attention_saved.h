@@ -1,4 +1,4 @@
-/* What attention keeps for the backward pass, by levels (nn/sublayer.h):
+/* What attention saves for the backward pass, by levels (nn/sublayer.h):
  *
  *   saved   | buckets |  m  |  z  |  o  |  q  |  k  |  v  |     each part at a multiple of 64 bytes
  *           level 0   '---level 1------' '----level 2-----'
@@ -11,13 +11,13 @@
 #ifndef RF_NN_ATTENTION_SAVED_H
 #define RF_NN_ATTENTION_SAVED_H
 
-#include "nn/attention.h"
+#include "nn/wave.h"
 
-enum { RF_ATTENTION_LEVELS = 3, RF_KEEPS_OUTPUT = 1, RF_KEEPS_ROWS = 2 };
+enum { RF_LEVEL_BUCKETS, RF_LEVEL_OUTPUT, RF_LEVEL_ROWS, RF_ATTENTION_LEVELS };
 
 size_t rf_attention_saved_bytes(const rf_sublayer *self, const rf_call *call);
 
-/* Points the wave's arrays at what call->level keeps; reverse: and sets wave->kept. */
-void rf_wave_find_saved(rf_wave *wave, void *saved, bool reverse);
+/* Points the wave's arrays at what call->level saves; reverse: and sets wave->level. */
+rf_status rf_wave_find_saved(rf_wave *wave, void *saved, bool reverse);
 
 #endif

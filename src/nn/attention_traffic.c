@@ -2,27 +2,14 @@
 #include "base/integers.h"
 #include "nn/attention_saved.h"
 
-rf_exchange_shape rf_attention_exchange_shape(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
-  const rf_slot_layout layout = self->ops->attention->layout(self, call);
-  return (rf_exchange_shape){.pairs = pairs,
-                             .rounds = layout.rounds,
-                             .tokens = call->length,
-                             .chunk = layout.chunk,
-                             .chunks_before = layout.chunks_before,
-                             .chunks_after = layout.chunks_after,
-                             .n_buckets = layout.n_buckets,
-                             .rounds_travel = layout.rounds_travel,
-                             .wire = self->config->mesh.wire};
-}
+static bool rings(const rf_sublayer *self) { return self->ops->attention->kind == RF_ATTENTION_FULL; }
 
-static bool rings(const rf_sublayer *self) { return self->ops == &rf_full_attention_ops; }
-
-rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call,
-                                            const rf_exchange_shape *shape) {
+rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
   const rf_slot_layout layout = self->ops->attention->layout(self, call);
+  const rf_exchange_shape shape = rf_wave_exchange_shape(self, call, &layout, pairs);
   const int ranks = rf_mesh_sequence_size(call->mesh), rank = rf_mesh_sequence_rank(call->mesh);
-  if (rings(self)) return rf_exchange_expect_zigzag(shape, ranks, rank);
-  return rf_exchange_expect(shape, ranks, rank, layout.bucket_bytes > 0 ? layout.bucket_bytes : 2);
+  if (rings(self)) return rf_exchange_expect_zigzag(&shape, ranks, rank);
+  return rf_exchange_expect(&shape, ranks, rank, layout.bucket_bytes > 0 ? layout.bucket_bytes : 2);
 }
 
 /* Bytes of a row that goes to an owner of its slot, and of one for a halo, over a sublayer's moves. */
@@ -43,7 +30,7 @@ static row_bytes forward_rows(const rf_sublayer *self, bool scatters, bool gathe
   const double row = (double)rf_wire_bytes(wire, self->config->model.d_head), one = sizeof(real);
   row_bytes r = {0};
   if (scatters) {
-    if (!self->ops->attention->shared_qk(self)) add_moves(&r, row, 0);
+    if (!rf_sublayer_shared_qk(self)) add_moves(&r, row, 0);
     add_moves(&r, 2 * row, 2 * row);
   }
   if (gathers) add_moves(&r, row + 2 * one, 0);
@@ -55,7 +42,7 @@ static row_bytes reverse_rows(const rf_sublayer *self) {
   const double row = (double)rf_wire_bytes(self->config->mesh.wire, self->config->model.d_head), one = sizeof(real);
   row_bytes r = {0};
   add_moves(&r, row + 3 * one, 0);
-  if (!self->ops->attention->shared_qk(self)) add_moves(&r, row, 0);
+  if (!rf_sublayer_shared_qk(self)) add_moves(&r, row, 0);
   add_moves(&r, 2 * row, 2 * row);
   return r;
 }
@@ -77,11 +64,11 @@ rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_c
   rf_attention_traffic t = {0};
   const rf_wave_size size = rf_wave_size_of(self, call);
   const int64_t heads = self->config->model.n_heads, all_pairs = call->sequences * heads;
-  const rf_exchange_shape shape = rf_attention_exchange_shape(self, call, size.sequences * size.heads);
-  const rf_exchange_expectation e = rf_attention_expect(self, call, &shape);
+  const int64_t wave_pairs = size.sequences * size.heads;
+  const rf_exchange_expectation e = rf_attention_expect(self, call, wave_pairs);
   const row_bytes forward = forward_rows(self, true, true), reverse = reverse_rows(self);
-  const row_bytes again = forward_rows(self, call->level < RF_KEEPS_ROWS, call->level < RF_KEEPS_OUTPUT);
-  const double pairs = (double)all_pairs, plans = 2 * pairs / (double)shape.pairs;
+  const row_bytes again = forward_rows(self, call->level < RF_LEVEL_ROWS, call->level < RF_LEVEL_OUTPUT);
+  const double pairs = (double)all_pairs, plans = 2 * pairs / (double)wave_pairs;
   t.waves = (double)(rf_ceil_div(call->sequences, size.sequences) * rf_ceil_div(heads, size.heads));
   t.bytes[RF_TRAFFIC_HISTOGRAM] = e.all_histogram * plans;
   t.bytes[RF_TRAFFIC_PLAN] = e.all_plan * plans;
@@ -90,6 +77,6 @@ rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_c
   t.rank_forward = pairs * (e.own_sent * forward.own + e.halo_sent * forward.halo);
   t.rank_reverse = pairs * (e.own_sent * (again.own + reverse.own) + e.halo_sent * (again.halo + reverse.halo));
   t.exchanges = t.waves * (forward.moves + again.moves + reverse.moves + 2 * 5); /* a plan: counts, starts, rows */
-  if (rings(self)) add_ring(self, call, call->level < RF_KEEPS_OUTPUT, &t);
+  if (rings(self)) add_ring(self, call, call->level < RF_LEVEL_OUTPUT, &t);
   return t;
 }

@@ -2,15 +2,12 @@
 #ifndef RF_NN_ATTENTION_TRAFFIC_H
 #define RF_NN_ATTENTION_TRAFFIC_H
 
-#include "comm/expect.h"
 #include "comm/scope.h"
-#include "nn/attention.h"
+#include "nn/wave.h"
 
-/* The exchange of a wave of `pairs` pairs. */
-rf_exchange_shape rf_attention_exchange_shape(const rf_sublayer *self, const rf_call *call, int64_t pairs);
-/* What it is expected to move, of a pair, seen from this rank of call->mesh (which may be imagined). */
-rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call,
-                                            const rf_exchange_shape *shape);
+/* What the exchange of a wave of `pairs` pairs is expected to move, of a pair, seen from this rank of call->mesh (which
+ * may be imagined). */
+rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, int64_t pairs);
 
 /* Of one sublayer, forward and reverse at call->level. */
 typedef struct rf_attention_traffic {

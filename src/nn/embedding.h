@@ -4,8 +4,8 @@
 
 #include "nn/sublayer.h"
 
-/* Tensors, in order: token.weight [vocab, d]; then axial: position.axis<i> [shape[i], dims[i]]; learned:
- * position.weight [shape[0], d]; else none. */
+/* Tensors: token.weight [vocab, d]; then axial: position.axis<i> [shape[i], dims[i]]; learned: position.weight
+ * [shape[0], d]; else none. */
 rf_status rf_embedding_describe(const rf_config *config, rf_block *block);
 
 /* x[sequences, tokens, d] = dropout(token embedding + position). ids: [sequences, tokens], in range. */

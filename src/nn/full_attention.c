@@ -9,13 +9,12 @@
  *
  * That is an exchange as LSH attention's, with the pieces as buckets in the order 0 7 1 6 2 5 3 4 and chunks of one
  * slot. */
+#include "nn/attention.h"
 #include "nn/attention_rows.h"
 #include "nn/attention_saved.h"
 #include "nn/ring.h"
 
-static bool shared_qk(const rf_sublayer *self) { return self->config->full.shared_qk; }
-
-static size_t bucket_bytes(const rf_sublayer *self, const rf_call *call) {
+static size_t full_bucket_bytes(const rf_sublayer *self, const rf_call *call) {
   (void)self, (void)call;
   return 0;
 }
@@ -26,33 +25,29 @@ static uint16_t zigzag(int64_t length, int64_t ranks, int64_t position) {
   return (uint16_t)(piece < ranks ? 2 * piece : 2 * (2 * ranks - 1 - piece) + 1);
 }
 
-static rf_slot_layout layout_of(const rf_sublayer *self, const rf_call *call) {
+static rf_slot_layout full_layout(const rf_sublayer *self, const rf_call *call) {
   (void)self;
   return (rf_slot_layout){
       .rounds = 1, .chunk = 1, .n_buckets = 2 * rf_mesh_sequence_size(call->mesh), .bucket_bytes = sizeof(uint16_t)};
 }
 
-static rf_status prepare(rf_wave *w, void *saved, bool reverse) {
+static rf_status prepare_full(rf_wave *w, void *saved, bool reverse) {
   (void)saved, (void)reverse;
   const int64_t ranks = rf_mesh_sequence_size(w->call->mesh), tokens = w->call->tokens;
   uint16_t *pieces;
   const void **buckets;
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)tokens, sizeof *pieces, &pieces));
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)rf_wave_pairs(w), sizeof *buckets, &buckets));
-  for (int64_t t = 0; t < tokens; t++) pieces[t] = zigzag(w->call->length, ranks, w->call->first_token + t);
-  for (int64_t p = 0; p < rf_wave_pairs(w); p++) buckets[p] = pieces;
-  rf_slot_layout layout = layout_of(w->self, w->call);
+  for (int64_t t = 0; t < tokens && !w->expected; t++)
+    pieces[t] = zigzag(w->call->length, ranks, w->call->first_token + t);
+  for (int64_t p = 0; p < rf_wave_pairs(w) && !w->expected; p++) buckets[p] = pieces;
+  rf_slot_layout layout = full_layout(w->self, w->call);
   layout.buckets = buckets;
   return rf_wave_plan(w, &layout);
 }
 
-static const rf_attention_ops full_ops = {shared_qk, bucket_bytes,   layout_of,
-                                          prepare,   rf_ring_attend, rf_ring_attend_vjp};
+static const rf_attention_ops full_ops = {RF_ATTENTION_FULL, full_bucket_bytes, full_layout,
+                                          prepare_full,      rf_ring_attend,    rf_ring_attend_vjp};
 
-const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe,
-                                               RF_ATTENTION_LEVELS,
-                                               rf_attention_saved_bytes,
-                                               rf_attention_apply,
-                                               rf_attention_apply_vjp,
-                                               rf_attention_measure,
-                                               &full_ops};
+const rf_sublayer_ops rf_full_attention_ops = {rf_attention_describe, RF_ATTENTION_LEVELS,    rf_attention_saved_bytes,
+                                               rf_attention_apply,    rf_attention_apply_vjp, &full_ops};

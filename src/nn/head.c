@@ -13,31 +13,27 @@
 #define MOST_LOGITS ((int64_t)1 << 24)
 enum { MOST_ROWS = 2048 };
 
-typedef struct shape {
-  int64_t d, width, vocab;
-  int64_t norm_bias, weight, bias; /* offsets in the block; norm.scale is first */
-  bool reversible, tied;
-  rf_precision precision;
-} shape;
+enum { NORM_SCALE, NORM_BIAS, WEIGHT, BIAS, TENSORS };
 
-static shape shape_of(const rf_config *config) {
-  const rf_model_config *m = &config->model;
-  shape s = {.d = m->d_model, .vocab = m->vocab_size, .tied = m->tied_embedding, .precision = m->precision};
-  s.reversible = m->residual == RF_RESIDUAL_REVERSIBLE;
-  s.width = s.reversible && !s.tied ? 2 * s.d : s.d;
-  s.norm_bias = rf_aligned(s.width);
-  s.weight = 2 * rf_aligned(s.width);
-  s.bias = s.weight + (s.tied ? 0 : rf_aligned(s.vocab * s.width));
-  return s;
+/* Numbers of a row that the logits are made of. */
+static int64_t head_width(const rf_model_config *m) {
+  return m->residual == RF_RESIDUAL_REVERSIBLE && !m->tied_embedding ? 2 * m->d_model : m->d_model;
+}
+
+static void head_tensors(const rf_model_config *m, rf_tensor_entry table[TENSORS]) {
+  const int64_t width = head_width(m);
+  const rf_tensor_entry tensors[TENSORS] = {
+      [NORM_SCALE] = {"norm.scale", RF_INIT_ONE, 1, {width}},
+      [NORM_BIAS] = {"norm.bias", RF_INIT_ZERO, 1, {width}},
+      [WEIGHT] = {"weight", RF_INIT_NORMAL, m->tied_embedding ? 0 : 2, {m->vocab_size, width}},
+      [BIAS] = {"bias", RF_INIT_ZERO, 1, {m->vocab_size}}};
+  memcpy(table, tensors, sizeof tensors);
 }
 
 rf_status rf_head_describe(const rf_config *config, rf_block *block) {
-  const shape s = shape_of(config);
-  const int64_t matrix[] = {s.vocab, s.width};
-  RF_TRY(rf_block_add(block, RF_INIT_ONE, 1, &s.width, "head.norm.scale"));
-  RF_TRY(rf_block_add(block, RF_INIT_ZERO, 1, &s.width, "head.norm.bias"));
-  if (!s.tied) RF_TRY(rf_block_add(block, RF_INIT_NORMAL, 2, matrix, "head.weight"));
-  return rf_block_add(block, RF_INIT_ZERO, 1, &s.vocab, "head.bias");
+  rf_tensor_entry table[TENSORS];
+  head_tensors(&config->model, table);
+  return rf_tensors_describe(TENSORS, table, "head", block);
 }
 
 /* Rows of a super-block and the buffers they need. */
@@ -51,36 +47,66 @@ typedef struct buffers {
   rf_loss *part;           /* [tiles] */
 } buffers;
 
-/* The weight [vocab, width], packed for the logits and for their reverse. */
-typedef struct packed_weight {
-  rf_packed forward, backward;
-} packed_weight;
+/* What every tile of a pass needs. */
+typedef struct job {
+  const rf_config *config;
+  const rf_call *call;
+  const rf_head_input *in;
+  const rf_head_gradient *gradient; /* NULL: none wanted */
+  const int32_t *labels;
+  double scale;
+  int64_t d, width, vocab, at[TENSORS];
+  int64_t rows; /* of the call; 0 where memory is only counted, so that no loop goes round */
+  rf_norm_weights norm;
+  rf_packed forward, backward; /* the weight [vocab, width], for the logits and for their reverse */
+  buffers b;
+} job;
 
-static rf_status pack_weight(const shape *s, const rf_head_input *in, bool reverse, rf_arena *arena,
-                             packed_weight *packed) {
-  const real *weight = s->tied ? in->tied : in->params + s->weight;
-  RF_TRY(rf_weight_pack_forward(arena, s->precision, s->vocab, s->width, 1, weight, s->width, &packed->forward));
-  return reverse ? rf_weight_pack_backward(arena, s->precision, s->vocab, s->width, weight, s->width, &packed->backward)
-                 : RF_OK;
+static const real *head_tensor(const job *j, int tensor) { return rf_tensor_at(j->in->params, j->at[tensor]); }
+
+static job head_job(const rf_config *config, const rf_call *call, const rf_head_input *input) {
+  const rf_model_config *m = &config->model;
+  rf_tensor_entry table[TENSORS];
+  job j = {.config = config,
+           .call = call,
+           .in = input,
+           .d = m->d_model,
+           .width = head_width(m),
+           .vocab = m->vocab_size,
+           .rows = rf_arena_counts(call->scratch) ? 0 : call->sequences * call->tokens};
+  head_tensors(m, table);
+  rf_tensors_place(TENSORS, table, j.at);
+  j.norm = (rf_norm_weights){j.width, head_tensor(&j, NORM_SCALE), head_tensor(&j, NORM_BIAS), (real)m->norm_eps};
+  return j;
 }
 
-static int64_t superblock_rows(const shape *s) {
-  return rf_max(2 * RF_TILE, rf_min(MOST_ROWS, MOST_LOGITS / s->vocab / RF_TILE * RF_TILE));
+static rf_status pack_head_weight(job *j, bool reverse) {
+  const rf_model_config *m = &j->config->model;
+  const rf_view weight = {m->tied_embedding ? j->in->tied : head_tensor(j, WEIGHT), j->width};
+  rf_arena *arena = j->call->scratch;
+  RF_TRY(rf_weight_pack_forward(arena, m->precision, j->vocab, j->width, 1, weight, &j->forward));
+  if (!reverse) return RF_OK;
+  return rf_weight_pack_backward(arena, m->precision, j->vocab, j->width, weight, &j->backward);
 }
 
-static rf_status take_buffers(const shape *s, int64_t rows, rf_arena *arena, buffers *b) {
-  const size_t tile = (size_t)(rf_threads() * RF_TILE * s->width), tiles = (size_t)rf_ceil_div(rows, RF_TILE);
+static rf_status take_buffers(job *j) {
+  const int64_t most = rf_max(2 * RF_TILE, rf_min(MOST_ROWS, MOST_LOGITS / j->vocab / RF_TILE * RF_TILE));
+  const int64_t rows = rf_min(most, j->call->sequences * j->call->tokens);
+  const size_t tile = (size_t)(rf_threads() * RF_TILE * j->width), tiles = (size_t)rf_ceil_div(rows, RF_TILE);
+  rf_arena *arena = j->call->scratch;
+  buffers *b = &j->b;
   b->rows = rows;
   RF_TRY(rf_arena_take(arena, tile, sizeof(real), &b->joined));
   RF_TRY(rf_arena_take(arena, tile, sizeof(real), &b->dnormed));
   RF_TRY(rf_arena_take(arena, tile, sizeof(real), &b->djoined));
-  RF_TRY(rf_arena_take(arena, (size_t)(rows * s->width), sizeof(real), &b->normed));
-  RF_TRY(rf_arena_take(arena, (size_t)(rows * s->vocab), sizeof(real), &b->logits));
-  RF_TRY(rf_arena_take(arena, tiles * (size_t)(2 * s->width), sizeof(real), &b->norm_part));
+  RF_TRY(rf_arena_take(arena, (size_t)(rows * j->width), sizeof(real), &b->normed));
+  RF_TRY(rf_arena_take(arena, (size_t)(rows * j->vocab), sizeof(real), &b->logits));
+  RF_TRY(rf_arena_take(arena, tiles * (size_t)(2 * j->width), sizeof(real), &b->norm_part));
   return rf_arena_take(arena, tiles, sizeof *b->part, &b->part);
 }
 
-static void join_streams(const shape *s, const rf_head_input *in, int64_t row, int64_t n, real *joined) {
+static void join_streams(const job *s, int64_t row, int64_t n, real *joined) {
+  const rf_head_input *in = s->in;
   for (int64_t i = 0; i < n; i++) {
     const real *restrict y1 = in->y1 + (row + i) * s->d, *restrict y2 = in->y2 ? in->y2 + (row + i) * s->d : NULL;
     real *restrict to = joined + i * s->width;
@@ -98,7 +124,8 @@ static void join_streams(const shape *s, const rf_head_input *in, int64_t row, i
 }
 
 /* The gradient of the joined streams goes back to each; overwrites dy1, dy2. */
-static void part_streams(const shape *s, const rf_head_gradient *g, int64_t row, int64_t n, const real *djoined) {
+static void part_streams(const job *s, int64_t row, int64_t n, const real *djoined) {
+  const rf_head_gradient *g = s->gradient;
   for (int64_t i = 0; i < n; i++) {
     const real *restrict from = djoined + i * s->width;
     real *restrict dy1 = g->dy1 + (row + i) * s->d, *restrict dy2 = g->dy2 ? g->dy2 + (row + i) * s->d : NULL;
@@ -115,31 +142,30 @@ static void part_streams(const shape *s, const rf_head_gradient *g, int64_t row,
   }
 }
 
-static void drop(const rf_config *config, const rf_call *call, int64_t row, int64_t n, int64_t width, real *x) {
-  if (!call->training || config->model.dropout <= 0) return;
+static void drop_rows_of_head(const job *j, int64_t row, int64_t n, real *x) {
+  const rf_call *call = j->call;
+  const double rate = j->config->model.dropout;
+  if (!call->training || rate <= 0) return;
   for (int64_t i = 0; i < n; i++) {
     const rf_draw draw = {.seed = call->seed,
                           .purpose = RF_RNG_DROP_HEAD,
                           .step = call->step,
                           .sequence = call->sequence[(row + i) / call->tokens]};
-    rf_dropout(&draw, config->model.dropout, call->first_token + (row + i) % call->tokens, 1, width, x + i * width,
-               width);
+    rf_dropout(&draw, rate, call->first_token + (row + i) % call->tokens, 1, j->width, x + i * j->width, j->width);
   }
 }
 
 /* normed and logits [n, ..] of rows [row, row + n). joined: [RF_TILE, width] scratch, holds the joined streams after.
  */
-static void tile_logits(const rf_config *config, const rf_call *call, const shape *s, const rf_head_input *in,
-                        const packed_weight *weight, int64_t row, int64_t n, real *joined, real *normed, real *logits) {
-  const real *bias = in->params + s->bias;
-  join_streams(s, in, row, n, joined);
-  rf_norm(n, s->width, joined, s->width, in->params, in->params + s->norm_bias, (real)config->model.norm_eps, normed,
-          s->width);
-  drop(config, call, row, n, s->width, normed);
-  rf_gemm_packed(n, s->vocab, s->width, normed, s->width, &weight->forward, false, logits, s->vocab);
+static void tile_logits(const job *j, int64_t row, int64_t n, real *joined, real *normed, real *logits) {
+  const real *bias = head_tensor(j, BIAS);
+  join_streams(j, row, n, joined);
+  rf_norm(&j->norm, n, (rf_view){joined, j->width}, (rf_matrix){normed, j->width});
+  drop_rows_of_head(j, row, n, normed);
+  rf_gemm_packed(n, j->vocab, j->width, (rf_view){normed, j->width}, &j->forward, false, (rf_matrix){logits, j->vocab});
   for (int64_t i = 0; i < n; i++) {
 #pragma omp simd
-    for (int64_t j = 0; j < s->vocab; j++) logits[i * s->vocab + j] += bias[j];
+    for (int64_t c = 0; c < j->vocab; c++) logits[i * j->vocab + c] += bias[c];
   }
 }
 
@@ -159,18 +185,18 @@ static void count_token(rf_loss *part, int64_t position, double loss, bool corre
 }
 
 /* Losses of a tile; its logits become their gradient, zero where a token is not counted. */
-static void tile_loss(const rf_call *call, const shape *s, const int32_t *labels, int64_t row, int64_t n, double scale,
-                      real *logits, rf_loss *part) {
+static void tile_loss(const job *j, int64_t row, int64_t n, real *logits, rf_loss *part) {
   *part = (rf_loss){0};
   for (int64_t i = 0; i < n; i++) {
-    real *of_row = logits + i * s->vocab;
-    if (labels[row + i] == RF_IGNORE) {
-      memset(of_row, 0, (size_t)s->vocab * sizeof(real));
+    real *of_row = logits + i * j->vocab;
+    const int32_t label = j->labels[row + i];
+    if (label == RF_IGNORE) {
+      memset(of_row, 0, (size_t)j->vocab * sizeof(real));
       continue;
     }
     bool correct;
-    const double loss = rf_cross_entropy(s->vocab, labels[row + i], (real)scale, of_row, &correct);
-    count_token(part, call->first_token + (row + i) % call->tokens, loss, correct);
+    const double loss = rf_cross_entropy(j->vocab, label, (real)j->scale, of_row, &correct);
+    count_token(part, j->call->first_token + (row + i) % j->call->tokens, loss, correct);
   }
 }
 
@@ -184,85 +210,101 @@ static void add_loss(const rf_loss *part, rf_loss *loss) {
   }
 }
 
-/* From dlogits: the streams' gradients and this tile's part of the norm's. dnormed, djoined: [RF_TILE, width] scratch.
- */
-static void tile_vjp(const rf_config *config, const rf_call *call, const shape *s, const rf_head_input *in,
-                     const packed_weight *weight, const rf_head_gradient *g, int64_t row, int64_t n,
-                     const real *dlogits, const real *joined, real *dnormed, real *djoined, real *norm_part) {
-  rf_gemm_packed(n, s->width, s->vocab, dlogits, s->vocab, &weight->backward, false, dnormed, s->width);
-  drop(config, call, row, n, s->width, dnormed);
-  memset(norm_part, 0, (size_t)(2 * s->width) * sizeof(real));
-  memset(djoined, 0, (size_t)(n * s->width) * sizeof(real));
-  rf_norm_vjp(n, s->width, joined, s->width, in->params, (real)config->model.norm_eps, dnormed, s->width, djoined,
-              s->width, norm_part, norm_part + s->width);
-  part_streams(s, g, row, n, djoined);
+/* A tile of a super-block: rows [row, row + n) of the call, from row `local` of the super-block on. */
+typedef struct tile_rows {
+  int64_t index, local, row, n;
+} tile_rows;
+
+/* From dlogits: the streams' gradients and this tile's part of the norm's. */
+static void head_tile_vjp(const job *j, const tile_rows *t, const real *dlogits, const real *joined) {
+  const int64_t scratch = rf_thread() * RF_TILE * j->width;
+  real *dnormed = j->b.dnormed + scratch, *djoined = j->b.djoined + scratch;
+  real *norm_part = j->b.norm_part + t->index * 2 * j->width;
+  rf_gemm_packed(t->n, j->width, j->vocab, (rf_view){dlogits, j->vocab}, &j->backward, false,
+                 (rf_matrix){dnormed, j->width});
+  drop_rows_of_head(j, t->row, t->n, dnormed);
+  memset(norm_part, 0, (size_t)(2 * j->width) * sizeof(real));
+  memset(djoined, 0, (size_t)(t->n * j->width) * sizeof(real));
+  rf_norm_vjp(&j->norm, t->n, (rf_view){joined, j->width}, (rf_view){dnormed, j->width}, (rf_matrix){djoined, j->width},
+              norm_part, norm_part + j->width);
+  part_streams(j, t->row, t->n, djoined);
 }
 
-static void superblock_gradients(const shape *s, const buffers *b, const rf_head_gradient *g, int64_t rows) {
+static void head_gradients(const job *j, int64_t rows) {
   const int64_t tiles = rf_ceil_div(rows, RF_TILE);
-  rf_weight_gradient(rows, s->vocab, s->width, b->logits, s->vocab, b->normed, s->width,
-                     s->tied ? g->tied : g->params + s->weight, s->width);
-  rf_bias_gradient(rows, s->vocab, b->logits, s->vocab, g->params + s->bias);
-  rf_sum_tiles(tiles, s->width, b->norm_part, 2 * s->width, g->params);
-  rf_sum_tiles(tiles, s->width, b->norm_part + s->width, 2 * s->width, g->params + s->norm_bias);
+  const rf_head_gradient *g = j->gradient;
+  const rf_view dlogits = {j->b.logits, j->vocab};
+  real *dweight = j->config->model.tied_embedding ? g->tied : g->params + j->at[WEIGHT];
+  rf_weight_gradient(rows, j->vocab, j->width, dlogits, (rf_view){j->b.normed, j->width},
+                     (rf_matrix){dweight, j->width});
+  rf_bias_gradient(rows, j->vocab, dlogits, g->params + j->at[BIAS]);
+  rf_sum_tiles(tiles, j->width, j->b.norm_part, 2 * j->width, g->params + j->at[NORM_SCALE]);
+  rf_sum_tiles(tiles, j->width, j->b.norm_part + j->width, 2 * j->width, g->params + j->at[NORM_BIAS]);
+}
+
+/* What becomes of a tile's logits and, once its tiles are done, of a super-block's. */
+typedef struct logits_use {
+  void (*tile)(const job *j, void *context, const tile_rows *tile, const real *joined, real *logits);
+  rf_status (*superblock)(const job *j, void *context, int64_t row, int64_t rows);
+  void *context;
+} logits_use;
+
+/* Logits of all rows, a super-block at a time; losses of its tiles are added in their order. */
+static rf_status head_pass(job *j, bool reverse, const logits_use *use, rf_loss *loss) {
+  const rf_mark mark = rf_arena_mark(j->call->scratch);
+  RF_TRY(take_buffers(j));
+  RF_TRY(pack_head_weight(j, reverse));
+  for (int64_t first = 0; first < j->rows; first += j->b.rows) {
+    const int64_t rows = rf_min(j->b.rows, j->rows - first), tiles = rf_ceil_div(rows, RF_TILE);
+#pragma omp parallel for schedule(static)
+    for (int64_t index = 0; index < tiles; index++) {
+      const int64_t local = index * RF_TILE;
+      const tile_rows tile = {index, local, first + local, rf_min(RF_TILE, rows - local)};
+      real *logits = j->b.logits + local * j->vocab, *joined = j->b.joined + rf_thread() * RF_TILE * j->width;
+      tile_logits(j, tile.row, tile.n, joined, j->b.normed + local * j->width, logits);
+      use->tile(j, use->context, &tile, joined, logits);
+    }
+    for (int64_t tile = 0; tile < tiles; tile++) add_loss(&j->b.part[tile], loss);
+    RF_TRY(use->superblock(j, use->context, first, rows));
+  }
+  rf_arena_release(j->call->scratch, mark);
+  return RF_OK;
+}
+
+static void loss_of_tile(const job *j, void *context, const tile_rows *tile, const real *joined, real *logits) {
+  (void)context;
+  tile_loss(j, tile->row, tile->n, logits, &j->b.part[tile->index]);
+  if (j->gradient) head_tile_vjp(j, tile, logits, joined);
+}
+
+static rf_status gradients_of_superblock(const job *j, void *context, int64_t row, int64_t rows) {
+  (void)context, (void)row;
+  if (j->gradient) head_gradients(j, rows);
+  return RF_OK;
 }
 
 rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                        double scale, rf_loss *loss, const rf_head_gradient *gradient) {
-  const shape s = shape_of(config);
-  const int64_t all = call->sequences * call->tokens, at_once = rf_min(superblock_rows(&s), all);
-  const rf_mark mark = rf_arena_mark(call->scratch);
-  buffers b;
-  packed_weight weight;
-  RF_TRY(take_buffers(&s, at_once, call->scratch, &b));
-  RF_TRY(pack_weight(&s, input, gradient != NULL, call->scratch, &weight));
-  for (int64_t block = 0; block < all; block += at_once) {
-    const int64_t rows = rf_min(at_once, all - block), tiles = rf_ceil_div(rows, RF_TILE);
-#pragma omp parallel for schedule(static)
-    for (int64_t tile = 0; tile < tiles; tile++) {
-      const int64_t local = tile * RF_TILE, row = block + local, n = rf_min(RF_TILE, rows - local);
-      const int64_t scratch = rf_thread() * RF_TILE * s.width;
-      real *logits = b.logits + local * s.vocab, *joined = b.joined + scratch;
-      tile_logits(config, call, &s, input, &weight, row, n, joined, b.normed + local * s.width, logits);
-      tile_loss(call, &s, labels, row, n, scale, logits, &b.part[tile]);
-      if (gradient)
-        tile_vjp(config, call, &s, input, &weight, gradient, row, n, logits, joined, b.dnormed + scratch,
-                 b.djoined + scratch, b.norm_part + tile * 2 * s.width);
-    }
-    for (int64_t tile = 0; tile < tiles; tile++) add_loss(&b.part[tile], loss);
-    if (gradient) superblock_gradients(&s, &b, gradient, rows);
-  }
-  rf_arena_release(call->scratch, mark);
-  return RF_OK;
-}
-
-rf_status rf_head_measure(const rf_config *config, const rf_call *call) {
-  static const real nothing;
-  const rf_head_input input = {.params = &nothing, .tied = &nothing};
-  const shape s = shape_of(config);
-  const rf_mark mark = rf_arena_mark(call->scratch);
-  packed_weight weight;
-  buffers b;
-  RF_TRY(pack_weight(&s, &input, true, call->scratch, &weight));
-  RF_TRY(take_buffers(&s, rf_min(superblock_rows(&s), call->sequences * call->tokens), call->scratch, &b));
-  rf_arena_release(call->scratch, mark);
-  return RF_OK;
+  job j = head_job(config, call, input);
+  j.labels = labels;
+  j.scale = scale;
+  j.gradient = gradient;
+  return head_pass(&j, gradient != NULL, &(logits_use){loss_of_tile, gradients_of_superblock, NULL}, loss);
 }
 
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits) {
-  const shape s = shape_of(config);
+  job j = head_job(config, call, input);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *joined, *normed;
-  packed_weight weight;
-  RF_TRY(pack_weight(&s, input, false, call->scratch, &weight));
-  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * s.width), sizeof(real), &joined));
-  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * s.width), sizeof(real), &normed));
+  RF_TRY(pack_head_weight(&j, false));
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.width), sizeof(real), &joined));
+  RF_TRY(rf_arena_take(call->scratch, (size_t)(rf_threads() * RF_TILE * j.width), sizeof(real), &normed));
 #pragma omp parallel for schedule(static)
   for (int64_t first = 0; first < n; first += RF_TILE) {
-    const int64_t scratch = rf_thread() * RF_TILE * s.width;
-    tile_logits(config, call, &s, input, &weight, row + first, rf_min(RF_TILE, n - first), joined + scratch,
-                normed + scratch, logits + first * s.vocab);
+    const int64_t scratch = rf_thread() * RF_TILE * j.width;
+    tile_logits(&j, row + first, rf_min(RF_TILE, n - first), joined + scratch, normed + scratch,
+                logits + first * j.vocab);
   }
   rf_arena_release(call->scratch, mark);
   return RF_OK;
@@ -279,40 +321,37 @@ static double row_loss(int64_t n, const real *logits, int32_t label, bool *corre
   return log(sum) - ((double)logits[label] - (double)logits[largest]);
 }
 
-static void tile_score(const rf_call *call, const shape *s, const int32_t *labels, int64_t row, int64_t n,
-                       const real *logits, double *token_loss, rf_loss *part) {
+/* Where the scores go. */
+typedef struct score_output {
+  double *token_loss;
+  rf_logits_take take;
+  void *context;
+} score_output;
+
+static void score_of_tile(const job *j, void *context, const tile_rows *tile, const real *joined, real *logits) {
+  const score_output *to = context;
+  rf_loss *part = &j->b.part[tile->index];
+  (void)joined;
   *part = (rf_loss){0};
-  for (int64_t i = 0; i < n; i++) {
+  for (int64_t i = 0; i < tile->n; i++) {
+    const int64_t row = tile->row + i;
     bool correct;
-    token_loss[row + i] = (double)NAN;
-    if (labels[row + i] == RF_IGNORE) continue;
-    token_loss[row + i] = row_loss(s->vocab, logits + i * s->vocab, labels[row + i], &correct);
-    count_token(part, call->first_token + (row + i) % call->tokens, token_loss[row + i], correct);
+    to->token_loss[row] = (double)NAN;
+    if (j->labels[row] == RF_IGNORE) continue;
+    to->token_loss[row] = row_loss(j->vocab, logits + i * j->vocab, j->labels[row], &correct);
+    count_token(part, j->call->first_token + row % j->call->tokens, to->token_loss[row], correct);
   }
+}
+
+static rf_status take_superblock(const job *j, void *context, int64_t row, int64_t rows) {
+  const score_output *to = context;
+  return to->take ? to->take(to->context, row, rows, j->b.logits) : RF_OK;
 }
 
 rf_status rf_head_score(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                         double *token_loss, rf_logits_take take, void *context, rf_loss *loss) {
-  const shape s = shape_of(config);
-  const int64_t all = call->sequences * call->tokens, at_once = rf_min(superblock_rows(&s), all);
-  const rf_mark mark = rf_arena_mark(call->scratch);
-  buffers b;
-  packed_weight weight;
-  RF_TRY(take_buffers(&s, at_once, call->scratch, &b));
-  RF_TRY(pack_weight(&s, input, false, call->scratch, &weight));
-  for (int64_t block = 0; block < all; block += at_once) {
-    const int64_t rows = rf_min(at_once, all - block), tiles = rf_ceil_div(rows, RF_TILE);
-#pragma omp parallel for schedule(static)
-    for (int64_t tile = 0; tile < tiles; tile++) {
-      const int64_t local = tile * RF_TILE, row = block + local, n = rf_min(RF_TILE, rows - local);
-      real *logits = b.logits + local * s.vocab;
-      tile_logits(config, call, &s, input, &weight, row, n, b.joined + rf_thread() * RF_TILE * s.width,
-                  b.normed + local * s.width, logits);
-      tile_score(call, &s, labels, row, n, logits, token_loss, &b.part[tile]);
-    }
-    for (int64_t tile = 0; tile < tiles; tile++) add_loss(&b.part[tile], loss);
-    if (take) RF_TRY(take(context, block, rows, b.logits));
-  }
-  rf_arena_release(call->scratch, mark);
-  return RF_OK;
+  job j = head_job(config, call, input);
+  score_output to = {token_loss, take, context};
+  j.labels = labels;
+  return head_pass(&j, false, &(logits_use){score_of_tile, take_superblock, &to}, loss);
 }

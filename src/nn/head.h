@@ -1,5 +1,5 @@
-/* The last block: final norm over the streams, dropout, linear to the vocabulary, softmax cross-entropy; in blocks of
- * tokens, so that logits never exist for the whole sequence (paper, section 3).
+/* The last block: final norm over the streams, dropout, linear to the vocabulary, softmax cross-entropy; some
+ * tokens at a time, so that logits never exist for the whole sequence (paper, section 3).
  *
  *   reversible:      concat(y1, y2) [2 d] -> LN -> dropout -> W [vocab, 2 d] + b
  *   tied embedding:  (y1 + y2) / 2  [d]   -> LN -> dropout -> token embedding [vocab, d] + b
@@ -10,7 +10,6 @@
 #include "nn/sublayer.h"
 #include "reformer/loss.h"
 
-/* Tensors, in order: norm.scale, norm.bias [width]; weight [vocab, width] unless tied; bias [vocab]. */
 rf_status rf_head_describe(const rf_config *config, rf_block *block);
 
 typedef struct rf_head_input {
@@ -26,12 +25,10 @@ typedef struct rf_head_gradient {
 } rf_head_gradient;
 
 /* Adds the counted tokens' losses to *loss. labels: [sequences, tokens], RF_IGNORE is not counted. gradient: of
- * scale * (sum of losses); NULL: none wanted. */
+ * scale * (sum of losses); NULL: none wanted. For planning too: where the call's scratch only counts, it takes what it
+ * would take and gives it back; no number is read or written. */
 rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                        double scale, rf_loss *loss, const rf_head_gradient *gradient);
-
-/* For planning: takes from the call's scratch, which only counts, what rf_head_loss takes, and gives it back. */
-rf_status rf_head_measure(const rf_config *config, const rf_call *call);
 
 /* logits[n, vocab] of rows [row, row + n), without dropout. */
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,

@@ -3,35 +3,33 @@
 
 enum { TILE_OUT = 64, TILE_IN = 256 };
 
-static rf_status pack(rf_arena *arena, rf_precision precision, int64_t k, int64_t n, real factor, const real *b,
-                      int64_t ldb, bool transposed, rf_packed *packed) {
+static rf_status pack_weight(rf_arena *arena, rf_precision precision, int64_t k, int64_t n, real factor, rf_view b,
+                             bool transposed, rf_packed *packed) {
   packed->precision = precision;
   RF_TRY(rf_arena_take(arena, rf_packed_bytes(precision, k, n), 1, &packed->data));
   if (rf_arena_counts(arena)) return RF_OK;
 #pragma omp parallel for schedule(static)
-  for (int64_t panel = 0; panel < rf_ceil_div(n, RF_GEMM_PANEL); panel++)
-    rf_pack_panel(k, n, factor, b, ldb, transposed, panel, packed);
+  for (int64_t panel = 0; panel < rf_gemm_panels(n); panel++) rf_pack_panel(k, n, factor, b, transposed, panel, packed);
   return RF_OK;
 }
 
 rf_status rf_weight_pack_forward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, real factor,
-                                 const real *w, int64_t ldw, rf_packed *packed) {
-  return pack(arena, precision, in, out, factor, w, ldw, true, packed);
+                                 rf_view w, rf_packed *packed) {
+  return pack_weight(arena, precision, in, out, factor, w, true, packed);
 }
 
-rf_status rf_weight_pack_backward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, const real *w,
-                                  int64_t ldw, rf_packed *packed) {
-  return pack(arena, precision, out, in, 1, w, ldw, false, packed);
+rf_status rf_weight_pack_backward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, rf_view w,
+                                  rf_packed *packed) {
+  return pack_weight(arena, precision, out, in, 1, w, false, packed);
 }
 
-void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,
-                        real *dw, int64_t ldw) {
+void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, rf_view dy, rf_view x, rf_matrix dw) {
   const int64_t tiles_out = rf_ceil_div(out, TILE_OUT), tiles_in = rf_ceil_div(in, TILE_IN);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t tile = 0; tile < tiles_out * tiles_in; tile++) {
     const int64_t i = tile / tiles_in * TILE_OUT, j = tile % tiles_in * TILE_IN;
-    rf_gemm_tn(rf_min(TILE_OUT, out - i), rf_min(TILE_IN, in - j), rows, dy + i, lddy, x + j, ldx, true,
-               dw + i * ldw + j, ldw);
+    rf_gemm_tn(rf_min(TILE_OUT, out - i), rf_min(TILE_IN, in - j), rows, (rf_view){dy.data + i, dy.ld},
+               (rf_view){x.data + j, x.ld}, true, (rf_matrix){dw.data + i * dw.ld + j, dw.ld});
   }
 }
 
@@ -47,13 +45,13 @@ static void sum_columns(int64_t rows, int64_t n, const real *restrict dy, int64_
   for (int64_t j = 0; j < n; j++) db[j] += sum[j];
 }
 
-void rf_bias_gradient(int64_t rows, int64_t n, const real *dy, int64_t lddy, real *db) {
+void rf_bias_gradient(int64_t rows, int64_t n, rf_view dy, real *db) {
   const int64_t tiles = rf_ceil_div(n, TILE_OUT);
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t first = tile * TILE_OUT, end = rf_min(first + TILE_OUT, n);
     for (int64_t row = 0; row < rows; row += RF_ROWS_OF_SUM)
-      sum_columns(rf_min(RF_ROWS_OF_SUM, rows - row), end - first, dy + row * lddy + first, lddy, db + first);
+      sum_columns(rf_min(RF_ROWS_OF_SUM, rows - row), end - first, dy.data + row * dy.ld + first, dy.ld, db + first);
   }
 }
 

@@ -5,14 +5,14 @@
 #define RF_NN_LINEAR_H
 
 #include "base/integers.h"
-#include "kernel/gemm.h"
+#include "kernel/gemm_packed.h"
 #include "kernel/parallel.h"
 #include "reformer/arena.h"
 
 /* Sums over rows are made in pieces of so many, so that their bits do not depend on how rows come in super-blocks. */
 enum { RF_ROWS_OF_SUM = RF_GEMM_DEPTH };
 
-/* Rows of a super-block: activations of so many tokens are kept for the weight gradients. A few MiB that stay in cache,
+/* Rows of a super-block: activations of so many tokens are held for the weight gradients. A few MiB that stay in cache,
  * and a tile for each thread at least. */
 static inline int64_t rf_superblock(void) {
   const int64_t least = 1024, tiles = (int64_t)rf_threads() * RF_TILE;
@@ -27,19 +27,19 @@ static inline int64_t rf_row_stride(int64_t n) {
   return (lines % 2 == 0 ? lines + 1 : lines) * LINE;
 }
 
-/* A weight w[out, in] (row stride ldw) packed for rf_gemm_packed, in the precision its products shall have: _forward
- * for x[.., in] (factor w)^T, _backward for dy[.., out] w. Taken from the arena; by all threads. */
+/* A weight w[out, in] packed for rf_gemm_packed, in the precision its products shall have: _forward for
+ * x[.., in] (factor w)^T, _backward for dy[.., out] w. Taken from the arena; by all threads. Where the arena only
+ * counts, w is not read and may be NULL. */
 rf_status rf_weight_pack_forward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, real factor,
-                                 const real *w, int64_t ldw, rf_packed *packed);
-rf_status rf_weight_pack_backward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, const real *w,
-                                  int64_t ldw, rf_packed *packed);
+                                 rf_view w, rf_packed *packed);
+rf_status rf_weight_pack_backward(rf_arena *arena, rf_precision precision, int64_t out, int64_t in, rf_view w,
+                                  rf_packed *packed);
 
-/* dw[out, in] (row stride ldw) += dy[rows, out]^T x[rows, in]. Runs its own parallel region. */
-void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, const real *dy, int64_t lddy, const real *x, int64_t ldx,
-                        real *dw, int64_t ldw);
+/* dw[out, in] += dy[rows, out]^T x[rows, in]. Runs its own parallel region. */
+void rf_weight_gradient(int64_t rows, int64_t out, int64_t in, rf_view dy, rf_view x, rf_matrix dw);
 
 /* db[n] += sum over rows of dy[rows, n], in row order. */
-void rf_bias_gradient(int64_t rows, int64_t n, const real *dy, int64_t lddy, real *db);
+void rf_bias_gradient(int64_t rows, int64_t n, rf_view dy, real *db);
 
 /* total[n] += parts[0, n] + parts[1, n] + ..: partial sums of tiles, in tile order. */
 void rf_sum_tiles(int64_t tiles, int64_t n, const real *parts, int64_t ld, real *total);

@@ -2,17 +2,17 @@
 #include <assert.h>
 #include <math.h>
 
-rf_status rf_positions_describe(const rf_config *config, rf_block *block) {
+int rf_positions_tensors(const rf_config *config, rf_tensor_entry *table) {
+  static const char *const axes[RF_MAX_AXES] = {"position.axis0", "position.axis1", "position.axis2", "position.axis3"};
   const rf_positions_config *p = &config->model.positions;
   if (p->kind == RF_POSITIONS_LEARNED) {
-    const int64_t shape[] = {p->shape[0], config->model.d_model};
-    return rf_block_add(block, RF_INIT_NORMAL, 2, shape, "embedding.position.weight");
+    table[0] = (rf_tensor_entry){"position.weight", RF_INIT_NORMAL, 2, {p->shape[0], config->model.d_model}};
+    return 1;
   }
-  for (int axis = 0; p->kind == RF_POSITIONS_AXIAL && axis < p->n_axes; axis++) {
-    const int64_t shape[] = {p->shape[axis], p->dims[axis]};
-    RF_TRY(rf_block_add(block, RF_INIT_NORMAL, 2, shape, "embedding.position.axis%d", axis));
-  }
-  return RF_OK;
+  if (p->kind != RF_POSITIONS_AXIAL) return 0;
+  for (int axis = 0; axis < p->n_axes; axis++)
+    table[axis] = (rf_tensor_entry){axes[axis], RF_INIT_NORMAL, 2, {p->shape[axis], p->dims[axis]}};
+  return p->n_axes;
 }
 
 /* One run of columns of the embedding: where it starts in the flat vector, and which columns it fills. */
@@ -21,20 +21,16 @@ typedef struct run {
 } run;
 
 /* The runs of a position, in column order; returns how many. */
-static int runs_of(const rf_config *config, int64_t offset, int64_t position, run runs[RF_MAX_AXES]) {
+static int runs_of(const rf_config *config, const int64_t *at, int64_t position, run runs[RF_MAX_AXES]) {
   const rf_positions_config *p = &config->model.positions;
   if (p->kind == RF_POSITIONS_LEARNED) {
-    runs[0] = (run){offset + position * config->model.d_model, 0, config->model.d_model};
+    runs[0] = (run){at[0] + position * config->model.d_model, 0, config->model.d_model};
     return 1;
   }
   assert(p->n_axes > 0 && p->n_axes <= RF_MAX_AXES);
-  int64_t table[RF_MAX_AXES], column = 0, rest = position;
-  for (int axis = 0; axis < p->n_axes; axis++) {
-    table[axis] = offset;
-    offset += rf_aligned(p->shape[axis] * p->dims[axis]);
-  }
+  int64_t column = 0, rest = position;
   for (int axis = p->n_axes - 1; axis >= 0; axis--) {
-    runs[axis].at = table[axis] + rest % p->shape[axis] * p->dims[axis];
+    runs[axis].at = at[axis] + rest % p->shape[axis] * p->dims[axis];
     rest /= p->shape[axis];
   }
   for (int axis = 0; axis < p->n_axes; axis++) {
@@ -50,7 +46,7 @@ static double sinusoid(int64_t position, int64_t column, int64_t d) {
   return column % 2 ? cos(angle) : sin(angle);
 }
 
-void rf_position_add(const rf_config *config, const real *params, int64_t offset, int64_t position, int64_t first,
+void rf_position_add(const rf_config *config, const real *params, const int64_t *at, int64_t position, int64_t first,
                      int64_t end, real *x) {
   switch (config->model.positions.kind) {
   case RF_POSITIONS_NONE:
@@ -62,18 +58,18 @@ void rf_position_add(const rf_config *config, const real *params, int64_t offset
   case RF_POSITIONS_LEARNED: break;
   }
   run runs[RF_MAX_AXES];
-  const int n = runs_of(config, offset, position, runs);
+  const int n = runs_of(config, at, position, runs);
   for (int i = 0; i < n; i++)
     for (int64_t j = runs[i].first > first ? runs[i].first : first; j < runs[i].end && j < end; j++)
       x[j] += params[runs[i].at + j - runs[i].first];
 }
 
-void rf_position_add_vjp(const rf_config *config, int64_t offset, int64_t position, int64_t first, int64_t end,
+void rf_position_add_vjp(const rf_config *config, const int64_t *at, int64_t position, int64_t first, int64_t end,
                          const real *dx, real *dparams) {
   const rf_position_kind kind = config->model.positions.kind;
   if (kind != RF_POSITIONS_AXIAL && kind != RF_POSITIONS_LEARNED) return;
   run runs[RF_MAX_AXES];
-  const int n = runs_of(config, offset, position, runs);
+  const int n = runs_of(config, at, position, runs);
   for (int i = 0; i < n; i++)
     for (int64_t j = runs[i].first > first ? runs[i].first : first; j < runs[i].end && j < end; j++)
       dparams[runs[i].at + j - runs[i].first] += dx[j];

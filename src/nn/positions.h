@@ -7,15 +7,17 @@
 
 #include "nn/sublayer.h"
 
-rf_status rf_positions_describe(const rf_config *config, rf_block *block);
+/* The position's tensors, of the embedding block: table [RF_MAX_AXES] out. Returns how many there are. */
+int rf_positions_tensors(const rf_config *config, rf_tensor_entry *table);
 
-/* x[d] += columns [first, end) of the position's embedding. params: the embedding block; offset: of the first position
- * tensor in it. */
-void rf_position_add(const rf_config *config, const real *params, int64_t offset, int64_t position, int64_t first,
+/* x[d] += columns [first, end) of the position's embedding. at: where each tensor starts in params, the embedding
+ * block.
+ */
+void rf_position_add(const rf_config *config, const real *params, const int64_t *at, int64_t position, int64_t first,
                      int64_t end, real *x);
 
 /* dparams += columns [first, end) of dx[d], the gradient of the embedding at the position. */
-void rf_position_add_vjp(const rf_config *config, int64_t offset, int64_t position, int64_t first, int64_t end,
+void rf_position_add_vjp(const rf_config *config, const int64_t *at, int64_t position, int64_t first, int64_t end,
                          const real *dx, real *dparams);
 
 #endif

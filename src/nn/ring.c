@@ -31,7 +31,7 @@ static rf_status take_keys(const ring *r, bool reverse, rf_arena *scratch, rf_ri
 }
 
 /* This rank's own keys start the ring. */
-static rf_status load_own(ring *r) {
+static void load_own(ring *r) {
   const rf_windows *w = r->w;
   const int64_t n = rows_at(r, r->rank), dh = w->d_head;
   r->here.n = n;
@@ -50,22 +50,27 @@ static rf_status load_own(ring *r) {
       }
     }
   }
-  return RF_OK;
 }
 
-static rf_status begin(const rf_windows *w, bool reverse, rf_arena *scratch, ring *r) {
+/* What a pass takes, without its work. */
+static rf_status take_ring(const rf_windows *w, bool reverse, rf_arena *scratch, ring *r, rf_ring_buffers **buffers) {
   *r = (ring){.w = w, .mesh = w->mesh, .ranks = rf_mesh_sequence_size(w->mesh), .rank = rf_mesh_sequence_rank(w->mesh)};
   r->most = rf_ceil_div(w->tokens, r->ranks);
   RF_TRY(take_keys(r, reverse, scratch, &r->here));
   if (r->ranks > 1) RF_TRY(take_keys(r, reverse, scratch, &r->next));
-  return load_own(r);
+  return rf_ring_buffers_take(w, reverse, scratch, buffers);
 }
 
 enum { MOST_FLIGHTS = 4 };
 
+/* An array here, where the one of the rank before goes, and the bytes of a row. */
+typedef struct passed {
+  void *here, *next;
+  size_t size;
+} passed;
+
 /* Starts to pass arrays on: those here go to the next rank, into `next` comes what the rank before has. */
-static rf_status pass_on(const ring *r, int step, int n, void *const *here, void *const *next, const size_t *size,
-                         rf_flight **flights) {
+static rf_status pass_on(const ring *r, int step, int n, const passed *arrays, rf_flight **flights) {
   const int to = (r->rank + 1) % r->ranks, from = (r->rank + r->ranks - 1) % r->ranks;
   const int came_from = (r->rank - step + 2 * r->ranks) % r->ranks;
   const int64_t out = r->w->n_pairs * rows_at(r, came_from);
@@ -73,10 +78,10 @@ static rf_status pass_on(const ring *r, int step, int n, void *const *here, void
   for (int i = 0; i < n; i++) {
     const rf_shift shift = {.to = to,
                             .from = from,
-                            .send = here[i],
-                            .receive = next[i],
-                            .send_bytes = out * (int64_t)size[i],
-                            .receive_bytes = in * (int64_t)size[i]};
+                            .send = arrays[i].here,
+                            .receive = arrays[i].next,
+                            .send_bytes = out * (int64_t)arrays[i].size,
+                            .receive_bytes = in * (int64_t)arrays[i].size};
     RF_TRY(rf_shift_start(r->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_ROWS, &shift, &flights[i]));
   }
   return RF_OK;
@@ -84,37 +89,38 @@ static rf_status pass_on(const ring *r, int step, int n, void *const *here, void
 
 static rf_status pass_keys(const ring *r, int step, rf_flight **flights) {
   const size_t row = (size_t)r->w->d_head * sizeof(real);
-  void *here[] = {r->here.k, r->here.v, r->here.order, r->here.position};
-  void *next[] = {r->next.k, r->next.v, r->next.order, r->next.position};
-  return pass_on(r, step, MOST_FLIGHTS, here, next, (const size_t[]){row, row, sizeof(int32_t), sizeof(int32_t)},
-                 flights);
+  const passed arrays[MOST_FLIGHTS] = {{r->here.k, r->next.k, row},
+                                       {r->here.v, r->next.v, row},
+                                       {r->here.order, r->next.order, sizeof(int32_t)},
+                                       {r->here.position, r->next.position, sizeof(int32_t)}};
+  return pass_on(r, step, MOST_FLIGHTS, arrays, flights);
 }
 
 static rf_status pass_gradients(const ring *r, int step) {
   const size_t row = (size_t)r->w->d_head * sizeof(real);
   rf_flight *flights[2];
-  void *here[] = {r->here.dk, r->here.dv}, *next[] = {r->next.dk, r->next.dv};
-  RF_TRY(pass_on(r, step, 2, here, next, (const size_t[]){row, row}, flights));
+  const passed arrays[] = {{r->here.dk, r->next.dk, row}, {r->here.dv, r->next.dv, row}};
+  RF_TRY(pass_on(r, step, 2, arrays, flights));
   for (int i = 0; i < 2; i++) RF_TRY(rf_flight_wait(flights[i]));
   return RF_OK;
 }
 
 static rf_status receive_keys(ring *r, int step, rf_flight **flights) {
   for (int i = 0; i < MOST_FLIGHTS; i++) RF_TRY(rf_flight_wait(flights[i]));
-  const rf_ring_keys passed = r->here;
+  const rf_ring_keys away = r->here;
   r->here = r->next;
-  r->next = passed;
+  r->next = away;
   r->here.n = rows_at(r, (r->rank - step - 1 + 2 * r->ranks) % r->ranks);
   return RF_OK;
 }
 
 /* All blocks of queries against the keys here, those that see most first. */
-static void attend_here(const ring *r, rf_ring_buffers *buffers) {
+static void attend_ring(const ring *r, rf_ring_buffers *buffers) {
   const rf_windows *w = r->w;
   const int64_t blocks = rf_ring_blocks(rows_at(r, r->rank));
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < w->n_pairs * blocks; i++) {
-    if (w->polls) rf_mesh_poll_within(w->mesh);
+    rf_windows_poll(w);
     rf_ring_queries(w, &r->here, i % w->n_pairs, blocks - 1 - i / w->n_pairs, rf_ring_buffers_of(buffers, rf_thread()));
   }
 }
@@ -124,13 +130,17 @@ rf_status rf_ring_attend(const rf_windows *w, rf_arena *scratch) {
   rf_ring_buffers *buffers;
   rf_flight *flights[MOST_FLIGHTS];
   ring r;
-  RF_TRY(begin(w, false, scratch, &r));
-  RF_TRY(rf_ring_buffers_take(w, false, scratch, &buffers));
+  RF_TRY(take_ring(w, false, scratch, &r, &buffers));
+  if (rf_arena_counts(scratch)) {
+    rf_arena_release(scratch, mark);
+    return RF_OK;
+  }
+  load_own(&r);
   for (int64_t p = 0; p < w->n_pairs; p++) memset(w->pairs[p].z, 0, (size_t)w->pairs[p].n_rows * sizeof(real));
   for (int step = 0; step < r.ranks; step++) {
     const bool last = step == r.ranks - 1;
     if (!last) RF_TRY(pass_keys(&r, step, flights));
-    attend_here(&r, buffers);
+    attend_ring(&r, buffers);
     if (!last) RF_TRY(receive_keys(&r, step, flights));
   }
   rf_arena_release(scratch, mark);
@@ -144,7 +154,7 @@ rf_status rf_ring_attend(const rf_windows *w, rf_arena *scratch) {
  *   query 0   a   c   b
  *         1   b   a   c
  *         2   c   b   a */
-static void attend_here_vjp(const ring *r, rf_ring_buffers *buffers) {
+static void attend_ring_vjp(const ring *r, rf_ring_buffers *buffers) {
   const rf_windows *w = r->w;
   const int64_t rows = rf_ring_blocks(rows_at(r, r->rank)), columns = rf_ring_blocks(r->here.n);
   const int64_t n = rf_max(rows, columns);
@@ -153,7 +163,7 @@ static void attend_here_vjp(const ring *r, rf_ring_buffers *buffers) {
     for (int64_t i = 0; i < w->n_pairs * n; i++) {
       const int64_t column = i % n, row = (column + diagonal) % n;
       if (row >= rows || column >= columns) continue;
-      if (w->polls) rf_mesh_poll_within(w->mesh);
+      rf_windows_poll(w);
       rf_ring_tile_vjp(w, &r->here, i / n, row, column, rf_ring_buffers_of(buffers, rf_thread()));
     }
   }
@@ -177,27 +187,20 @@ rf_status rf_ring_attend_vjp(const rf_windows *w, rf_arena *scratch) {
   rf_ring_buffers *buffers;
   rf_flight *flights[MOST_FLIGHTS];
   ring r;
-  RF_TRY(begin(w, true, scratch, &r));
-  RF_TRY(rf_ring_buffers_take(w, true, scratch, &buffers));
+  RF_TRY(take_ring(w, true, scratch, &r, &buffers));
+  if (rf_arena_counts(scratch)) {
+    rf_arena_release(scratch, mark);
+    return RF_OK;
+  }
+  load_own(&r);
   for (int step = 0; step < r.ranks; step++) {
     if (r.ranks > 1) RF_TRY(pass_keys(&r, step, flights));
-    attend_here_vjp(&r, buffers);
+    attend_ring_vjp(&r, buffers);
     if (r.ranks == 1) break;
     RF_TRY(pass_gradients(&r, step));
     RF_TRY(receive_keys(&r, step, flights));
   }
   add_own_gradients(&r);
-  rf_arena_release(scratch, mark);
-  return RF_OK;
-}
-
-rf_status rf_ring_measure(const rf_windows *w, rf_arena *scratch) {
-  const rf_mark mark = rf_arena_mark(scratch);
-  ring r = {.w = w, .ranks = rf_mesh_sequence_size(w->mesh)};
-  r.most = rf_ceil_div(w->tokens, r.ranks);
-  RF_TRY(take_keys(&r, true, scratch, &r.here));
-  if (r.ranks > 1) RF_TRY(take_keys(&r, true, scratch, &r.next));
-  RF_TRY(rf_ring_buffers_measure(w, scratch));
   rf_arena_release(scratch, mark);
   return RF_OK;
 }

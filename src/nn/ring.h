@@ -4,12 +4,10 @@
 #define RF_NN_RING_H
 
 #include "lsh/windows.h"
+#include "reformer/arena.h"
 
 /* As rf_windows_attend and rf_windows_attend_vjp. Rows stand by position. */
 rf_status rf_ring_attend(const rf_windows *windows, rf_arena *scratch);
 rf_status rf_ring_attend_vjp(const rf_windows *windows, rf_arena *scratch);
-
-/* For planning: takes from an arena that only counts what rf_ring_attend_vjp takes, and gives it back. */
-rf_status rf_ring_measure(const rf_windows *windows, rf_arena *scratch);
 
 #endif

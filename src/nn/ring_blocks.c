@@ -6,12 +6,15 @@
 
 struct rf_ring_buffers {
   int32_t *query, *limit, *query_position, *key; /* row of each query, ...; row of each key */
-  real *q, *kt, *vt, *d_o, *logits, *grads, *factors, *o, *m, *z, *delta, *dq;
+  real *q, *kt, *vt, *d_o, *dq;
+  rf_attend_scratch scratch;
+  rf_attended result;          /* forward */
+  real *m, *z_inverse, *delta; /* reverse */
 };
 
 rf_ring_buffers *rf_ring_buffers_of(rf_ring_buffers *all, int thread) { return &all[thread]; }
 
-static rf_status take(const rf_windows *w, bool reverse, rf_arena *arena, rf_ring_buffers *b) {
+static rf_status take_thread(const rf_windows *w, bool reverse, rf_arena *arena, rf_ring_buffers *b) {
   enum { N = RF_RING_BLOCK };
   int32_t **integers[] = {&b->query, &b->limit, &b->query_position, &b->key};
   for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
@@ -22,10 +25,18 @@ static rf_status take(const rf_windows *w, bool reverse, rf_arena *arena, rf_rin
     int64_t count;
     bool used;
   } parts[] = {
-      {&b->q, rows, true},      {&b->kt, rows, true},      {&b->vt, rows, reverse},
-      {&b->d_o, rows, reverse}, {&b->logits, N * N, true}, {&b->grads, N * N, reverse},
-      {&b->factors, N, true},   {&b->o, rows, !reverse},   {&b->m, N, true},
-      {&b->z, N, true},         {&b->delta, N, reverse},   {&b->dq, rows, reverse},
+      {&b->q, rows, true},
+      {&b->kt, rows, true},
+      {&b->vt, rows, reverse},
+      {&b->d_o, rows, reverse},
+      {&b->scratch.logits, N * N, true},
+      {&b->scratch.grads, N * N, reverse},
+      {&b->scratch.factors, N, true},
+      {&b->result.o, rows, !reverse},
+      {reverse ? &b->m : &b->result.m, N, true},
+      {reverse ? &b->z_inverse : &b->result.z, N, true},
+      {&b->delta, N, reverse},
+      {&b->dq, rows, reverse},
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (parts[i].used) RF_TRY(rf_arena_take(arena, (size_t)parts[i].count, sizeof(real), parts[i].pointer));
@@ -33,17 +44,13 @@ static rf_status take(const rf_windows *w, bool reverse, rf_arena *arena, rf_rin
 }
 
 rf_status rf_ring_buffers_take(const rf_windows *w, bool reverse, rf_arena *arena, rf_ring_buffers **all) {
+  const bool counts = rf_arena_counts(arena); /* and has no memory to write to */
+  rf_ring_buffers counted;
   RF_TRY(rf_arena_take(arena, (size_t)rf_threads(), sizeof **all, all));
   for (int t = 0; t < rf_threads(); t++) {
-    RF_TRY(take(w, reverse, arena, &(*all)[t]));
-    for (int32_t i = 0; i < RF_RING_BLOCK; i++) (*all)[t].key[i] = i;
+    RF_TRY(take_thread(w, reverse, arena, counts ? &counted : &(*all)[t]));
+    for (int32_t i = 0; i < RF_RING_BLOCK && !counts; i++) (*all)[t].key[i] = i;
   }
-  return RF_OK;
-}
-
-rf_status rf_ring_buffers_measure(const rf_windows *w, rf_arena *arena) {
-  rf_ring_buffers one;
-  for (int t = 0; t < rf_threads(); t++) RF_TRY(take(w, true, arena, &one));
   return RF_OK;
 }
 
@@ -90,19 +97,19 @@ static key_block key_block_at(const rf_windows *w, const rf_ring_keys *keys, int
 void rf_ring_queries(const rf_windows *w, const rf_ring_keys *keys, int64_t pair, int64_t block, rf_ring_buffers *b) {
   const queries q = load_queries(w, pair, block, b);
   const rf_rule rule = rule_of(w, q.pair);
+  const rf_attended whole = {q.pair->o, q.pair->m, q.pair->z};
   const int64_t dh = w->d_head;
   for (int64_t j = 0; j < rf_ring_blocks(keys->n); j++) {
     const key_block k = key_block_at(w, keys, pair, j, &q, b);
     /* a hidden block says nothing, except to a query that has not seen any key yet: it may see none at all */
     if (k.hidden) continue;
     const rf_rows k_rows = {keys->k + k.at * dh, dh, dh, NULL, 1};
-    const rf_block_shape shape = {q.n, k.n, dh, RF_RING_BLOCK};
     const rf_tokens of_queries = {.position = b->query_position, .limit = b->limit};
     const rf_tokens of_keys = {.position = keys->position + k.at, .order = keys->order + k.at};
     rf_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
-    rf_attend(&shape, &rule, &of_queries, &of_keys, b->q, b->kt, keys->v + k.at * dh, b->logits, b->factors, b->o, b->m,
-              b->z);
-    rf_attend_merge(q.n, dh, b->query, b->o, b->m, b->z, q.pair->o, w->ld, q.pair->m, q.pair->z);
+    const rf_attend_window window = {q.n, k.n, dh, RF_RING_BLOCK, &rule, &of_queries, &of_keys};
+    rf_attend(&window, b->q, b->kt, keys->v + k.at * dh, &b->scratch, &b->result);
+    rf_attend_merge(q.n, dh, b->query, &b->result, &whole, w->ld);
   }
 }
 
@@ -120,13 +127,20 @@ void rf_ring_tile_vjp(const rf_windows *w, const rf_ring_keys *keys, int64_t pai
   rf_gather(&d_o, q.n, b->query, b->d_o);
   for (int64_t i = 0; i < q.n; i++) {
     b->m[i] = q.pair->m[q.first + i];
-    b->z[i] = 1 / q.pair->z[q.first + i];
+    b->z_inverse[i] = 1 / q.pair->z[q.first + i];
     b->delta[i] = q.pair->delta[q.first + i];
   }
-  const rf_block_shape shape = {q.n, k.n, dh, RF_RING_BLOCK};
   const rf_tokens of_queries = {.position = b->query_position, .limit = b->limit};
   const rf_tokens of_keys = {.position = keys->position + k.at, .order = keys->order + k.at};
-  rf_attend_vjp(&shape, &rule, &of_queries, &of_keys, b->q, keys->k + k.at * dh, b->kt, b->vt, b->d_o, b->m, b->z,
-                b->delta, b->logits, b->grads, b->factors, b->dq, keys->dk + k.at * dh, keys->dv + k.at * dh);
+  const rf_attend_window window = {q.n, k.n, dh, RF_RING_BLOCK, &rule, &of_queries, &of_keys};
+  const rf_attend_reverse in = {.q = b->q,
+                                .k = keys->k + k.at * dh,
+                                .kt = b->kt,
+                                .vt = b->vt,
+                                .d_o = b->d_o,
+                                .m = b->m,
+                                .z_inverse = b->z_inverse,
+                                .delta = b->delta};
+  rf_attend_vjp(&window, &in, &b->scratch, &(rf_attend_gradient){b->dq, keys->dk + k.at * dh, keys->dv + k.at * dh});
   rf_scatter_add(q.n, dh, b->query, b->dq, q.pair->dq, w->ld);
 }

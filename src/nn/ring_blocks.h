@@ -3,6 +3,7 @@
 #define RF_NN_RING_BLOCKS_H
 
 #include "lsh/windows.h"
+#include "reformer/arena.h"
 
 enum { RF_RING_BLOCK = 256 };
 
@@ -17,10 +18,8 @@ typedef struct rf_ring_keys {
 
 typedef struct rf_ring_buffers rf_ring_buffers; /* of one thread */
 
+/* Of all threads. */
 rf_status rf_ring_buffers_take(const rf_windows *windows, bool reverse, rf_arena *arena, rf_ring_buffers **all);
-
-/* For planning: the same of the reverse direction, from an arena that only counts. */
-rf_status rf_ring_buffers_measure(const rf_windows *windows, rf_arena *arena);
 
 static inline int64_t rf_ring_blocks(int64_t rows) { return (rows + RF_RING_BLOCK - 1) / RF_RING_BLOCK; }
 

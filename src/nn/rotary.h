@@ -3,11 +3,10 @@
 #ifndef RF_NN_ROTARY_H
 #define RF_NN_ROTARY_H
 
-#include "reformer/real.h"
-#include <stdint.h>
+#include "kernel/matrix.h"
 
-/* x[rows, heads, d_head] (row stride ld), row i at position first + i; d_head is even. direction 1 turns, -1 turns
+/* x[rows, heads, d_head], row i at position first + i; d_head is even. direction 1 turns, -1 turns
  * back. */
-void rf_rotary(int64_t rows, int64_t heads, int64_t d_head, int64_t first, int direction, real *x, int64_t ld);
+void rf_rotary(int64_t rows, int64_t heads, int64_t d_head, int64_t first, int direction, rf_matrix x);
 
 #endif

@@ -1,4 +1,4 @@
-/* The contract of a sublayer (DESIGN 3.3): a pure function F(LN(x)) of parameters and input, with two operations that
+/* The contract of a sublayer (DESIGN 3.1): a pure function F(LN(x)) of parameters and input, with two operations that
  * accumulate in place.
  *
  *     apply:      y += sign F(LN(x))
@@ -9,12 +9,10 @@
 #define RF_NN_SUBLAYER_H
 
 #include "base/phase.h"
+#include "nn/tensors.h"
 #include "reformer/arena.h"
 #include "reformer/config.h"
-#include "reformer/error.h"
-#include "reformer/real.h"
 #include "reformer/rng.h"
-#include "reformer/layout.h"
 
 struct rf_mesh;
 
@@ -42,14 +40,23 @@ typedef struct rf_sublayer rf_sublayer;
 
 struct rf_attention_ops;
 
+/* What apply_vjp works on. */
+typedef struct rf_sublayer_vjp {
+  const real *params, *x, *dy;
+  real *y;            /* NULL: the stack has its activations still */
+  real *dx, *dparams; /* added to; dx is not dy */
+  const void *saved;  /* as apply left it */
+} rf_sublayer_vjp;
+
 typedef struct rf_sublayer_ops {
   /* Appends the sublayer's tensors to `block`, in the order of its flat parameter vector. prefix: e.g. "layers.3". */
   rf_status (*describe)(const rf_sublayer *self, const char *prefix, rf_block *block);
-  /* Levels of keeping, 0 .. levels - 1. What apply writes to `saved` at a level, apply_vjp finds there instead of
-   * computing it again; at the same x the results are the same to the last bit at every level. Each holds what the one
-   * below holds, and more:
-   *   attention     0: hash buckets    1: the output before its projection, with (m, z)    2: queries, keys, values
-   *   feed-forward  0: nothing         1: the hidden activations */
+  /* How much is saved: levels 0 .. levels - 1. What apply writes to `saved` at a level, apply_vjp finds there instead
+   * of computing it again; at the same x the results are the same to the last bit at every level. Each holds what the
+   * one below holds, and more:
+   *
+   *     attention       0: hash buckets    1: the output before its projection, with (m, z)    2: queries, keys, values
+   *     feed-forward    0: nothing         1: the hidden activations */
   int levels;
   /* Bytes of `saved` at call->level. On several sequence ranks an upper bound: how many rows come to a rank is known
    * when they are hashed. */
@@ -57,12 +64,10 @@ typedef struct rf_sublayer_ops {
   /* x: input; y: added to; saved: out. */
   rf_status (*apply)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x, real sign,
                      real *y, void *saved);
-  /* y may be NULL: the stack keeps its activations. dx and dparams are added to; dx is not dy. */
-  rf_status (*apply_vjp)(const rf_sublayer *self, const rf_call *call, const real *params, const real *x,
-                         const real *dy, real *y, real *dx, real *dparams, const void *saved);
-  /* For planning: takes what apply_vjp takes at call->level from the call's arenas, which only count
-   * (rf_arena_create_counting), and gives it back; their high water tells. call->mesh may be imagined. */
-  rf_status (*measure)(const rf_sublayer *self, const rf_call *call);
+  /* For planning too: where the call's arenas only count (rf_arena_create_counting), it takes what it would take and
+   * gives it back, and their high water tells; no number is read or written, nothing travels, and call->mesh may be
+   * imagined. */
+  rf_status (*apply_vjp)(const rf_sublayer *self, const rf_call *call, const rf_sublayer_vjp *task);
   const struct rf_attention_ops *attention; /* what the three kinds of attention do not share; else NULL */
 } rf_sublayer_ops;
 
@@ -76,13 +81,10 @@ struct rf_sublayer {
 
 extern const rf_sublayer_ops rf_lsh_attention_ops, rf_local_attention_ops, rf_full_attention_ops, rf_feed_forward_ops;
 
-/* Where a sublayer's tensors start; each is padded to this many reals, so that rows stay aligned to 64 bytes. */
-enum { RF_TENSOR_ALIGN = 16 };
-static inline int64_t rf_aligned(int64_t n) { return (n + RF_TENSOR_ALIGN - 1) / RF_TENSOR_ALIGN * RF_TENSOR_ALIGN; }
-
-/* Appends a tensor to a block; n_dims 1 or 2 (or 3). */
-rf_status rf_block_add(rf_block *block, rf_init init, int n_dims, const int64_t *shape, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+/* Whether a kind's keys are made of its queries, so that it has one projection for both. */
+static inline bool rf_shares_queries(const rf_config *config, rf_attention_kind kind) {
+  return kind == RF_ATTENTION_LSH || (kind == RF_ATTENTION_FULL && config->full.shared_qk);
+}
 
 /* The draw of a call for one of its purposes; sequence, head and round to be filled in. */
 static inline rf_draw rf_call_draw(const rf_call *call, const rf_sublayer *self, rf_purpose purpose) {

@@ -36,7 +36,7 @@ static rf_status create_sums(rf_arena *arena, rf_adafactor *adafactor) {
     next += tensor->piece.rows + tensor->piece.columns;
   }
   RF_TRY(rf_arena_take_zero(arena, (size_t)adafactor->n_tensors, sizeof(double), &adafactor->squares));
-  return rf_arena_take(arena, (size_t)(RF_STRIPES * most_columns), sizeof(double), &adafactor->stripes);
+  return rf_arena_take(arena, (size_t)(RF_SLICES * most_columns), sizeof(double), &adafactor->slices);
 }
 
 rf_status rf_adafactor_create(const rf_optimizer_config *config, rf_store *store, rf_arena *arena,
@@ -57,18 +57,18 @@ rf_status rf_adafactor_create(const rf_optimizer_config *config, rf_store *store
   return RF_OK;
 }
 
-/* Elements of stripe s that are here; a matrix is cut between rows. */
-static rf_range stripe_of(const rf_piece *piece, int s) {
-  rf_range span = rf_piece_is_matrix(piece) ? rf_range_stripe(piece->rows, s) : rf_range_stripe(piece->columns, s);
+/* Elements of slice s that are here; a matrix is cut between rows. */
+static rf_range slice_of(const rf_piece *piece, int s) {
+  rf_range span = rf_piece_is_matrix(piece) ? rf_slice(piece->rows, s) : rf_slice(piece->columns, s);
   int64_t width = rf_piece_is_matrix(piece) ? piece->columns : 1;
   return rf_range_cut((rf_range){span.from * width, span.to * width}, piece->from, piece->to);
 }
 
 static int is_large(const rf_piece *piece) { return piece->to - piece->from > RF_SERIAL_BELOW; }
 
-static double sum_stripes(const double stripes[RF_STRIPES]) {
+static double sum_slices(const double slices[RF_SLICES]) {
   double sum = 0;
-  for (int s = 0; s < RF_STRIPES; s++) sum += stripes[s];
+  for (int s = 0; s < RF_SLICES; s++) sum += slices[s];
   return sum;
 }
 
@@ -89,8 +89,8 @@ static run run_at(const rf_piece *piece, int64_t element, int64_t to) {
 /* --- collect ------------------------------------------------------------------------------------ */
 
 /* G^2 of the elements `span` of a matrix, added by row and by column. */
-static void add_stripe(const rf_piece *piece, rf_range span, const real *gradient, double scale, double *row_sums,
-                       double *column_sums) {
+static void add_slice(const rf_piece *piece, rf_range span, const real *gradient, double scale, double *row_sums,
+                      double *column_sums) {
   for (int64_t element = span.from; element < span.to;) {
     run r = run_at(piece, element, span.to);
     const real *g = gradient + r.here;
@@ -107,34 +107,34 @@ static void add_stripe(const rf_piece *piece, rf_range span, const real *gradien
   }
 }
 
-static void collect_matrix(const rf_adafactor_tensor *tensor, const real *gradient, double scale, double *stripes) {
+static void collect_matrix(const rf_adafactor_tensor *tensor, const real *gradient, double scale, double *slices) {
   const rf_piece *piece = &tensor->piece;
   const int64_t columns = piece->columns;
   memset(tensor->row_sums, 0, (size_t)piece->rows * sizeof(double));
 #pragma omp parallel if (is_large(piece))
   {
 #pragma omp for schedule(static)
-    for (int s = 0; s < RF_STRIPES; s++) {
-      memset(stripes + s * columns, 0, (size_t)columns * sizeof(double));
-      add_stripe(piece, stripe_of(piece, s), gradient, scale, tensor->row_sums, stripes + s * columns);
+    for (int s = 0; s < RF_SLICES; s++) {
+      memset(slices + s * columns, 0, (size_t)columns * sizeof(double));
+      add_slice(piece, slice_of(piece, s), gradient, scale, tensor->row_sums, slices + s * columns);
     }
 #pragma omp for schedule(static)
     for (int64_t c = 0; c < columns; c++) {
       double sum = 0;
-      for (int s = 0; s < RF_STRIPES; s++) sum += stripes[s * columns + c];
+      for (int s = 0; s < RF_SLICES; s++) sum += slices[s * columns + c];
       tensor->column_sums[c] = sum;
     }
   }
 }
 
 static double param_squares(const rf_piece *piece, const real *params) {
-  double stripes[RF_STRIPES];
+  double slices[RF_SLICES];
 #pragma omp parallel for schedule(static) if (is_large(piece))
-  for (int s = 0; s < RF_STRIPES; s++) {
-    rf_range span = stripe_of(piece, s);
-    stripes[s] = rf_sum_of_squares(span.to - span.from, params + (span.from - piece->from));
+  for (int s = 0; s < RF_SLICES; s++) {
+    rf_range span = slice_of(piece, s);
+    slices[s] = rf_sum_of_squares(span.to - span.from, params + (span.from - piece->from));
   }
-  return sum_stripes(stripes);
+  return sum_slices(slices);
 }
 
 void rf_adafactor_collect(rf_adafactor *adafactor, const rf_store *store, double gradient_scale) {
@@ -143,11 +143,11 @@ void rf_adafactor_collect(rf_adafactor *adafactor, const rf_store *store, double
     rf_shard shard = rf_store_shard(store, tensor->piece.block);
     adafactor->sums[t] = param_squares(&tensor->piece, shard.params + tensor->piece.at);
     if (rf_piece_is_matrix(&tensor->piece))
-      collect_matrix(tensor, shard.gradient + tensor->piece.at, gradient_scale, adafactor->stripes);
+      collect_matrix(tensor, shard.gradient + tensor->piece.at, gradient_scale, adafactor->slices);
   }
 }
 
-/* --- measure ------------------------------------------------------------------------------------ */
+/* --- update_moments ----------------------------------------------------------------------------- */
 
 /* Decays the means of rows or columns towards this step's, which come as sums over `width` elements. */
 static void decay_means(int64_t n, double beta2, double width, double eps, const double *sums, real *means) {
@@ -167,7 +167,7 @@ static void update_matrix(const rf_adafactor_tensor *tensor, double beta2, doubl
   for (int64_t i = 0; i < columns; i++) tensor->column_rsqrt[i] = R_(1 / sqrt((double)tensor->column[i]));
 }
 
-/* What U is computed from: the same lines serve `measure` and `apply`, so that both see the same U. */
+/* What U is computed from: the same lines serve `update_moments` and `apply`, so that both see the same U. */
 static inline real matrix_u(real scale, real gradient, real row_rsqrt, real column_rsqrt) {
   return scale * gradient * row_rsqrt * column_rsqrt;
 }
@@ -205,8 +205,8 @@ static double vector_squares(int64_t n, const real *gradient, real scale, double
   return sum;
 }
 
-void rf_adafactor_measure(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
-                          int64_t step, double gradient_scale) {
+void rf_adafactor_update_moments(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
+                                 int64_t step, double gradient_scale) {
   const double beta2 = 1 - pow((double)step, config->decay_exponent);
   /* Rows and columns that have seen no gradient must not become 0, or U would be 0 / 0. */
   const double eps = fmax(config->factor_eps, FLT_MIN);
@@ -216,16 +216,16 @@ void rf_adafactor_measure(rf_adafactor *adafactor, const rf_optimizer_config *co
     const rf_piece *piece = &tensor->piece;
     const real *gradient = rf_store_shard(store, piece->block).gradient + piece->at;
     if (rf_piece_is_matrix(piece)) update_matrix(tensor, beta2, eps);
-    double stripes[RF_STRIPES];
+    double slices[RF_SLICES];
 #pragma omp parallel for schedule(static) if (is_large(piece))
-    for (int s = 0; s < RF_STRIPES; s++) {
-      rf_range span = stripe_of(piece, s);
+    for (int s = 0; s < RF_SLICES; s++) {
+      rf_range span = slice_of(piece, s);
       int64_t first = span.from - piece->from;
-      stripes[s] = rf_piece_is_matrix(piece) ? matrix_squares(tensor, span, gradient, scale)
-                                             : vector_squares(span.to - span.from, gradient + first, scale, beta2, eps,
-                                                              tensor->second + first);
+      slices[s] = rf_piece_is_matrix(piece) ? matrix_squares(tensor, span, gradient, scale)
+                                            : vector_squares(span.to - span.from, gradient + first, scale, beta2, eps,
+                                                             tensor->second + first);
     }
-    adafactor->squares[t] = sum_stripes(stripes);
+    adafactor->squares[t] = sum_slices(slices);
   }
 }
 
@@ -299,8 +299,8 @@ void rf_adafactor_apply(rf_adafactor *adafactor, const rf_optimizer_config *conf
     real *params = shard.params + piece->at, *gradient = shard.gradient + piece->at;
     real *first = adafactor->first ? adafactor->first[piece->block] + piece->at : NULL;
 #pragma omp parallel for schedule(static) if (is_large(piece))
-    for (int s = 0; s < RF_STRIPES; s++) {
-      rf_range span = stripe_of(piece, s);
+    for (int s = 0; s < RF_SLICES; s++) {
+      rf_range span = slice_of(piece, s);
       int64_t i = span.from - piece->from;
       if (rf_piece_is_matrix(piece))
         apply_matrix(tensor, span, f, params, gradient, first);

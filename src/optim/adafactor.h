@@ -4,9 +4,9 @@
  * rank, computed from partial sums over the elements of each; a step is therefore three passes with a
  * place for a sum over ranks after each of the first two:
  *
- *   collect   sums:    per matrix, of G^2 by row and by column; per tensor, of X^2
- *   measure   update the statistics;  squares:  per tensor, of U^2
- *   apply     X -= alpha * U / max(1, RMS(U) / d)
+ *   collect          sums:     per matrix, of G^2 by row and by column; per tensor, of X^2
+ *   update_moments   squares:  per tensor, of U^2, by the statistics of now
+ *   apply            X -= alpha * U / max(1, RMS(U) / d)
  */
 #ifndef RF_OPTIM_ADAFACTOR_H
 #define RF_OPTIM_ADAFACTOR_H
@@ -31,15 +31,15 @@ typedef struct rf_adafactor {
   int64_t n_sums;
   double *sums;    /* [n_sums]: X^2 of every tensor, then rows and columns of every matrix */
   double *squares; /* [n_tensors]: U^2 */
-  double *stripes; /* scratch: [RF_STRIPES, most columns] */
+  double *slices;  /* scratch: [RF_SLICES, most columns] */
 } rf_adafactor;
 
 rf_status rf_adafactor_create(const rf_optimizer_config *config, rf_store *store, rf_arena *arena,
                               rf_adafactor *adafactor);
 
 void rf_adafactor_collect(rf_adafactor *adafactor, const rf_store *store, double gradient_scale);
-void rf_adafactor_measure(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
-                          int64_t step, double gradient_scale);
+void rf_adafactor_update_moments(rf_adafactor *adafactor, const rf_optimizer_config *config, const rf_store *store,
+                                 int64_t step, double gradient_scale);
 void rf_adafactor_apply(rf_adafactor *adafactor, const rf_optimizer_config *config, rf_store *store, double rate,
                         double gradient_scale);
 

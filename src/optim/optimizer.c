@@ -46,7 +46,7 @@ static rf_status update_adafactor(rf_optimizer *optimizer, int64_t step, double 
   rf_mesh *mesh = rf_store_mesh(optimizer->store);
   rf_adafactor_collect(a, optimizer->store, gradient_scale);
   RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, a->n_sums, a->sums));
-  rf_adafactor_measure(a, optimizer->config, optimizer->store, step, gradient_scale);
+  rf_adafactor_update_moments(a, optimizer->config, optimizer->store, step, gradient_scale);
   RF_TRY(rf_sum_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, a->n_tensors, a->squares));
   rf_adafactor_apply(a, optimizer->config, optimizer->store, rate, gradient_scale);
   return RF_OK;
@@ -68,7 +68,7 @@ size_t rf_optimizer_memory_used(const rf_optimizer *optimizer) {
   return sizeof *optimizer + rf_arena_memory_used(optimizer->arena);
 }
 
-size_t rf_optimizer_measure(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank) {
+size_t rf_optimizer_footprint(const rf_optimizer_config *config, const rf_layout *layout, int ranks, int rank) {
   const bool adam = config->kind == RF_ADAM;
   const int moments = adam ? 2 : config->beta1 > 0;
   size_t bytes = 0;
@@ -90,7 +90,7 @@ size_t rf_optimizer_measure(const rf_optimizer_config *config, const rf_layout *
       most_columns = piece.columns > most_columns ? piece.columns : most_columns;
     }
   }
-  if (!adam) bytes += (size_t)(RF_STRIPES * most_columns) * sizeof(double);
+  if (!adam) bytes += (size_t)(RF_SLICES * most_columns) * sizeof(double);
   return bytes;
 }
 

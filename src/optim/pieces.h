@@ -5,7 +5,7 @@
  *   shard              [first                first+count)
  *   pieces             [from ........ to)[from ..... to)        (elements of the tensor)
  *
- * Sums run over a fixed number of stripes of the whole tensor (rows stay whole), which are then added
+ * Sums run over a fixed number of slices of the whole tensor (rows stay whole), which are then added
  * in order: no result depends on the number of threads. */
 #ifndef RF_OPTIM_PIECES_H
 #define RF_OPTIM_PIECES_H
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 enum {
-  RF_STRIPES = 16,
+  RF_SLICES = 16,
   RF_SERIAL_BELOW = 1 << 14 /* elements for which waking the threads costs more than it gives */
 };
 
@@ -23,10 +23,10 @@ typedef struct rf_range {
   int64_t from, to; /* empty where to <= from */
 } rf_range;
 
-/* Stripe s of [0, size). */
-static inline rf_range rf_range_stripe(int64_t size, int s) {
-  return (rf_range){size / RF_STRIPES * s + size % RF_STRIPES * s / RF_STRIPES,
-                    size / RF_STRIPES * (s + 1) + size % RF_STRIPES * (s + 1) / RF_STRIPES};
+/* Slice s of [0, size). */
+static inline rf_range rf_slice(int64_t size, int s) {
+  return (rf_range){size / RF_SLICES * s + size % RF_SLICES * s / RF_SLICES,
+                    size / RF_SLICES * (s + 1) + size % RF_SLICES * (s + 1) / RF_SLICES};
 }
 
 static inline rf_range rf_range_cut(rf_range span, int64_t from, int64_t to) {

@@ -17,7 +17,7 @@ rf_status rf_plan_check_memory(const rf_config *config, rf_mesh *mesh) {
   double worst[] = {room > 0 ? need - room : 0, -room}; /* of the rank that lacks most; that has least */
   RF_TRY(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 2, worst));
   if (worst[0] <= 0) return RF_OK;
-  if (memory.model.kept > 0 && worst[0] <= (double)memory.model.kept)
+  if (memory.model.stash > 0 && worst[0] <= (double)memory.model.stash)
     return rf_fail(RF_BAD_CONFIG,
                    "training.memory_limit: found %lld MiB, but a rank has %.0f MiB; allowed: at most that, or auto",
                    (long long)(config->training.memory_limit >> 20), -worst[1] / 1048576);

@@ -36,16 +36,16 @@ static size_t process_bytes(int ranks) {
   return own + ARENAS_BYTES + (ranks > 1 ? MPI_BYTES + (size_t)ranks * MPI_BYTES_A_RANK : 0);
 }
 
-static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_layer_keep *keep, rf_plan_memory *m) {
+static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_layer_stash *keep, rf_plan_memory *m) {
   const int ranks = rf_mesh_size(mesh);
   rf_batch_share share;
   rf_blocks blocks;
   RF_TRY(rf_batch_divide(config->training.batch, config->training.accumulate, rf_mesh_data_size(mesh), &share));
   RF_TRY(rf_blocks_create(config, &blocks));
-  m->store = rf_store_measure(&blocks.layout, mesh);
-  m->optimizer = rf_optimizer_measure(&config->optimizer, &blocks.layout, ranks, rf_mesh_rank(mesh));
+  m->store = rf_store_footprint(&blocks.layout, mesh);
+  m->optimizer = rf_optimizer_footprint(&config->optimizer, &blocks.layout, ranks, rf_mesh_rank(mesh));
   rf_blocks_destroy(&blocks);
-  RF_TRY(rf_model_measure(config, mesh, share.micro, keep, &m->model));
+  RF_TRY(rf_model_footprint(config, mesh, share.micro, keep, &m->model));
   m->sequences = sequences_bytes(config, mesh, share.count);
   m->checkpoint = config->checkpoint.async ? m->store.parameters + m->optimizer : 0;
   m->process = process_bytes(ranks);
@@ -98,7 +98,7 @@ static rf_status choose_kept(const rf_config *config, int64_t sequence, int64_t 
   rf_mesh *mesh;
   RF_TRY(rf_batch_divide(config->training.batch, config->training.accumulate, data, &share));
   RF_TRY(rf_mesh_create_imagined(sequence, data, 0, &mesh));
-  const rf_status status = rf_model_measure_keep(config, mesh, share.micro, bytes, keep->layers, &keep->keeping);
+  const rf_status status = rf_model_plan_stash(config, mesh, share.micro, bytes, keep->layers, &keep->keeping);
   rf_mesh_destroy(mesh);
   return status;
 }
@@ -123,8 +123,8 @@ void rf_plan_keep_destroy(rf_plan_keep *keep) {
   *keep = (rf_plan_keep){0};
 }
 
-rf_layer_keep rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer) {
-  return keep->layers ? keep->layers[layer] : (rf_layer_keep){0};
+rf_layer_stash rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer) {
+  return keep->layers ? keep->layers[layer] : (rf_layer_stash){0};
 }
 
 rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,

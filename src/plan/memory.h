@@ -2,7 +2,7 @@
 #ifndef RF_PLAN_MEMORY_H
 #define RF_PLAN_MEMORY_H
 
-#include "model/measure.h"
+#include "model/footprint.h"
 
 /* Bytes at one rank. */
 typedef struct rf_plan_memory {
@@ -17,8 +17,8 @@ typedef struct rf_plan_memory {
 
 /* What training.memory_limit lets layers keep (train/memory.h). */
 typedef struct rf_plan_keep {
-  rf_layer_keep *layers; /* [n_layers]; NULL: nothing is kept */
-  rf_keeping keeping;
+  rf_layer_stash *layers; /* [n_layers]; NULL: nothing is kept */
+  rf_stash_summary keeping;
 } rf_plan_keep;
 
 /* The same for all ranks. room: bytes that a rank may take, of which `auto` uses what train/memory.h says; 0: not
@@ -26,7 +26,7 @@ typedef struct rf_plan_keep {
 rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, double room, rf_plan_keep *keep);
 void rf_plan_keep_destroy(rf_plan_keep *keep);
 /* Of layer i. */
-rf_layer_keep rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer);
+rf_layer_stash rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer);
 
 /* Of rank `rank` of sequence x data. The configuration is checked; its batch must divide (RF_BAD_CONFIG). */
 rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, const rf_plan_keep *keep,

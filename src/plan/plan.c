@@ -1,7 +1,7 @@
 #include "plan/plan.h"
 #include "base/integers.h"
 #include "kernel/parallel.h"
-#include "model/keeping.h"
+#include "model/stash.h"
 #include "plan/batch.h"
 #include "plan/figures.h"
 #include "plan/growth.h"
@@ -83,7 +83,7 @@ static const struct part {
     PART("optimizer", optimizer, "optimizer's state"),
     PART("streams", model.streams, "activations between layers, and their gradients"),
     PART("saved", model.saved, "hash buckets"),
-    PART("kept", model.kept, "what training.memory_limit keeps for the backward pass"),
+    PART("kept", model.stash, "what training.memory_limit keeps for the backward pass"),
     PART("activations", model.activations, "ordinary residuals: every sublayer's input"),
     PART("attention", model.attention, "transients of waves *"),
     PART("feed_forward", model.feed_forward, "transients *"),
@@ -111,7 +111,7 @@ static void print_plan_memory(const plan *p) {
   printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
   if (p->keep.keeping.bytes > 0)
     printf("  kept of %" PRId64 " layers: %s\n", p->config->model.n_layers,
-           rf_keeping_describe(&p->keep.keeping, kept, sizeof kept));
+           rf_stash_describe(&p->keep.keeping, kept, sizeof kept));
   if (p->options->memory <= 0) return;
   printf("  %-14s %12.1f  %s\n", "may take", mib(p->options->memory),
          (double)p->memory.total <= p->options->memory ? "it fits" : "it does NOT fit");

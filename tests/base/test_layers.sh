@@ -9,8 +9,9 @@ checks=0 failures=0
 
 # Whose each public header is; config.h has plain values, for all.
 declare -A public=([agree]=comm [arena]=base [checkpoint]=checkpoint [config]=base [config_file]=config [dataset]=data
-  [error]=base [layout]=nn [linkage]=base [log]=base [loss]=nn [mesh]=comm [model]=model [optimizer]=optim [real]=base
-  [rng]=base [saver]=checkpoint [session]=session [step]=train [store]=model [threads]=session [version]=base)
+  [error]=base [kinds]=base [layout]=nn [linkage]=base [log]=base [loss]=nn [mesh]=comm [model]=model [optimizer]=optim [real]=base
+  [rng]=base [saver]=checkpoint [session]=session [stash]=model [step]=train [store]=model
+  [threads]=session [version]=base)
 
 rank_of() { # place of a layer in the list; nothing where there is no such layer
   local i

@@ -1,7 +1,7 @@
 /* Speed of the matrix products of a training step, beside OpenBLAS's: GFLOP/s of one thread, the best of a few runs, in
  * processor time, so that others on the machine disturb little.
  *   build/release/tests/bench_kernels */
-#include "kernel/gemm.h"
+#include "kernel/gemm_packed.h"
 #include "kernel/peak.h"
 #include "reformer/rng.h"
 #include <cblas.h>
@@ -34,7 +34,7 @@ static const shape shapes[] = {
 
 typedef struct matrices {
   real *a, *b, *c;
-  rf_packed packed, narrow; /* b in both precisions */
+  rf_packed packed, bf16; /* b in both precisions */
 } matrices;
 
 static double processor_seconds(void) {
@@ -44,13 +44,15 @@ static double processor_seconds(void) {
 }
 
 static void multiply(const shape *s, const matrices *x) {
-  if (s->kind == NN) rf_gemm_nn(s->m, s->n, s->k, x->a, s->lda, x->b, s->ldb, false, x->c, s->n);
-  if (s->kind == TN) rf_gemm_tn(s->m, s->n, s->k, x->a, s->lda, x->b, s->ldb, true, x->c, s->n);
-  if (s->kind == PACKED) rf_gemm_packed(s->m, s->n, s->k, x->a, s->lda, &x->packed, false, x->c, s->n);
+  const rf_view a = {x->a, s->lda}, b = {x->b, s->ldb};
+  const rf_matrix c = {x->c, s->n};
+  if (s->kind == NN) rf_gemm_nn(s->m, s->n, s->k, a, b, false, c);
+  if (s->kind == TN) rf_gemm_tn(s->m, s->n, s->k, a, b, true, c);
+  if (s->kind == PACKED) rf_gemm_packed(s->m, s->n, s->k, a, &x->packed, false, c);
 }
 
-static void multiply_narrow(const shape *s, const matrices *x) {
-  rf_gemm_packed(s->m, s->n, s->k, x->a, s->lda, &x->narrow, false, x->c, s->n);
+static void multiply_bf16(const shape *s, const matrices *x) {
+  rf_gemm_packed(s->m, s->n, s->k, (rf_view){x->a, s->lda}, &x->bf16, false, (rf_matrix){x->c, s->n});
 }
 
 /* The weight [n, k] of a packed product is read transposed, as it is stored. */
@@ -93,7 +95,7 @@ static rf_packed pack(const shape *s, rf_precision precision, const real *b) {
   const int64_t bytes = (int64_t)rf_packed_bytes(precision, s->k, s->n);
   const rf_packed packed = {precision, numbers((bytes + (int64_t)sizeof(real) - 1) / (int64_t)sizeof(real))};
   for (int64_t j = 0; packed.data && s->kind == PACKED && j < s->n; j += RF_GEMM_PANEL)
-    rf_pack_panel(s->k, s->n, 1, b, s->ldb, true, j / RF_GEMM_PANEL, &packed);
+    rf_pack_panel(s->k, s->n, 1, (rf_view){b, s->ldb}, true, j / RF_GEMM_PANEL, &packed);
   return packed;
 }
 
@@ -102,20 +104,20 @@ static int measure(const shape *s) {
   matrices x = {numbers(rows_a * s->lda), numbers(rows_b * s->ldb), numbers(s->m * s->n), {0}, {0}};
   if (x.b) {
     x.packed = pack(s, RF_PRECISION_FULL, x.b);
-    x.narrow = pack(s, RF_PRECISION_BF16, x.b);
+    x.bf16 = pack(s, RF_PRECISION_BF16, x.b);
   }
-  const int there = x.a && x.b && x.c && x.packed.data && x.narrow.data;
+  const int there = x.a && x.b && x.c && x.packed.data && x.bf16.data;
   if (there) {
     const char *const kinds[] = {"nn", "tn", "packed"};
     printf("%-30s %-7s %5d x %5d x %5d %8.1f %8.1f", s->what, kinds[s->kind], (int)s->m, (int)s->n, (int)s->k,
            rate(s, &x, multiply), rate(s, &x, multiply_by_openblas));
-    if (s->kind == PACKED && !rf_precision_obstacle(RF_PRECISION_BF16)) printf(" %8.1f", rate(s, &x, multiply_narrow));
+    if (s->kind == PACKED && !rf_precision_obstacle(RF_PRECISION_BF16)) printf(" %8.1f", rate(s, &x, multiply_bf16));
     printf("\n");
   }
   free(x.a);
   free(x.b);
   free(x.packed.data);
-  free(x.narrow.data);
+  free(x.bf16.data);
   free(x.c);
   return there;
 }

@@ -2,7 +2,7 @@
 #include "golden/golden.h"
 #include "kernel/key_norm.h"
 #include "lsh/hash.h"
-#include "lsh/windows.h"
+#include "lsh/window_attention.h"
 #include "naive/slots.h"
 
 /* A golden file as the windows see it: N sequences of one head. */
@@ -95,10 +95,9 @@ static void fill_pair(bare *b, int64_t p) {
 static void hash_all(bare *b) {
   const int64_t tokens = b->w.tokens, width = b->hash.rounds * b->hash.columns, n = b->w.n_pairs * b->w.rounds * tokens;
   real *rotations = golden_reals(&b->g, "rotations/0", b->w.d_head * width), *rotated = NEW(real, tokens * width);
-  const rf_buckets buckets = {.data = b->ids, .bytes = 2};
   for (int64_t p = 0; p < b->w.n_pairs; p++)
-    rf_hash_rows(&b->hash, tokens, b->w.pairs[p].q, b->w.ld, rotations, NULL, rotated, &buckets,
-                 p * b->w.rounds * tokens, tokens);
+    rf_hash_rows(&b->hash, tokens, (rf_view){b->w.pairs[p].q, b->w.ld}, rotations, NULL, rotated,
+                 &(rf_bucket_rows){{b->ids, 2}, p * b->w.rounds * tokens, tokens});
   int32_t *reference = golden_ints(&b->g, "buckets/0", n);
   int64_t flipped = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -142,7 +141,7 @@ static void check_gradients(bare *b, real *dqk, real *dv, rf_arena *arena) {
   for (int64_t p = 0; p < b->w.n_pairs; p++) {
     const rf_pair *pair = &b->w.pairs[p];
     for (int64_t t = 0; t < tokens; t++)
-      rf_key_fold(RF_KEYS_UNIT, dh, pair->q + t * dh, pair->dk + t * dh, pair->dq + t * dh);
+      rf_key_norm_vjp(RF_KEYS_UNIT, dh, pair->q + t * dh, pair->dk + t * dh, pair->dq + t * dh);
     memcpy(dqk + p * rows, pair->dq, (size_t)rows * sizeof *dqk);
     memcpy(dv + p * rows, pair->dv, (size_t)rows * sizeof *dv);
   }

@@ -128,7 +128,7 @@ typedef struct replay {
   rf_arena *arena, *plans;
   rf_call call;
   rf_stack stack;
-  rf_kept kept;
+  rf_stash stash;
   real *x1, *x2, *dx1, *dx2;
 } replay;
 
@@ -157,7 +157,7 @@ static void open_replay(const model_case *c, replay *r) {
                       .scratch = r->arena,
                       .plans = r->plans};
   r->stack = (rf_stack){.blocks = &r->blocks, .store = r->store};
-  assert_ok(rf_stack_keep(&r->stack, &r->call, true, &r->kept));
+  assert_ok(rf_stash_take(&r->stack, &r->call, true, &r->stash));
   real **streams[] = {&r->x1, &r->x2, &r->dx1, &r->dx2};
   for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) *streams[i] = NEW(real, c->values);
 }
@@ -195,7 +195,8 @@ static int64_t settle_buckets(const model_case *c, const replay *r, int64_t laye
   const rf_config *config = rf_model_config_of(c->model);
   const rf_hash_shape shape = rf_hash_shape_of(&config->lsh, config->model.d_head);
   const int64_t n = c->batch.sequences * config->model.n_heads * shape.rounds * c->batch.tokens;
-  const rf_buckets buckets = {.data = r->kept.saved[2 * layer], .bytes = rf_bucket_bytes(shape.buckets)};
+  const rf_buckets buckets = {.data = r->stash.saved[layer][RF_BRANCH_ATTENTION],
+                              .bytes = rf_bucket_bytes(shape.buckets)};
   int32_t *reference = reference_buckets(c, lsh_layer, n);
   int64_t flipped = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -219,7 +220,7 @@ static int64_t replay_forward(const model_case *c, replay *r) {
   for (int64_t i = 0; i < r->blocks.n_layers; i++) {
     const rf_sublayer *f = &r->blocks.layers[i].attention, *g = &r->blocks.layers[i].feed_forward;
     const real *params = rf_store_shard(r->store, rf_layer_block(i)).params;
-    void *saved = r->kept.saved[2 * i];
+    void *saved = r->stash.saved[i][RF_BRANCH_ATTENTION];
     memcpy(before, r->x1, (size_t)c->values * sizeof *before);
     assert_ok(f->ops->apply(f, &r->call, params + f->first, r->x2, 1, r->x1, saved));
     if (rf_layer_attention(&config->model, i) == RF_ATTENTION_LSH) {
@@ -252,7 +253,7 @@ static void replay_backward(const model_case *c, replay *r) {
   assert_ok(rf_head_logits(config, &evaluation, &input, 0, rows, logits));
   golden_compare(&c->g, "output/logits", rows * c->vocab, logits);
   free(logits);
-  assert_ok(rf_reversible_backward(&r->stack, &r->call, &r->kept, r->x1, r->x2, r->dx1, r->dx2));
+  assert_ok(rf_reversible_backward(&r->stack, &r->call, &r->stash, r->x1, r->x2, r->dx1, r->dx2));
   for (int64_t i = 0; i < c->values; i++) r->dx1[i] += r->dx2[i];
   rf_embedding_vjp(config, &r->call, c->batch.ids, r->dx1, rf_store_shard(r->store, RF_BLOCK_EMBEDDING).gradient);
   check_gradients(&c->g, r->store);

@@ -86,7 +86,8 @@ static void check_file(const char *file) {
   assert_ok(c->sublayer.ops->apply(&c->sublayer, &c->call, c->params, x, 1, y, c->saved));
   const int64_t flipped = settle_buckets(&g, c);
   if (flipped == 0) golden_compare(&g, "output/y", n, y);
-  assert_ok(c->sublayer.ops->apply_vjp(&c->sublayer, &c->call, c->params, x, dy, minus_y, dx, dparams, c->saved));
+  const rf_sublayer_vjp task = {c->params, x, dy, minus_y, dx, dparams, c->saved};
+  assert_ok(c->sublayer.ops->apply_vjp(&c->sublayer, &c->call, &task));
   for (int64_t i = 0; i < n; i++) y[i] = -minus_y[i];
   golden_compare(&g, "output/y", n, y);
   check_gradients(&g, c, dx, dparams);

@@ -92,10 +92,14 @@ static double factor_of(const block *b, int i, int j) {
   return (double)words[0] >= floor(b->rule.dropout * 4294967296.0) ? 1 / (1 - b->rule.dropout) : 0;
 }
 
-static const rf_block_shape shape = {QUERIES, KEYS, DH, LDKT};
+static rf_attend_window window_of(const block *b) {
+  return (rf_attend_window){QUERIES, KEYS, DH, LDKT, &b->rule, &b->queries, &b->keys};
+}
 
 static void check_forward(const block *b, real *m, real *z, double *o_expected) {
-  real logits[QUERIES * KEYS], row[2 * KEYS], o[QUERIES * DH];
+  real logits[QUERIES * KEYS], row[KEYS], o[QUERIES * DH];
+  const rf_attend_window window = window_of(b);
+  const rf_attend_scratch scratch = {.logits = logits, .factors = row};
   double m_expected[QUERIES], z_expected[QUERIES] = {0};
   memset(o_expected, 0, QUERIES * DH * sizeof *o_expected);
   for (int i = 0; i < QUERIES; i++) {
@@ -108,7 +112,7 @@ static void check_forward(const block *b, real *m, real *z, double *o_expected) 
       for (int c = 0; c < DH; c++) o_expected[i * DH + c] += e * factor_of(b, i, j) * (double)b->v[j * DH + c];
     }
   }
-  rf_attend(&shape, &b->rule, &b->queries, &b->keys, b->q, b->kt, b->v, logits, row, o, m, z);
+  rf_attend(&window, b->q, b->kt, b->v, &scratch, &(rf_attended){o, m, z});
   for (int i = 0; i < QUERIES; i++) {
     assert_close("m", fabs((double)m[i] - m_expected[i]) / fmax(1, fabs(m_expected[i])), TOLERANCE);
     assert_close("z", fabs((double)z[i] - z_expected[i]) / z_expected[i], TOLERANCE);
@@ -119,7 +123,9 @@ static void check_forward(const block *b, real *m, real *z, double *o_expected) 
 
 /* m and z here are this block's own, as if it were the only one. */
 static void check_reverse(const block *b, const real *m, const real *z, const double *o) {
-  real z_inverse[QUERIES], delta[QUERIES], logits[QUERIES * KEYS], grads[QUERIES * KEYS], row[2 * KEYS];
+  real z_inverse[QUERIES], delta[QUERIES], logits[QUERIES * KEYS], grads[QUERIES * KEYS], row[KEYS];
+  const rf_attend_window window = window_of(b);
+  const rf_attend_scratch scratch = {logits, grads, row};
   real dq[QUERIES * DH], dk[KEYS * DH], dv[KEYS * DH];
   double dq_expected[QUERIES * DH] = {0}, dk_expected[KEYS * DH], dv_expected[KEYS * DH];
   for (int i = 0; i < KEYS * DH; i++) {
@@ -144,8 +150,8 @@ static void check_reverse(const block *b, const real *m, const real *z, const do
       }
     }
   }
-  rf_attend_vjp(&shape, &b->rule, &b->queries, &b->keys, b->q, b->k, b->kt, b->vt, b->d_o, m, z_inverse, delta, logits,
-                grads, row, dq, dk, dv);
+  const rf_attend_reverse in = {b->q, b->k, b->kt, b->vt, b->d_o, m, z_inverse, delta};
+  rf_attend_vjp(&window, &in, &scratch, &(rf_attend_gradient){dq, dk, dv});
   assert_close("dq", relative_error(QUERIES * DH, dq, dq_expected), TOLERANCE);
   assert_close("dk", relative_error(KEYS * DH, dk, dk_expected), TOLERANCE);
   assert_close("dv", relative_error(KEYS * DH, dv, dv_expected), TOLERANCE);
@@ -168,10 +174,12 @@ static void test_attention_of_a_block_equals_a_triple_loop(void **state) {
 static void test_a_key_that_is_not_a_number_is_not_hidden(void **state) {
   (void)state;
   block *b = block_create(60, true, false, RF_DUPLICATES_KEEP, 0);
-  real m[QUERIES], z[QUERIES], o[QUERIES * DH], logits[QUERIES * KEYS], row[2 * KEYS];
+  real m[QUERIES], z[QUERIES], o[QUERIES * DH], logits[QUERIES * KEYS], row[KEYS];
+  const rf_attend_window window = window_of(b);
+  const rf_attend_scratch scratch = {.logits = logits, .factors = row};
   const int key = 13; /* its value stays finite: only the logit tells */
   for (int c = 0; c < DH; c++) b->kt[c * LDKT + key] = (real)NAN;
-  rf_attend(&shape, &b->rule, &b->queries, &b->keys, b->q, b->kt, b->v, logits, row, o, m, z);
+  rf_attend(&window, b->q, b->kt, b->v, &scratch, &(rf_attended){o, m, z});
   int seen = 0;
   for (int i = 0; i < QUERIES; i++) {
     const bool sees = b->order[key] <= b->limit[i] && b->q_position[i] != key;
@@ -188,14 +196,15 @@ static void test_merged_parts_equal_the_whole(void **state) {
   (void)state;
   enum { N = 3 };
   const int32_t token[N] = {4, 0, 2};
-  const real m[2][N] = {{1, R_(-1e5), 300}, {R_(2.5), R_(-1e5), R_(-1e9)}}, z[2][N] = {{2, 1, 3}, {4, 1, 8}};
+  real m[2][N] = {{1, R_(-1e5), 300}, {R_(2.5), R_(-1e5), R_(-1e9)}}, z[2][N] = {{2, 1, 3}, {4, 1, 8}};
   dice d = {.seed = 61};
   real *o[2] = {dice_reals(&d, N * DH, 1), dice_reals(&d, N * DH, 1)};
   for (int order = 0; order <= 1; order++) {
     real to_o[5 * LDKT], to_m[5] = {0}, to_z[5] = {0};
     for (int part = 0; part < 2; part++) {
       const int which = part ^ order;
-      rf_attend_merge(N, DH, token, o[which], m[which], z[which], to_o, LDKT, to_m, to_z);
+      const rf_attended from = {o[which], m[which], z[which]}, to = {to_o, to_m, to_z};
+      rf_attend_merge(N, DH, token, &from, &to, LDKT);
     }
     for (int i = 0; i < N; i++) {
       const double most = fmax((double)m[0][i], (double)m[1][i]);
@@ -218,9 +227,9 @@ static void test_merged_parts_equal_the_whole(void **state) {
 static void test_merged_weights_near_the_self_logit_sum_to_one(void **state) {
   (void)state;
   const int32_t token[1] = {0};
-  const real one[1] = {1}, m[1] = {RF_LOGIT_SELF}, z[1] = {1};
-  real o[1], to_m[1], to_z[1] = {0};
-  for (int round = 0; round < 4; round++) rf_attend_merge(1, 1, token, one, m, z, o, 1, to_m, to_z);
+  real one[1] = {1}, m[1] = {RF_LOGIT_SELF}, z[1] = {1}, o[1], to_m[1], to_z[1] = {0};
+  const rf_attended from = {one, m, z}, to = {o, to_m, to_z};
+  for (int round = 0; round < 4; round++) rf_attend_merge(1, 1, token, &from, &to, 1);
   assert_true(o[0] / to_z[0] == 1);
 }
 

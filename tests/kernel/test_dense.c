@@ -2,7 +2,6 @@
 #include "kernel/activation.h"
 #include "kernel/cross_entropy.h"
 #include "kernel/gather.h"
-#include "kernel/gemm.h"
 #include "kernel/key_norm.h"
 #include "kernel/norm.h"
 #include "support/products.h"
@@ -12,17 +11,15 @@ static double rounding(int64_t n) { return product_rounding(n); }
 
 static double as_it_is(real x) { return (double)x; }
 
-static void multiply_packed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
-                            bool add, real *c, int64_t ldc) {
-  const rf_packed packed = pack_all(RF_PRECISION_FULL, k, n, 1, b, ldb, false);
-  rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
+static void multiply_packed(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  const rf_packed packed = pack_all(RF_PRECISION_FULL, k, n, 1, b, false);
+  rf_gemm_packed(m, n, k, a, &packed, add, c);
   free(packed.data);
 }
 
-static void multiply_packed_transposed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
-                                       int64_t ldb, bool add, real *c, int64_t ldc) {
-  const rf_packed packed = pack_all(RF_PRECISION_FULL, k, n, 1, b, ldb, true);
-  rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
+static void multiply_packed_transposed(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  const rf_packed packed = pack_all(RF_PRECISION_FULL, k, n, 1, b, true);
+  rf_gemm_packed(m, n, k, a, &packed, add, c);
   free(packed.data);
 }
 
@@ -72,8 +69,8 @@ static void test_packing_multiplies_by_the_factor(void **state) {
   real *b = dice_reals(&d, K * N, 1), *minus = NEW(real, K * N);
   for (int i = 0; i < K * N; i++) minus[i] = -b[i];
   for (int transposed = 0; transposed <= 1; transposed++) {
-    real *packed = pack_all(RF_PRECISION_FULL, K, N, -1, b, transposed ? K : N, transposed).data;
-    real *expected = pack_all(RF_PRECISION_FULL, K, N, 1, minus, transposed ? K : N, transposed).data;
+    real *packed = pack_all(RF_PRECISION_FULL, K, N, -1, (rf_view){b, transposed ? K : N}, transposed).data;
+    real *expected = pack_all(RF_PRECISION_FULL, K, N, 1, (rf_view){minus, transposed ? K : N}, transposed).data;
     const size_t reals = rf_packed_bytes(RF_PRECISION_FULL, K, N) / sizeof(real);
     for (size_t i = 0; i < reals; i++) assert_true(packed[i] == expected[i]); /* -0 == 0 */
     free(packed);
@@ -136,7 +133,7 @@ static void test_norm_equals_its_formula(void **state) {
       for (int j = 0; j < WIDTH; j++)
         expected[i * LDY + j] = ((double)c.x[i * LDX + j] - mean) * inverse * (double)c.scale[j] + (double)c.bias[j];
     }
-    rf_norm(ROWS, WIDTH, c.x, LDX, c.scale, c.bias, R_(1e-3), c.y, LDY);
+    rf_norm(&(rf_norm_weights){WIDTH, c.scale, c.bias, R_(1e-3)}, ROWS, (rf_view){c.x, LDX}, (rf_matrix){c.y, LDY});
     /* a mean of 100 deviations costs two digits of the difference, and no more */
     assert_close("norm", relative_error(ROWS * LDY, c.y, expected), rounding(WIDTH) * (shifted ? 30 : 1));
     norm_destroy(&c);
@@ -164,7 +161,8 @@ static void test_norm_vjp_equals_the_jacobian_row_by_row(void **state) {
       }
     }
   }
-  rf_norm_vjp(ROWS, WIDTH, c.x, LDX, c.scale, R_(1e-3), c.dy, LDY, c.dx, LDX, c.dscale, c.dbias);
+  rf_norm_vjp(&(rf_norm_weights){WIDTH, c.scale, c.bias, R_(1e-3)}, ROWS, (rf_view){c.x, LDX}, (rf_view){c.dy, LDY},
+              (rf_matrix){c.dx, LDX}, c.dscale, c.dbias);
   assert_close("dx", relative_error(ROWS * LDX, c.dx, dx), rounding(WIDTH));
   assert_close("dscale", relative_error(WIDTH, c.dscale, dscale), rounding(ROWS));
   assert_close("dbias", relative_error(WIDTH, c.dbias, dbias), rounding(ROWS));
@@ -244,7 +242,7 @@ static void test_activations_of_what_is_no_number_are_none(void **state) {
 }
 
 /* k = s(q) q and its transposed Jacobian, by the quotient rule written out. */
-static void test_key_fold_equals_the_jacobian(void **state) {
+static void test_key_norm_vjp_equals_the_jacobian(void **state) {
   (void)state;
   enum { DH = 13 };
   for (int kind = RF_KEYS_RMS; kind <= RF_KEYS_UNIT; kind++) {
@@ -260,7 +258,7 @@ static void test_key_fold_equals_the_jacobian(void **state) {
       const double dlength = (double)q[l] / length / (kind == RF_KEYS_RMS ? DH : 1); /* of length with q_l */
       for (int j = 0; j < DH; j++) expected[l] += (double)dk[j] * ((j == l) * s - (double)q[j] * s / length * dlength);
     }
-    rf_key_fold((rf_key_norm)kind, DH, q, dk, dq);
+    rf_key_norm_vjp((rf_key_norm)kind, DH, q, dk, dq);
     assert_close("dq", relative_error(DH, dq, expected), rounding(DH));
     free(q);
     free(dk);
@@ -274,7 +272,7 @@ static void test_keys_of_zero_queries_are_zero_and_finite(void **state) {
   for (int kind = RF_KEYS_RMS; kind <= RF_KEYS_UNIT; kind++) {
     real dq[4] = {0};
     const real s = rf_key_factor((rf_key_norm)kind, 4, q);
-    rf_key_fold((rf_key_norm)kind, 4, q, dk, dq);
+    rf_key_norm_vjp((rf_key_norm)kind, 4, q, dk, dq);
     assert_true(isfinite(s));
     for (int j = 0; j < 4; j++) assert_true(dq[j] == s * dk[j]);
   }
@@ -391,7 +389,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_activations_equal_their_formulas),
       cmocka_unit_test(test_gelu_is_exact_to_a_few_units_everywhere),
       cmocka_unit_test(test_activations_of_what_is_no_number_are_none),
-      cmocka_unit_test(test_key_fold_equals_the_jacobian),
+      cmocka_unit_test(test_key_norm_vjp_equals_the_jacobian),
       cmocka_unit_test(test_keys_of_zero_queries_are_zero_and_finite),
       cmocka_unit_test(test_gathers_and_scatters_move_rows),
       cmocka_unit_test(test_cross_entropy_equals_its_formula),

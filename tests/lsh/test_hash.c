@@ -1,6 +1,5 @@
 /* Buckets against the argmax of the concatenation. */
 #include "lsh/hash.h"
-#include "lsh/hash.h"
 #include "support/numbers.h"
 
 enum { ROWS = 97, LD = 11, STRIDE = 200, FIRST = 13 };
@@ -45,7 +44,7 @@ static void check_hash(const rf_lsh_config *lsh, const uint8_t *mask, uint64_t s
   rf_rotations_draw(&s, &draw, rotations);
   const rf_buckets buckets = {NEW(char, (FIRST + s.rounds * STRIDE) * rf_bucket_bytes(s.buckets)),
                               rf_bucket_bytes(s.buckets)};
-  rf_hash_rows(&s, ROWS, q, LD, rotations, mask, rotated, &buckets, FIRST, STRIDE);
+  rf_hash_rows(&s, ROWS, (rf_view){q, LD}, rotations, mask, rotated, &(rf_bucket_rows){buckets, FIRST, STRIDE});
   int64_t decided = 0;
   for (int64_t r = 0; r < s.rounds; r++)
     for (int64_t i = 0; i < ROWS; i++) {
@@ -90,7 +89,7 @@ static void test_ties_go_to_the_lowest_bucket(void **state) {
   real rotated[3 * 4];
   uint16_t ids[3];
   const rf_buckets buckets = {ids, 2};
-  rf_hash_rows(&s, 3, q, 1, rotations, NULL, rotated, &buckets, 0, 0);
+  rf_hash_rows(&s, 3, (rf_view){q, 1}, rotations, NULL, rotated, &(rf_bucket_rows){buckets, 0, 0});
   assert_int_equal(ids[0], 0); /* all 0 */
   assert_int_equal(ids[1], 0); /* 2 at columns 0 and 2, and -(-2) at columns 1 + 4 and 3 + 4 */
   assert_int_equal(ids[2], 1); /* 2 at columns 1 and 3, and -(-2) at 0 + 4 */

@@ -1,4 +1,5 @@
 /* Attention over windows of slots against the naive loop, forward and reverse, with every rule. */
+#include "lsh/window_attention.h"
 #include "naive/attention.h"
 #include "naive/slots.h"
 

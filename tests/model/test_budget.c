@@ -45,9 +45,9 @@ static void test_equal_gains_are_kept_in_order_and_no_gain_never(void **state) {
   assert_false(kept[0]);
 }
 
-static rf_keeping plan(const rf_config *config, int64_t bytes, rf_layer_keep *keep) {
+static rf_stash_summary plan(const rf_config *config, int64_t bytes, rf_layer_stash *keep) {
   rf_blocks blocks;
-  rf_keeping keeping;
+  rf_stash_summary keeping;
   const rf_call call = {.sequences = 3, .tokens = 64, .length = 64};
   assert_ok(rf_blocks_create(config, &blocks));
   assert_ok(rf_budget_plan(&blocks, &call, bytes, keep, &keeping));
@@ -59,15 +59,15 @@ static rf_keeping plan(const rf_config *config, int64_t bytes, rf_layer_keep *ke
 static void test_everything_is_kept_where_there_is_room(void **state) {
   (void)state;
   rf_config config = small_config();
-  rf_layer_keep keep[2];
-  const rf_keeping all = plan(&config, (int64_t)1 << 30, keep);
-  for (int part = 0; part < RF_KEEPS; part++) assert_int_equal(all.layers[part], 2);
+  rf_layer_stash keep[2];
+  const rf_stash_summary all = plan(&config, (int64_t)1 << 30, keep);
+  for (int part = 0; part < RF_STASH_PARTS; part++) assert_int_equal(all.layers[part], 2);
   for (int i = 0; i < 2; i++) {
     assert_true(keep[i].level[0] == 2 && keep[i].level[1] == 1 && keep[i].stream[0] && keep[i].stream[1]);
   }
   const int64_t numbers = (12 + 2 * 2) + 10 + 2 * 12 + 10 + 21;
   assert_in_range(all.bytes, 2 * 3 * 64 * numbers * (int64_t)sizeof(real),
-                  2 * (3 * 64 * numbers * (int64_t)sizeof(real) + RF_KEEPS * (RF_KEPT_SLACK + 64 * 6)));
+                  2 * (3 * 64 * numbers * (int64_t)sizeof(real) + RF_STASH_PARTS * (RF_STASH_SLACK + 64 * 6)));
   assert_true(all.attention == rf_operations_per_token(&config, 64).attention / 4);
   assert_true(all.dense == rf_operations_per_token(&config, 64).dense / 4);
 }
@@ -78,10 +78,10 @@ static void test_a_plan_stays_within_its_bytes_and_grows_with_them(void **state)
   config.model.n_layers = 2;
   config.model.n_attention = 2;
   config.model.attention[1] = RF_ATTENTION_FULL;
-  rf_layer_keep keep[2];
+  rf_layer_stash keep[2];
   double before = 0;
   for (int64_t bytes = 0; bytes < 200000; bytes += 7777) {
-    const rf_keeping some = plan(&config, bytes, keep);
+    const rf_stash_summary some = plan(&config, bytes, keep);
     assert_in_range(some.bytes, 0, bytes);
     assert_true(keep[0].level[0] <= 2 && keep[1].level[1] <= 1);
     if (some.bytes == 0) assert_true(some.dense + some.attention == 0);
@@ -94,10 +94,10 @@ static void test_ordinary_residuals_keep_their_streams_anyway(void **state) {
   (void)state;
   rf_config config = small_config();
   config.model.residual = RF_RESIDUAL_ORDINARY;
-  rf_layer_keep keep[2];
-  const rf_keeping all = plan(&config, (int64_t)1 << 30, keep);
-  assert_int_equal(all.layers[RF_KEEP_FIRST_STREAM] + all.layers[RF_KEEP_SECOND_STREAM], 0);
-  assert_int_equal(all.layers[RF_KEEP_QUERIES], 2);
+  rf_layer_stash keep[2];
+  const rf_stash_summary all = plan(&config, (int64_t)1 << 30, keep);
+  assert_int_equal(all.layers[RF_STASH_FIRST_STREAM] + all.layers[RF_STASH_SECOND_STREAM], 0);
+  assert_int_equal(all.layers[RF_STASH_QUERIES], 2);
 }
 
 int main(void) {

@@ -108,10 +108,12 @@ static void run_stored(const stack_case *c, run *r) {
   for (int64_t i = layers - 1; i >= 0; i--) {
     const rf_sublayer *f = &c->blocks.layers[i].attention, *g = &c->blocks.layers[i].feed_forward;
     const rf_shard shard = rf_store_shard(r->store, rf_layer_block(i));
-    assert_ok(g->ops->apply_vjp(g, &c->call, shard.params + g->first, g_inputs[i], r->dx2, NULL, r->dx1,
-                                shard.gradient + g->first, NULL));
-    assert_ok(f->ops->apply_vjp(f, &c->call, shard.params + f->first, f_inputs[i], r->dx1, NULL, r->dx2,
-                                shard.gradient + f->first, saved[i]));
+    const rf_sublayer_vjp of_g = {shard.params + g->first,   g_inputs[i], r->dx2, NULL, r->dx1,
+                                  shard.gradient + g->first, NULL};
+    const rf_sublayer_vjp of_f = {shard.params + f->first,   f_inputs[i], r->dx1, NULL, r->dx2,
+                                  shard.gradient + f->first, saved[i]};
+    assert_ok(g->ops->apply_vjp(g, &c->call, &of_g));
+    assert_ok(f->ops->apply_vjp(f, &c->call, &of_f));
     free(f_inputs[i]);
     free(g_inputs[i]);
     free(saved[i]);
@@ -129,13 +131,13 @@ static void test_rebuilt_activations_give_the_gradients_of_stored_ones(void **st
   stack_case *c = stack_create(&config, &d);
   run rebuilt = run_create(c), stored = run_create(c);
   const rf_stack stack = {.blocks = &c->blocks, .store = rebuilt.store};
-  rf_kept kept;
-  assert_ok(rf_stack_keep(&stack, &c->call, true, &kept));
-  assert_ok(rf_reversible_forward(&stack, &c->call, &kept, rebuilt.x1, rebuilt.x2));
+  rf_stash stash;
+  assert_ok(rf_stash_take(&stack, &c->call, true, &stash));
+  assert_ok(rf_reversible_forward(&stack, &c->call, &stash, rebuilt.x1, rebuilt.x2));
   run_stored(c, &stored);
   assert_close("y1", relative_error_real(c->n, rebuilt.x1, stored.x1), 0);
   assert_close("y2", relative_error_real(c->n, rebuilt.x2, stored.x2), 0);
-  assert_ok(rf_reversible_backward(&stack, &c->call, &kept, rebuilt.x1, rebuilt.x2, rebuilt.dx1, rebuilt.dx2));
+  assert_ok(rf_reversible_backward(&stack, &c->call, &stash, rebuilt.x1, rebuilt.x2, rebuilt.dx1, rebuilt.dx2));
   assert_close("x1 rebuilt", relative_error_real(c->n, rebuilt.x1, c->start1), tolerance);
   assert_close("x2 rebuilt", relative_error_real(c->n, rebuilt.x2, c->start2), tolerance);
   assert_close("dx1", relative_error_real(c->n, rebuilt.dx1, stored.dx1), tolerance);
@@ -164,14 +166,15 @@ static void test_the_reversible_stack_keeps_hash_buckets_only(void **state) {
   stack_case *c = stack_create(&config, &d);
   const rf_stack stack = {.blocks = &c->blocks};
   const rf_mark before = rf_arena_mark(c->arena);
-  rf_kept kept;
-  assert_ok(rf_stack_keep(&stack, &c->call, true, &kept));
+  rf_stash stash;
+  assert_ok(rf_stash_take(&stack, &c->call, true, &stash));
   const size_t buckets =
       (size_t)(2 * SEQUENCES * TOKENS * config.model.n_heads * config.lsh.n_hashes * rf_blocks_lsh_layers(&c->blocks));
   const size_t tables = (size_t)(2 * 2 * config.model.n_layers) * sizeof(void *), alignment = 64;
   const size_t taken = rf_arena_mark(c->arena) - before;
   assert_true(taken >= buckets + tables && taken <= buckets + tables + 2 * alignment * 4);
-  for (int64_t i = 0; i < 2 * config.model.n_layers; i++) assert_null(kept.activations[i]);
+  for (int64_t i = 0; i < config.model.n_layers; i++)
+    for (int branch = 0; branch < RF_BRANCHES; branch++) assert_null(stash.activations[i][branch]);
   stack_destroy(c);
 }
 

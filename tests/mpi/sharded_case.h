@@ -186,8 +186,8 @@ static inline results run_sublayer(const sharded *s, const rf_call *call, const 
   results r = results_take(call->sequences * call->tokens * s->d, s->sublayer->block.size,
                            sublayer->ops->saved_bytes(sublayer, call));
   assert_ok(sublayer->ops->apply(sublayer, call, s->sublayer->params, x, 1, r.y, r.saved));
-  assert_ok(sublayer->ops->apply_vjp(sublayer, call, s->sublayer->params, x, dy, r.vjp_y, r.dx, r.dparams,
-                                     saved ? saved : r.saved));
+  const rf_sublayer_vjp task = {s->sublayer->params, x, dy, r.vjp_y, r.dx, r.dparams, saved ? saved : r.saved};
+  assert_ok(sublayer->ops->apply_vjp(sublayer, call, &task));
   return r;
 }
 

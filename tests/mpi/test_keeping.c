@@ -1,6 +1,6 @@
 /* Training steps that keep activations give what steps that compute them again give, within their memory. */
 #include "mpi/ranks.h"
-#include "model/measure.h"
+#include "model/footprint.h"
 #include "support/small_config.h"
 #include "train/loss.h"
 #include "train/step.h"
@@ -24,7 +24,7 @@ static rf_config config_of(rf_residual residual) {
 
 typedef struct record {
   double loss[STEPS], grad_norm[STEPS];
-  rf_keeping keeping;
+  rf_stash_summary keeping;
   int64_t need; /* bytes that this rank may hold, nothing kept */
 } record;
 
@@ -43,7 +43,7 @@ static void train(rf_mesh *mesh, rf_residual residual, int64_t limit, record *r)
   assert_ok(rf_trainer_create(&config, mesh, &t));
   r->keeping = t.keeping;
   rf_model_sizes sizes;
-  assert_ok(rf_model_measure(&config, mesh, t.sequences.micro, NULL, &sizes));
+  assert_ok(rf_model_footprint(&config, mesh, t.sequences.micro, NULL, &sizes));
   const size_t tables = 65536; /* of pointers, not measured */
   const size_t transients = sizes.scratch - sizes.streams - sizes.saved - sizes.activations;
   const size_t step_bytes = sizes.scratch + tables + (rf_mesh_sequence_size(mesh) > 1 ? transients / 2 : 0);
@@ -77,7 +77,7 @@ static void compare(const char *what, double found, double expected, double tole
 }
 
 static bool exists(rf_residual residual, int part) {
-  const bool stream = part == RF_KEEP_FIRST_STREAM || part == RF_KEEP_SECOND_STREAM;
+  const bool stream = part == RF_STASH_FIRST_STREAM || part == RF_STASH_SECOND_STREAM;
   return residual == RF_RESIDUAL_REVERSIBLE || !stream;
 }
 
@@ -96,7 +96,7 @@ static void check(rf_mesh *mesh, rf_residual residual) {
   train(mesh, residual, 0, &again);
   train(mesh, residual, residual == RF_RESIDUAL_ORDINARY ? RF_MEMORY_AUTO : (int64_t)1 << 32, &all);
   assert_int_equal(again.keeping.bytes, 0);
-  for (int part = 0; part < RF_KEEPS; part++)
+  for (int part = 0; part < RF_STASH_PARTS; part++)
     assert_int_equal(all.keeping.layers[part], exists(residual, part) ? 3 : 0);
   double need = (double)again.need; /* of the rank with most */
   assert_ok(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &need));

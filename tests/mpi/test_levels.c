@@ -33,8 +33,8 @@ static level_run run_level(const sharded *s, int level) {
   rf_traffic_reset(s->mesh);
   assert_ok(sublayer->ops->apply(sublayer, &call, s->sublayer->params, x, 1, run.r.y, at));
   read_traffic(s->mesh, run.forward);
-  assert_ok(
-      sublayer->ops->apply_vjp(sublayer, &call, s->sublayer->params, x, dy, run.r.vjp_y, run.r.dx, run.r.dparams, at));
+  const rf_sublayer_vjp task = {s->sublayer->params, x, dy, run.r.vjp_y, run.r.dx, run.r.dparams, at};
+  assert_ok(sublayer->ops->apply_vjp(sublayer, &call, &task));
   read_traffic(s->mesh, run.reverse);
   void *all[] = {mask, x, dy};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);

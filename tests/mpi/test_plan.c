@@ -104,7 +104,7 @@ static void check_case(const planned_case *c, rf_mesh *mesh) {
   assert_ok(rf_plan_keep_create(&config, sequence, data, 0, &keep));
   assert_ok(rf_plan_memory_most(&config, sequence, data, &keep, &memory));
   assert_ok(rf_plan_traffic_of(&config, sequence, data, &keep, &traffic));
-  for (int part = 0; part < RF_KEEPS; part++)
+  for (int part = 0; part < RF_STASH_PARTS; part++)
     assert_int_equal(keep.keeping.layers[part], measured.keeping.layers[part]);
   assert_true((c->kept > 0) == (keep.keeping.bytes > 0));
   assert_int_equal(keep.keeping.bytes, measured.keeping.bytes);

@@ -28,14 +28,14 @@ static uint16_t *hash_clusters(uint64_t seed, int64_t clusters, int64_t padding,
   real *rotated = NEW(real, LENGTH * hash.rounds * hash.columns), *centre = dice_reals(&d, clusters * D_HEAD, 1);
   uint8_t *mask = NEW(uint8_t, LENGTH);
   uint16_t *buckets = NEW(uint16_t, ROUNDS * LENGTH);
-  const rf_buckets out = {buckets, 2};
+  const rf_bucket_rows out = {{buckets, 2}, 0, LENGTH};
   rf_rotations_draw(&hash, &draw, rotations);
   for (int64_t t = 0; t < LENGTH; t++) {
     const int64_t c = dice_below(&d, clusters);
     mask[t] = t < LENGTH - padding;
     for (int64_t j = 0; j < D_HEAD; j++) q[t * D_HEAD + j] = centre[c * D_HEAD + j] + R_(0.3) * (real)dice_normal(&d);
   }
-  rf_hash_rows(&hash, LENGTH, q, D_HEAD, rotations, mask, rotated, &out, 0, LENGTH);
+  rf_hash_rows(&hash, LENGTH, (rf_view){q, D_HEAD}, rotations, mask, rotated, &out);
   free(rotations);
   free(q);
   free(rotated);

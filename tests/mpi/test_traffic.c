@@ -40,7 +40,8 @@ static rf_exchange_counts counts_of(rf_mesh *mesh, const sublayer_case *c, int64
 static void apply_and_reverse(const sublayer_case *c, const real *x, const real *dy) {
   real *y = NEW(real, c->values), *dx = NEW(real, c->values), *dparams = NEW(real, c->block.size);
   assert_ok(c->sublayer.ops->apply(&c->sublayer, &c->call, c->params, x, 1, y, c->saved));
-  assert_ok(c->sublayer.ops->apply_vjp(&c->sublayer, &c->call, c->params, x, dy, y, dx, dparams, c->saved));
+  const rf_sublayer_vjp task = {c->params, x, dy, y, dx, dparams, c->saved};
+  assert_ok(c->sublayer.ops->apply_vjp(&c->sublayer, &c->call, &task));
   free(y);
   free(dx);
   free(dparams);

@@ -28,7 +28,8 @@ static outcome run(sublayer_case *c, const real *x, const real *dy) {
   outcome r = {NEW(real, c->values), NEW(real, c->values), NEW(real, c->block.size)};
   const rf_sublayer_ops *ops = c->sublayer.ops;
   assert_ok(ops->apply(&c->sublayer, &c->call, c->params, x, 1, r.y, c->saved));
-  assert_ok(ops->apply_vjp(&c->sublayer, &c->call, c->params, x, dy, NULL, r.dx, r.dparams, c->saved));
+  const rf_sublayer_vjp task = {c->params, x, dy, NULL, r.dx, r.dparams, c->saved};
+  assert_ok(ops->apply_vjp(&c->sublayer, &c->call, &task));
   return r;
 }
 

@@ -17,8 +17,8 @@ static void test_weight_and_bias_gradients_equal_plain_loops(void **state) {
       db_expected[o] += (double)dy[r * LDDY + o];
       for (int i = 0; i < IN; i++) dw_expected[o * LDW + i] += (double)dy[r * LDDY + o] * (double)x[r * LDX + i];
     }
-  rf_weight_gradient(ROWS, OUT, IN, dy, LDDY, x, LDX, dw, LDW);
-  rf_bias_gradient(ROWS, OUT, dy, LDDY, db);
+  rf_weight_gradient(ROWS, OUT, IN, (rf_view){dy, LDDY}, (rf_view){x, LDX}, (rf_matrix){dw, LDW});
+  rf_bias_gradient(ROWS, OUT, (rf_view){dy, LDDY}, db);
   assert_close("dw", relative_error(OUT * LDW, dw, dw_expected), 30 * (double)RF_REAL_EPSILON);
   assert_close("db", relative_error(LDDY, db, db_expected), 30 * (double)RF_REAL_EPSILON);
   void *all[] = {dy, x, dw, db, dw_expected, db_expected};
@@ -33,12 +33,13 @@ static void test_gradients_have_the_same_bits_in_any_whole_pieces_of_rows(void *
   real *dy = dice_reals(&d, ALL * N_OUT, 1), *x = dice_reals(&d, ALL * N_IN, 1);
   real *dw = NEW(real, N_OUT * N_IN), *db = NEW(real, N_OUT), *dw_parts = NEW(real, N_OUT * N_IN);
   real *db_parts = NEW(real, N_OUT);
-  rf_weight_gradient(ALL, N_OUT, N_IN, dy, N_OUT, x, N_IN, dw, N_IN);
-  rf_bias_gradient(ALL, N_OUT, dy, N_OUT, db);
+  rf_weight_gradient(ALL, N_OUT, N_IN, (rf_view){dy, N_OUT}, (rf_view){x, N_IN}, (rf_matrix){dw, N_IN});
+  rf_bias_gradient(ALL, N_OUT, (rf_view){dy, N_OUT}, db);
   for (int64_t row = 0; row < ALL; row += PIECE) {
     const int64_t rows = ALL - row < PIECE ? ALL - row : PIECE;
-    rf_weight_gradient(rows, N_OUT, N_IN, dy + row * N_OUT, N_OUT, x + row * N_IN, N_IN, dw_parts, N_IN);
-    rf_bias_gradient(rows, N_OUT, dy + row * N_OUT, N_OUT, db_parts);
+    const rf_view dy_part = {dy + row * N_OUT, N_OUT}, x_part = {x + row * N_IN, N_IN};
+    rf_weight_gradient(rows, N_OUT, N_IN, dy_part, x_part, (rf_matrix){dw_parts, N_IN});
+    rf_bias_gradient(rows, N_OUT, dy_part, db_parts);
   }
   assert_same_bits("dw", N_OUT * N_IN, dw_parts, dw);
   assert_same_bits("db", N_OUT, db_parts, db);

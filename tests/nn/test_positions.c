@@ -76,11 +76,11 @@ static void check_rotary(int64_t d_head, int64_t first) {
       const double a = (double)before[at - j % 2], b = (double)before[at - j % 2 + 1];
       expected[at] = j % 2 ? a * sin(angle) + b * cos(angle) : a * cos(angle) - b * sin(angle);
     }
-  rf_rotary(ROWS, HEADS, d_head, first, 1, x, ld);
+  rf_rotary(ROWS, HEADS, d_head, first, 1, (rf_matrix){x, ld});
   /* the angle itself is rounded: an ulp of a position of a million is 1e-10 */
   const double of_angle = 2e-16 * (double)(first + ROWS);
   assert_close("turned", relative_error(ROWS * ld, x, expected), 4 * (double)RF_REAL_EPSILON + of_angle + 1e-13);
-  rf_rotary(ROWS, HEADS, d_head, first, -1, x, ld);
+  rf_rotary(ROWS, HEADS, d_head, first, -1, (rf_matrix){x, ld});
   /* each row's angle comes from the row before, with a rounding of the length */
   assert_close("turned back", relative_error_real(ROWS * ld, x, before),
                4 * (double)RF_REAL_EPSILON + ROWS * DBL_EPSILON);

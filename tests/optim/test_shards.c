@@ -110,7 +110,7 @@ static void world_step(world *w, const rf_optimizer_config *config, uint32_t ste
   }
   if (config->kind == RF_ADAM) return;
   sum_over_owners(w->n, w->adafactor[0].n_sums, sums);
-  for (int r = 0; r < w->n; r++) rf_adafactor_measure(&w->adafactor[r], config, &w->stores[r], step, scale);
+  for (int r = 0; r < w->n; r++) rf_adafactor_update_moments(&w->adafactor[r], config, &w->stores[r], step, scale);
   sum_over_owners(w->n, w->adafactor[0].n_tensors, squares);
   for (int r = 0; r < w->n; r++) rf_adafactor_apply(&w->adafactor[r], config, &w->stores[r], rate, scale);
 }

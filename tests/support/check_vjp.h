@@ -93,7 +93,8 @@ static inline void check_sublayer(const char *what, sublayer_case *c, dice *d, b
   memcpy(dx, dx0, (size_t)n * sizeof *dx);
   for (int64_t i = 0; i < c->block.size; i++) dparams[i] = 1;
   assert_ok(ops->apply(&c->sublayer, &c->call, c->params, x, 1, y, c->saved));
-  assert_ok(ops->apply_vjp(&c->sublayer, &c->call, c->params, x, dy, y, dx, dparams, c->saved));
+  const rf_sublayer_vjp task = {c->params, x, dy, y, dx, dparams, c->saved};
+  assert_ok(ops->apply_vjp(&c->sublayer, &c->call, &task));
   /* added to and taken off again: y as before */
   const double back = relative_error_real(n, y, y0);
   if (!(back <= 100 * (double)RF_REAL_EPSILON))

@@ -2,13 +2,13 @@
 #ifndef TESTS_SUPPORT_PRODUCTS_H
 #define TESTS_SUPPORT_PRODUCTS_H
 
-#include "kernel/gemm.h"
+#include "kernel/gemm_packed.h"
 #include "support/numbers.h"
 
 /* A sum of n rounded products is off by at most about n roundings, and by sqrt(n) of them on average. */
 static inline double product_rounding(int64_t n) { return 4 * sqrt((double)n + 16) * (double)RF_REAL_EPSILON; }
 
-typedef void (*product)(int64_t, int64_t, int64_t, const real *, int64_t, const real *, int64_t, bool, real *, int64_t);
+typedef void (*product)(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c);
 
 /* gemm multiplies factor * a b, of numbers as value() sees them. */
 typedef struct product_case {
@@ -19,11 +19,10 @@ typedef struct product_case {
   double (*value)(real);
 } product_case;
 
-static inline rf_packed pack_all(rf_precision precision, int64_t k, int64_t n, real factor, const real *b, int64_t ldb,
+static inline rf_packed pack_all(rf_precision precision, int64_t k, int64_t n, real factor, rf_view b,
                                  bool transposed) {
   const rf_packed packed = {precision, NEW(char, rf_packed_bytes(precision, k, n) + 1)};
-  for (int64_t j = 0; j < n; j += RF_GEMM_PANEL)
-    rf_pack_panel(k, n, factor, b, ldb, transposed, j / RF_GEMM_PANEL, &packed);
+  for (int64_t j = 0; j < n; j += RF_GEMM_PANEL) rf_pack_panel(k, n, factor, b, transposed, j / RF_GEMM_PANEL, &packed);
   return packed;
 }
 
@@ -51,7 +50,7 @@ static inline void check_product_of_strides(const product_case *p, int64_t m, in
                p->value(p->b_transposed ? b[j * ldb + l] : b[l * ldb + j]);
       expected[r * ldc + j] = sum;
     }
-  p->gemm(m, n, k, a, lda, b, ldb, add, c, ldc);
+  p->gemm(m, n, k, (rf_view){a, lda}, (rf_view){b, ldb}, add, (rf_matrix){c, ldc});
   assert_close(p->what, relative_error(all_c + 1, c, expected), product_rounding(k));
   free(a);
   free(b);
@@ -69,13 +68,14 @@ static inline void check_rows_of_packed(rf_precision precision, product whole_pr
   dice d = {.seed = seed};
   real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * n, 1);
   real *start = dice_reals(&d, M * n, 1), *whole = NEW(real, M * n), *part = NEW(real, M * n);
-  const rf_packed packed = pack_all(precision, K, n, 1, b, n, false);
+  const rf_packed packed = pack_all(precision, K, n, 1, (rf_view){b, n}, false);
   memcpy(whole, start, sizeof(real) * (size_t)(M * n));
-  whole_product(M, n, K, a, K, b, n, true, whole, n);
+  whole_product(M, n, K, (rf_view){a, K}, (rf_view){b, n}, true, (rf_matrix){whole, n});
   for (int64_t rows = 1; rows <= M; rows += rows < 20 ? 1 : 37) {
     memcpy(part, start, sizeof(real) * (size_t)(M * n));
     for (int64_t i = 0; i < M; i += rows)
-      rf_gemm_packed(i + rows <= M ? rows : M - i, n, K, a + i * K, K, &packed, true, part + i * n, n);
+      rf_gemm_packed(i + rows <= M ? rows : M - i, n, K, (rf_view){a + i * K, K}, &packed, true,
+                     (rf_matrix){part + i * n, n});
     assert_same_bits("rows", M * n, part, whole);
   }
   void *all[] = {a, b, packed.data, start, whole, part};

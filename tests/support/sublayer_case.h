@@ -58,7 +58,8 @@ static inline void sublayer_case_randomise(sublayer_case *c, dice *d, double gai
 static inline void sublayer_forward_at(const rf_sublayer *s, const rf_call *call, const real *params, int64_t n_params,
                                        int64_t values, const real *x, real sign, real *y, const void *saved) {
   real *zero = NEW(real, values), *dx = NEW(real, values), *dparams = NEW(real, n_params), *f = NEW(real, values);
-  assert_ok(s->ops->apply_vjp(s, call, params, x, zero, f, dx, dparams, saved));
+  const rf_sublayer_vjp task = {params, x, zero, f, dx, dparams, saved};
+  assert_ok(s->ops->apply_vjp(s, call, &task));
   for (int64_t i = 0; i < values; i++) y[i] -= sign * f[i];
   free(zero);
   free(dx);

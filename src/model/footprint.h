@@ -1,10 +1,9 @@
 /* What a model and its training step would hold, at any number of ranks, without holding it: for planning. */
-#ifndef RF_MODEL_MEASURE_H
-#define RF_MODEL_MEASURE_H
+#ifndef RF_MODEL_FOOTPRINT_H
+#define RF_MODEL_FOOTPRINT_H
 
 #include "comm/mesh.h"
-#include "model/blocks.h"
-#include "model/budget.h"
+#include "model/stash.h"
 #include "reformer/config.h"
 
 /* Bytes of the arenas of a model's step at one rank, by what they are for. Parts of transients are not alive together:
@@ -12,7 +11,7 @@
 typedef struct rf_model_sizes {
   size_t streams;      /* activations between layers, and their gradients */
   size_t saved;        /* hash buckets, and pointers */
-  size_t kept;         /* what the backward pass need not compute again (model/budget.h) */
+  size_t stash;        /* what the backward pass need not compute again (model/budget.h) */
   size_t activations;  /* ordinary residuals: the input of every sublayer */
   size_t attention;    /* transients of its waves */
   size_t feed_forward; /* transients */
@@ -22,13 +21,13 @@ typedef struct rf_model_sizes {
   size_t scratch;      /* all of them at their highest: what rf_model_scratch_used would tell */
 } rf_model_sizes;
 
-/* mesh: of the rank in question, may be imagined. sequences: of a micro-batch of its data group. keep: [n_layers] what
- * layers keep; NULL: nothing. */
-rf_status rf_model_measure(const rf_config *config, rf_mesh *mesh, int64_t sequences, const rf_layer_keep *keep,
-                           rf_model_sizes *sizes);
-/* What rf_model_keep would choose, given `bytes` on every rank: keep [n_layers] out. */
-rf_status rf_model_measure_keep(const rf_config *config, rf_mesh *mesh, int64_t sequences, int64_t bytes,
-                                rf_layer_keep *keep, rf_keeping *keeping);
+/* mesh: of the rank in question, may be imagined. sequences: of a micro-batch of its data group. stash:
+ * [n_layers] what layers stash; NULL: nothing. */
+rf_status rf_model_footprint(const rf_config *config, rf_mesh *mesh, int64_t sequences, const rf_layer_stash *stash,
+                             rf_model_sizes *sizes);
+/* What rf_model_stash would choose, given `bytes` on every rank: stash [n_layers] out. */
+rf_status rf_model_plan_stash(const rf_config *config, rf_mesh *mesh, int64_t sequences, int64_t bytes,
+                              rf_layer_stash *stash, rf_stash_summary *summary);
 
 /* Bytes of a parameter store (rf_store_memory_used): shards of parameters and gradients, and the slots of full vectors,
  * of which there are none on one rank. */
@@ -36,6 +35,6 @@ typedef struct rf_store_sizes {
   size_t parameters, gradients, slots;
 } rf_store_sizes;
 
-rf_store_sizes rf_store_measure(const rf_layout *layout, const rf_mesh *mesh);
+rf_store_sizes rf_store_footprint(const rf_layout *layout, const rf_mesh *mesh);
 
 #endif

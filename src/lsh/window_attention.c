@@ -1,8 +1,7 @@
-#include "lsh/windows.h"
-#include "base/integers.h"
-#include "comm/poll.h"
-#include "kernel/gather.h"
+#include "lsh/window_attention.h"
 #include "kernel/parallel.h"
+#include "base/integers.h"
+#include "kernel/gather.h"
 #include "lsh/stripe.h"
 #include <assert.h>
 #include <string.h>
@@ -20,13 +19,6 @@ static rf_rule stripe_rule(const rf_windows *w, const rf_stripe *stripe) {
   return rule;
 }
 
-static rf_block_shape chunk_shape(const rf_windows *w, const rf_stripe_buffers *b) {
-  return (rf_block_shape){.queries = w->chunk,
-                          .keys = (w->chunks_before + 1 + w->chunks_after) * w->chunk,
-                          .d_head = w->d_head,
-                          .ldkt = b->ldkt};
-}
-
 /* The tokens from entry `first` on; chunk and bucket tables keep their stride. */
 static rf_tokens tokens_from(const rf_tokens *t, int64_t first) {
   rf_tokens part = *t;
@@ -39,26 +31,40 @@ static rf_tokens tokens_from(const rf_tokens *t, int64_t first) {
   return part;
 }
 
+/* Of a chunk, whose tokens and rule are the caller's. */
+static rf_attend_window window_of(const rf_windows *w, const rf_stripe_buffers *b, const rf_rule *rule,
+                                  const rf_tokens *queries, const rf_tokens *keys) {
+  return (rf_attend_window){.n_queries = w->chunk,
+                            .n_keys = (w->chunks_before + 1 + w->chunks_after) * w->chunk,
+                            .d_head = w->d_head,
+                            .ldkt = b->ldkt,
+                            .rule = rule,
+                            .queries = queries,
+                            .keys = keys};
+}
+
 static void attend_stripe(const rf_windows *w, const rf_stripe *stripe, rf_stripe_buffers *b) {
   const rf_rule rule = stripe_rule(w, stripe);
-  const rf_block_shape shape = chunk_shape(w, b);
   const rf_pair *pair = &w->pairs[stripe->pair];
+  const rf_attended whole = {pair->o, pair->m, pair->z};
   const int64_t halo = w->chunks_before * w->chunk, dh = w->d_head;
   rf_stripe_gather(w, stripe, false, b);
   for (int64_t c = 0; c < stripe->n_chunks; c++) {
     const int64_t first = c * w->chunk;
     const rf_tokens keys = tokens_from(&b->as_keys, first), queries = tokens_from(&b->as_keys, first + halo);
-    rf_attend(&shape, &rule, &queries, &keys, b->q + first * dh, b->kt + first, b->v + first * dh, b->logits,
-              b->factors, b->o, b->m, b->z);
-    rf_attend_merge(w->chunk, dh, b->row + halo + first, b->o, b->m, b->z, pair->o, w->ld, pair->m, pair->z);
+    const rf_attend_window window = window_of(w, b, &rule, &queries, &keys);
+    rf_attend(&window, b->q + first * dh, b->kt + first, b->v + first * dh, &b->scratch, &b->result);
+    rf_attend_merge(w->chunk, dh, b->row + halo + first, &b->result, &whole, w->ld);
   }
 }
 
+/* Behind an arena that only counts is no memory: what is written to each entry then goes to one that is thrown away. */
 static rf_status take_thread_buffers(const rf_windows *w, bool reverse, rf_arena *scratch,
                                      rf_stripe_buffers **buffers) {
-  const int threads = rf_threads();
-  RF_TRY(rf_arena_take(scratch, (size_t)threads, sizeof **buffers, buffers));
-  for (int i = 0; i < threads; i++) RF_TRY(rf_stripe_buffers_take(w, reverse, scratch, &(*buffers)[i]));
+  rf_stripe_buffers counted;
+  RF_TRY(rf_arena_take(scratch, (size_t)rf_threads(), sizeof **buffers, buffers));
+  for (int i = 0; i < rf_threads(); i++)
+    RF_TRY(rf_stripe_buffers_take(w, reverse, scratch, rf_arena_counts(scratch) ? &counted : &(*buffers)[i]));
   return RF_OK;
 }
 
@@ -67,6 +73,10 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
   const rf_mark mark = rf_arena_mark(scratch);
   rf_stripe_buffers *buffers;
   RF_TRY(take_thread_buffers(w, false, scratch, &buffers));
+  if (rf_arena_counts(scratch)) {
+    rf_arena_release(scratch, mark);
+    return RF_OK;
+  }
   for (int64_t p = 0; p < w->n_pairs; p++) memset(w->pairs[p].z, 0, (size_t)w->pairs[p].n_rows * sizeof(real));
   /* Round after round: a token stands once in each, so that within a round no two stripes meet in a token, and the
    * order in which rounds are merged is fixed. */
@@ -75,7 +85,7 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < stripes; i++) {
       const rf_stripe stripe = rf_stripe_at(w, r, i);
-      if (w->polls) rf_mesh_poll_within(w->mesh);
+      rf_windows_poll(w);
       attend_stripe(w, &stripe, &buffers[rf_thread()]);
     }
   }
@@ -90,7 +100,8 @@ typedef struct halo_gradients {
   real *dk, *dv; /* [slots, d_head] */
 } halo_gradients;
 
-static void keep_halo(const rf_windows *w, const rf_stripe *stripe, const rf_stripe_buffers *b, halo_gradients *halo) {
+static void set_halo_aside(const rf_windows *w, const rf_stripe *stripe, const rf_stripe_buffers *b,
+                           halo_gradients *halo) {
   const int64_t before = w->chunks_before * w->chunk, after = w->chunks_after * w->chunk, dh = w->d_head;
   const int64_t last = stripe->keys - after;
   memcpy(halo->row, b->row, (size_t)before * sizeof(int32_t));
@@ -104,51 +115,68 @@ static void keep_halo(const rf_windows *w, const rf_stripe *stripe, const rf_str
 static void attend_stripe_vjp(const rf_windows *w, const rf_stripe *stripe, rf_stripe_buffers *b,
                               halo_gradients *edge) {
   const rf_rule rule = stripe_rule(w, stripe);
-  const rf_block_shape shape = chunk_shape(w, b);
   const rf_pair *pair = &w->pairs[stripe->pair];
   const int64_t halo = w->chunks_before * w->chunk, dh = w->d_head;
   rf_stripe_gather(w, stripe, true, b);
   for (int64_t c = 0; c < stripe->n_chunks; c++) {
     const int64_t first = c * w->chunk, at = first * dh;
     const rf_tokens keys = tokens_from(&b->as_keys, first), queries = tokens_from(&b->as_keys, first + halo);
-    rf_attend_vjp(&shape, &rule, &queries, &keys, b->q + at, b->k + at, b->kt + first, b->vt + first, b->d_o + at,
-                  b->m + first, b->z + first, b->delta + first, b->logits, b->grads, b->factors, b->dq, b->dk + at,
-                  b->dv + at);
+    const rf_attend_window window = window_of(w, b, &rule, &queries, &keys);
+    const rf_attend_reverse in = {.q = b->q + at,
+                                  .k = b->k + at,
+                                  .kt = b->kt + first,
+                                  .vt = b->vt + first,
+                                  .d_o = b->d_o + at,
+                                  .m = b->m + first,
+                                  .z_inverse = b->z_inverse + first,
+                                  .delta = b->delta + first};
+    rf_attend_vjp(&window, &in, &b->scratch, &(rf_attend_gradient){b->dq, b->dk + at, b->dv + at});
     rf_scatter_add(w->chunk, w->d_head, b->row + halo + first, b->dq, pair->dq, w->ld);
   }
   const int64_t own = stripe->n_chunks * w->chunk;
   rf_scatter_add(own, w->d_head, b->row + halo, b->dk + halo * dh, pair->dk, w->ld);
   rf_scatter_add(own, w->d_head, b->row + halo, b->dv + halo * dh, pair->dv, w->ld);
-  keep_halo(w, stripe, b, edge);
+  set_halo_aside(w, stripe, b, edge);
 }
 
 static rf_status take_halos(const rf_windows *w, int64_t stripes, rf_arena *scratch, halo_gradients **halos) {
   const size_t slots = (size_t)((w->chunks_before + w->chunks_after) * w->chunk);
+  halo_gradients counted;
   RF_TRY(rf_arena_take(scratch, (size_t)stripes, sizeof **halos, halos));
   for (int64_t i = 0; i < stripes; i++) {
-    RF_TRY(rf_arena_take(scratch, slots, sizeof(int32_t), &(*halos)[i].row));
-    RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &(*halos)[i].dk));
-    RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &(*halos)[i].dv));
+    halo_gradients *halo = rf_arena_counts(scratch) ? &counted : &(*halos)[i];
+    RF_TRY(rf_arena_take(scratch, slots, sizeof(int32_t), &halo->row));
+    RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &halo->dk));
+    RF_TRY(rf_arena_take(scratch, slots * (size_t)w->d_head, sizeof(real), &halo->dv));
   }
   return RF_OK;
+}
+
+/* Stripes of the round that has most. */
+static int64_t most_stripes(const rf_windows *w) {
+  int64_t most = 0;
+  for (int64_t r = 0; r < w->rounds; r++) most = rf_max(most, w->n_pairs * rf_stripes_of_round(w, r));
+  return most;
 }
 
 rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
   assert(w->tokens % w->chunk == 0);
   const rf_mark mark = rf_arena_mark(scratch);
-  int64_t most = 0;
-  for (int64_t r = 0; r < w->rounds; r++) most = rf_max(most, w->n_pairs * rf_stripes_of_round(w, r));
   const int64_t halo_slots = (w->chunks_before + w->chunks_after) * w->chunk;
   rf_stripe_buffers *buffers;
   halo_gradients *halos;
   RF_TRY(take_thread_buffers(w, true, scratch, &buffers));
-  RF_TRY(take_halos(w, most, scratch, &halos));
+  RF_TRY(take_halos(w, most_stripes(w), scratch, &halos));
+  if (rf_arena_counts(scratch)) {
+    rf_arena_release(scratch, mark);
+    return RF_OK;
+  }
   for (int64_t r = 0; r < w->rounds; r++) {
     const int64_t per_round = rf_stripes_of_round(w, r), stripes = w->n_pairs * per_round;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < stripes; i++) {
       const rf_stripe stripe = rf_stripe_at(w, r, i);
-      if (w->polls) rf_mesh_poll_within(w->mesh);
+      rf_windows_poll(w);
       attend_stripe_vjp(w, &stripe, &buffers[rf_thread()], &halos[i]);
     }
     /* Halos after own, stripe after stripe: a fixed order. Pairs do not share rows. */
@@ -159,20 +187,6 @@ rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
         rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dv, w->pairs[p].dv, w->ld);
       }
   }
-  rf_arena_release(scratch, mark);
-  return RF_OK;
-}
-
-rf_status rf_windows_measure(const rf_windows *w, rf_arena *scratch) {
-  const rf_mark mark = rf_arena_mark(scratch);
-  rf_stripe_buffers one;
-  int64_t most = 0;
-  for (int64_t r = 0; r < w->rounds; r++) most = rf_max(most, w->n_pairs * rf_stripes_of_round(w, r));
-  for (int i = 0; i < rf_threads(); i++) RF_TRY(rf_stripe_buffers_take(w, true, scratch, &one));
-  void *halos;
-  const size_t slots = (size_t)((w->chunks_before + w->chunks_after) * w->chunk);
-  const size_t halo = sizeof(halo_gradients) + slots * (sizeof(int32_t) + 2 * (size_t)w->d_head * sizeof(real));
-  RF_TRY(rf_arena_take(scratch, (size_t)most, halo, &halos));
   rf_arena_release(scratch, mark);
   return RF_OK;
 }

@@ -10,32 +10,28 @@ static bool hindered(void) { return rf_precision_obstacle(RF_PRECISION_BF16) != 
 static double rounded(real x) { return (double)rf_bf16_value(rf_bf16_of(x)); }
 
 /* Products of bfloat16 numbers are exact in float: what is left is the rounding of their sum. */
-static void multiply(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
-                     bool transposed, real factor, bool add, real *c, int64_t ldc) {
-  const rf_packed packed = pack_all(RF_PRECISION_BF16, k, n, factor, b, ldb, transposed);
-  rf_gemm_packed(m, n, k, a, lda, &packed, add, c, ldc);
+static void multiply_whole(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  const rf_packed packed = pack_all(RF_PRECISION_BF16, k, n, 1, b, false);
+  rf_gemm_packed(m, n, k, a, &packed, add, c);
   free(packed.data);
 }
 
-static void multiply_whole(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
-                           bool add, real *c, int64_t ldc) {
-  multiply(m, n, k, a, lda, b, ldb, false, 1, add, c, ldc);
+static void multiply_negative(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  const rf_packed packed = pack_all(RF_PRECISION_BF16, k, n, -1, b, false);
+  rf_gemm_packed(m, n, k, a, &packed, add, c);
+  free(packed.data);
 }
 
-static void multiply_negative(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b, int64_t ldb,
-                              bool add, real *c, int64_t ldc) {
-  multiply(m, n, k, a, lda, b, ldb, false, -1, add, c, ldc);
+static void multiply_negative_transposed(int64_t m, int64_t n, int64_t k, rf_view a, rf_view b, bool add, rf_matrix c) {
+  const rf_packed packed = pack_all(RF_PRECISION_BF16, k, n, -1, b, true);
+  rf_gemm_packed(m, n, k, a, &packed, add, c);
+  free(packed.data);
 }
 
-static void multiply_negative_transposed(int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
-                                         int64_t ldb, bool add, real *c, int64_t ldc) {
-  multiply(m, n, k, a, lda, b, ldb, true, -1, add, c, ldc);
-}
+static const product_case plain = {"bf16", multiply_negative, false, false, -1, rounded};
+static const product_case transposed = {"bf16, transposed", multiply_negative_transposed, false, true, -1, rounded};
 
-static const product_case plain = {"narrow", multiply_negative, false, false, -1, rounded};
-static const product_case transposed = {"narrow, transposed", multiply_negative_transposed, false, true, -1, rounded};
-
-static void test_narrow_products_equal_a_triple_loop_over_rounded_numbers(void **state) {
+static void test_products_in_bf16_equal_a_triple_loop_over_rounded_numbers(void **state) {
   (void)state;
   if (hindered()) skip();
   static const int64_t rows[] = {1, 2, 3, 5, 13, 64, 129}, columns[] = {1, 15, 32, 63, 64, 65, 129};
@@ -49,7 +45,7 @@ static void test_narrow_products_equal_a_triple_loop_over_rounded_numbers(void *
   check_product(&plain, 3, 5, 0, true);
 }
 
-static void test_a_row_of_a_narrow_product_does_not_depend_on_its_neighbours(void **state) {
+static void test_a_row_of_a_product_in_bf16_does_not_depend_on_its_neighbours(void **state) {
   (void)state;
   if (hindered()) skip();
   static const int64_t columns[] = {5, 64, 64 + 16, 128 + 33};
@@ -65,8 +61,8 @@ static void test_what_is_not_a_number_stays_so(void **state) {
   real *a = dice_reals(&d, M * K, 1), *b = dice_reals(&d, K * N, 1), c[M * N];
   a[K + 4] = NAN;
   b[6 * N + 2] = INFINITY;
-  const rf_packed packed = pack_all(RF_PRECISION_BF16, K, N, 1, b, N, false);
-  rf_gemm_packed(M, N, K, a, K, &packed, false, c, N);
+  const rf_packed packed = pack_all(RF_PRECISION_BF16, K, N, 1, (rf_view){b, N}, false);
+  rf_gemm_packed(M, N, K, (rf_view){a, K}, &packed, false, (rf_matrix){c, N});
   for (int64_t i = 0; i < M; i++)
     for (int64_t j = 0; j < N; j++) {
       assert_int_equal(isnan(c[i * N + j]) != 0, i == 1);
@@ -92,7 +88,7 @@ static rf_config model_config(rf_precision precision, rf_residual residual) {
 }
 
 /* A rounded number is off by 2^-9 of itself at most, a product by as much on average, and a gradient went through some
- * 20 of them: seen is 0.9 %. Other than in float it is, or nothing was narrow. */
+ * 20 of them: seen is 0.9 %. Other than in float it is, or nothing was rounded. */
 static void test_gradients_in_bf16_are_near_those_in_float(void **state) {
   (void)state;
   if (hindered()) skip();
@@ -153,8 +149,8 @@ static void test_a_model_is_refused_where_its_products_cannot_be_made(void **sta
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_narrow_products_equal_a_triple_loop_over_rounded_numbers),
-      cmocka_unit_test(test_a_row_of_a_narrow_product_does_not_depend_on_its_neighbours),
+      cmocka_unit_test(test_products_in_bf16_equal_a_triple_loop_over_rounded_numbers),
+      cmocka_unit_test(test_a_row_of_a_product_in_bf16_does_not_depend_on_its_neighbours),
       cmocka_unit_test(test_what_is_not_a_number_stays_so),
       cmocka_unit_test(test_gradients_in_bf16_are_near_those_in_float),
       cmocka_unit_test(test_a_step_in_bf16_repeats_to_the_bit_and_takes_no_more_memory),
