@@ -1,6 +1,6 @@
 #include "cli/commands.h"
-#include "config/check.h"
-#include "config/file.h"
+#include "config/settle.h"
+#include "reformer/config_file.h"
 #include "reformer/agree.h"
 #include "bench/step.h"
 #include "bench/attention.h"

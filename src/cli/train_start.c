@@ -1,7 +1,7 @@
 #include "cli/train_start.h"
 #include "base/log.h"
 #include "comm/collective.h"
-#include "config/check.h"
+#include "config/settle.h"
 #include "config/resume.h"
 #include "reformer/agree.h"
 #include "train/resume.h"

@@ -1,8 +1,8 @@
 /* Rank 0 reads the file, whatever it is: a pipe gives its bytes once, and hosts may see different files. */
+#include "config/read_file.h"
 #include "checkpoint/astray.h"
-#include "config/check.h"
-#include "config/file.h"
 #include "comm/collective.h"
+#include "config/read_text.h"
 #include "reformer/agree.h"
 #include <errno.h>
 #include <stdio.h>
@@ -66,10 +66,4 @@ rf_status rf_config_read(rf_mesh *mesh, const char *file, const char *const *set
   const rf_status status = rf_config_read_text(file, text, length, sets, n_sets, config, origin);
   free(text);
   return rf_agree(mesh, status);
-}
-
-rf_status rf_config_load(rf_mesh *mesh, const char *file, const char *const *sets, int n_sets, rf_config *config) {
-  rf_origin origin;
-  RF_TRY(rf_config_read(mesh, file, sets, n_sets, config, &origin));
-  return rf_agree(mesh, rf_config_settle(config, &origin));
 }
