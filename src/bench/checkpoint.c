@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/median.h"
-#include "checkpoint/commit.h"
+#include "checkpoint/names.h"
 #include "storage/files.h"
 #include "checkpoint/shard.h"
 #include "comm/collective.h"
@@ -11,6 +11,7 @@
 #include "reformer/agree.h"
 #include "reformer/model.h"
 #include "reformer/saver.h"
+#include "storage/attempt.h"
 #include "storage/json_file.h"
 #include "train/stop.h"
 #include <fcntl.h>
@@ -88,12 +89,6 @@ static rf_status write_plain(const bench *b, int64_t turn) {
   return note(b, PLAIN_WRITE, turn, seconds);
 }
 
-static rf_status path_of(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
-  char name[32];
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
-  return rf_path_join(folder, name, path);
-}
-
 /* Each kind of writing starts by removing what it wrote before: so each finds as much memory freed for the file
  * system's cache as the others, which on a virtual machine decides how fast it writes. */
 static rf_status open_saver(const bench *b, const char *folder, int64_t turn, bool async, rf_saver **saver) {
@@ -101,7 +96,7 @@ static rf_status open_saver(const bench *b, const char *folder, int64_t turn, bo
   char before[RF_MAX_PATH];
   RF_TRY(rf_agree(b->mesh,
                   rf_saver_create(&options, b->mesh, rf_store_layout(rf_model_store(b->model)), &b->state, saver)));
-  RF_TRY(path_of(folder, turn - 1, before));
+  RF_TRY(rf_step_path(folder, turn - 1, before));
   if (turn > 0 && rf_mesh_rank(b->mesh) == 0) (void)rf_folder_remove(before);
   return RF_OK;
 }
@@ -218,7 +213,7 @@ static rf_status load(const bench *b, const char *folder) {
 static rf_status read_back(const bench *b, int64_t turn) {
   char folder[RF_MAX_PATH];
   double start;
-  RF_TRY(path_of(b->beside, turn, folder));
+  RF_TRY(rf_step_path(b->beside, turn, folder));
   RF_TRY(rf_agree(b->mesh, forget_shard(b, folder)));
   RF_TRY(line_up(b, &start));
   const rf_status status = load(b, folder);
@@ -290,7 +285,7 @@ static rf_status set_up(bench *b) {
 static void remove_saved(const bench *b, const char *folder) {
   char path[RF_MAX_PATH];
   for (int64_t turn = 0; turn <= b->options->repeats; turn++)
-    if (path_of(folder, turn, path) == RF_OK) (void)rf_folder_remove(path);
+    if (rf_step_path(folder, turn, path) == RF_OK) (void)rf_folder_remove(path);
   (void)rf_folder_remove(folder);
 }
 

@@ -1,8 +1,8 @@
 #include "checkpoint/astray.h"
 #include "base/recognise.h"
-#include "checkpoint/commit.h"
-#include "storage/files.h"
+#include "checkpoint/names.h"
 #include "checkpoint/shelf.h"
+#include "storage/files.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static const char *advise_of_folder(const char *path, char *advice) {
                                           : say(advice, "it is the folder of a run that has no checkpoint");
   if (rf_shelf_newest(path, newest)) return say(advice, "it holds checkpoints, the newest of which is %s", newest);
   if (has(path, "metrics.jsonl")) return say(advice, "it is the folder of a run that has no checkpoint");
-  if (strstr(path, ".tmp-")) return say(advice, "it was never finished");
+  if (strstr(path, RF_MARK_TEMPORARY)) return say(advice, "it was never finished");
   if (has(path, "model.safetensors"))
     return say(advice, "it is a model of HuggingFace: reformer import %s/model.safetensors CONFIG -o CHECKPOINT", path);
   return NULL;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fault_io.h"
 #include "base/log.h"
+#include "checkpoint/names.h"
 #include "checkpoint/saving.h"
 #include "checkpoint/shelf.h"
 #include "checkpoint/snapshot.h"
@@ -171,7 +172,7 @@ rf_status rf_saver_begin(rf_saver *saver, const rf_checkpoint_header *header) {
   s->begun = started;
   s->stalled = 0;
   rf_status own = take_header(s, header);
-  if (own == RF_OK) own = rf_shelf_path(s->folder, header->step, s->path);
+  if (own == RF_OK) own = rf_step_path(s->folder, header->step, s->path);
   if (own == RF_OK) own = take_state(s);
   const rf_saving_order order = {.folder = s->path,
                                  .mesh = s->mesh,

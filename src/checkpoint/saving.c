@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "storage/files.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/names.h"
 #include "comm/collective.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,13 +12,6 @@
 
 /* --- names -------------------------------------------------------------------------------------- */
 
-/* "FOLDER.WORD-ATTEMPT" */
-static rf_status name_beside(const rf_saving *s, const char *word, char *path) {
-  const int length = snprintf(path, RF_MAX_PATH, "%s.%s-%s", s->folder, word, s->attempt);
-  if (length > 0 && length < RF_MAX_PATH) return RF_OK;
-  return rf_fail(RF_FAILED, "%.64s...: the path is longer than %d bytes", s->folder, RF_MAX_PATH - 1);
-}
-
 static rf_status set_names(rf_saving *s) {
   const char *folder = s->order.folder;
   size_t length = strlen(folder);
@@ -25,8 +19,8 @@ static rf_status set_names(rf_saving *s) {
   if (length == 0 || length >= sizeof s->folder)
     return rf_fail(RF_FAILED, "found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
   memcpy(s->folder, folder, length);
-  RF_TRY(name_beside(s, "tmp", s->temporary));
-  return name_beside(s, "damaged", s->damaged);
+  RF_TRY(rf_name_beside(s->folder, RF_MARK_TEMPORARY, s->attempt, s->temporary));
+  return rf_name_beside(s->folder, RF_MARK_DAMAGED, s->attempt, s->damaged);
 }
 
 /* --- what one rank does ------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 #include "checkpoint/shelf.h"
 #include "base/log.h"
-#include "storage/files.h"
+#include "checkpoint/names.h"
 #include "checkpoint/opened.h"
+#include "storage/files.h"
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -9,25 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
-  char name[32];
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
-  return rf_path_join(folder, name, path);
-}
-
-/* --- what is there ------------------------------------------------------------------------------ */
-
-/* Digits after "step-", and what follows them; NULL: another name. */
-static const char *read_step(const char *name, int64_t *step) {
-  if (strncmp(name, "step-", 5) != 0) return NULL;
-  const char *at = name + 5;
-  for (*step = 0; *at >= '0' && *at <= '9'; at++) {
-    if (*step > INT64_MAX / 10 - 1) return NULL;
-    *step = *step * 10 + (*at - '0');
-  }
-  return at > name + 5 ? at : NULL;
-}
 
 /* One that cannot be opened is believed. */
 static bool is_of_another_step(const char *path, int64_t step) {
@@ -43,7 +25,7 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   int64_t step, newest = -1;
   DIR *entries = opendir(folder);
   for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;) {
-    const char *rest = read_step(entry->d_name, &step);
+    const char *rest = rf_step_read(entry->d_name, &step);
     if (!rest || *rest != '\0' || step <= newest || rf_path_join(folder, entry->d_name, one) != RF_OK) continue;
     if (rf_path_join(one, RF_COMMIT_NAME, commit) != RF_OK || access(commit, F_OK) != 0) continue;
     if (is_of_another_step(one, step)) continue;
@@ -52,12 +34,6 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   }
   if (entries) (void)closedir(entries);
   return newest >= 0;
-}
-
-/* What an attempt left half written or half removed, and the step of which. */
-static bool is_stale(const char *name, int64_t *step) {
-  const char *rest = read_step(name, step);
-  return rest && (strncmp(rest, ".tmp-", 5) == 0 || strncmp(rest, ".deleting", 9) == 0);
 }
 
 static rf_status put(rf_shelf *shelf, const rf_kept *one) {
@@ -99,7 +75,7 @@ static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
   rf_kept one = {.eval_loss = NAN};
   char path[RF_MAX_PATH];
   rf_checkpoint *checkpoint;
-  const char *rest = read_step(name, &one.step);
+  const char *rest = rf_step_read(name, &one.step);
   if (!rest || *rest != '\0') return RF_OK;
   RF_TRY(rf_path_join(shelf->folder, name, path));
   one.resumed = one.verified = one.step == resumed_step;
@@ -125,7 +101,7 @@ static rf_status look_through(rf_shelf *shelf, int64_t resumed_step) {
     return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", shelf->folder, strerror(errno));
   }
   for (const struct dirent *entry; status == RF_OK && (entry = readdir(folder)) != NULL;) {
-    if (is_stale(entry->d_name, &step))
+    if (rf_step_is_unfinished(entry->d_name, &step))
       remove_stale(shelf, entry->d_name);
     else
       status = take(shelf, entry->d_name, resumed_step);
@@ -153,7 +129,7 @@ static rf_status check_file(const rf_shelf *shelf, const char *folder, const rf_
 static bool is_whole(const rf_shelf *shelf, int64_t step) {
   char path[RF_MAX_PATH];
   rf_commit commit;
-  if (rf_shelf_path(shelf->folder, step, path) != RF_OK || rf_opened_commit(path, &commit) != RF_OK) return false;
+  if (rf_step_path(shelf->folder, step, path) != RF_OK || rf_opened_commit(path, &commit) != RF_OK) return false;
   bool whole = commit.n_files > 0;
   for (int i = 0; whole && i < commit.n_files; i++)
     whole = check_file(shelf, path, &commit, &commit.files[i], &whole) == RF_OK && whole;
@@ -184,9 +160,8 @@ static void check_older(rf_shelf *shelf) {
 /* First out of sight at once, then bit by bit: half of a checkpoint never bears its name. */
 static rf_status remove_one(const rf_shelf *shelf, int64_t step) {
   char path[RF_MAX_PATH], deleting[RF_MAX_PATH];
-  RF_TRY(rf_shelf_path(shelf->folder, step, path));
-  const int length = snprintf(deleting, sizeof deleting, "%s.deleting", path);
-  if (length >= (int)sizeof deleting) return rf_fail(RF_FAILED, "%s: the path is too long", path);
+  RF_TRY(rf_step_path(shelf->folder, step, path));
+  RF_TRY(rf_name_beside(path, RF_MARK_DELETING, "", deleting));
   (void)rf_folder_remove(deleting); /* one that could not be removed before */
   RF_TRY(rf_rename_synced(path, deleting));
   (void)rf_folder_remove(deleting);
@@ -200,7 +175,7 @@ static void sweep(const rf_shelf *shelf) {
   int64_t step;
   DIR *entries = opendir(shelf->folder);
   for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;)
-    if (is_stale(entry->d_name, &step) && step < shelf->newest &&
+    if (rf_step_is_unfinished(entry->d_name, &step) && step < shelf->newest &&
         rf_path_join(shelf->folder, entry->d_name, path) == RF_OK)
       (void)rf_folder_remove(path);
   if (entries) (void)closedir(entries);

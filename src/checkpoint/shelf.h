@@ -17,9 +17,6 @@ typedef struct rf_shelf {
   atomic_bool hurry; /* set from the main thread: no more checkpoints are checked byte by byte */
 } rf_shelf;
 
-/* "FOLDER/step-NNNNNNNN". RF_FAILED where it does not fit. */
-rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]);
-
 /* The newest checkpoint of a folder that has its COMMIT, and is of the step that its name says: its path; false: there
  * is none. Changes the thread's message. */
 bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]);
