@@ -1,5 +1,6 @@
-#include "checkpoint/shelf.h"
+#include "checkpoint/catalog.h"
 #include "base/log.h"
+#include "checkpoint/hash_block_reader.h"
 #include "checkpoint/names.h"
 #include "checkpoint/opened.h"
 #include "storage/files.h"
@@ -14,13 +15,14 @@
 /* One that cannot be opened is believed. */
 static bool is_of_another_step(const char *path, int64_t step) {
   rf_checkpoint *checkpoint;
-  if (rf_checkpoint_open(path, &checkpoint) != RF_OK) return false;
+  bool there;
+  if (rf_opened_create(path, &checkpoint, &there) != RF_OK) return false;
   const bool another = rf_checkpoint_info_of(checkpoint)->header.step != step;
   rf_checkpoint_close(checkpoint);
   return another;
 }
 
-bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
+bool rf_catalog_newest(const char *folder, char path[RF_MAX_PATH]) {
   char one[RF_MAX_PATH], commit[RF_MAX_PATH];
   int64_t step, newest = -1;
   DIR *entries = opendir(folder);
@@ -36,26 +38,26 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   return newest >= 0;
 }
 
-static rf_status put(rf_shelf *shelf, const rf_kept *one) {
-  for (int i = 0; i < shelf->n; i++) {
-    if (shelf->all[i].step != one->step) continue;
-    shelf->all[i] = *one; /* written again */
+static rf_status put_entry(rf_catalog *catalog, const rf_retention_entry *one) {
+  for (int i = 0; i < catalog->n; i++) {
+    if (catalog->entries[i].step != one->step) continue;
+    catalog->entries[i] = *one; /* written again */
     return RF_OK;
   }
-  if (shelf->n == shelf->room) {
-    const int room = shelf->room > 0 ? 2 * shelf->room : 16;
-    rf_kept *all = realloc(shelf->all, (size_t)room * sizeof *all);
-    if (!all) return rf_fail(RF_FAILED, "out of memory: table of checkpoints");
-    shelf->all = all;
-    shelf->room = room;
+  if (catalog->n == catalog->room) {
+    const int room = catalog->room > 0 ? 2 * catalog->room : 16;
+    rf_retention_entry *entries = realloc(catalog->entries, (size_t)room * sizeof *entries);
+    if (!entries) return rf_fail(RF_FAILED, "out of memory: table of checkpoints");
+    catalog->entries = entries;
+    catalog->room = room;
   }
-  shelf->all[shelf->n++] = *one;
+  catalog->entries[catalog->n++] = *one;
   return RF_OK;
 }
 
-static void remove_stale(const rf_shelf *shelf, const char *name) {
+static void remove_stale(const rf_catalog *catalog, const char *name) {
   char path[RF_MAX_PATH];
-  if (!shelf->lock || rf_path_join(shelf->folder, name, path) != RF_OK) return;
+  if (!catalog->lock || rf_path_join(catalog->folder, name, path) != RF_OK) return;
   if (rf_folder_remove(path))
     rf_log_info("removed %s, which an earlier attempt left unfinished", path);
   else
@@ -63,48 +65,49 @@ static void remove_stale(const rf_shelf *shelf, const char *name) {
 }
 
 /* Another step's, under this name: it counts for no step, and stays. */
-static rf_status pass_over(const rf_shelf *shelf, const char *path, int64_t step) {
-  if (shelf->lock)
+static rf_status pass_over(const rf_catalog *catalog, const char *path, int64_t step) {
+  if (catalog->lock)
     rf_log_warn("checkpoint %s holds the state after step %lld, whatever its name says: it counts for none, and stays",
                 path, (long long)step);
   return RF_OK;
 }
 
 /* What is damaged has no loss, and counts only once it has been checked. What cannot be read now may be the best. */
-static rf_status take(rf_shelf *shelf, const char *name, int64_t resumed_step) {
-  rf_kept one = {.eval_loss = NAN};
+static rf_status take_in(rf_catalog *catalog, const char *name, int64_t resumed_step) {
+  rf_retention_entry one = {.eval_loss = NAN};
   char path[RF_MAX_PATH];
   rf_checkpoint *checkpoint;
+  bool there;
   const char *rest = rf_step_read(name, &one.step);
   if (!rest || *rest != '\0') return RF_OK;
-  RF_TRY(rf_path_join(shelf->folder, name, path));
+  RF_TRY(rf_path_join(catalog->folder, name, path));
   one.resumed = one.verified = one.step == resumed_step;
-  const rf_status status = rf_checkpoint_open(path, &checkpoint);
+  const rf_status status = rf_opened_create(path, &checkpoint, &there);
   if (status == RF_OK) {
     const rf_checkpoint_header header = rf_checkpoint_info_of(checkpoint)->header;
     rf_checkpoint_close(checkpoint);
-    if (header.step != one.step) return pass_over(shelf, path, header.step);
+    if (header.step != one.step) return pass_over(catalog, path, header.step);
     one.eval_loss = header.eval_loss;
   } else if (status != RF_BAD_DATA) {
     one.stuck = true;
-    if (shelf->lock) rf_log_warn("checkpoint %s cannot be read now, and stays: %s", path, rf_error_message());
+    if (catalog->lock) rf_log_warn("checkpoint %s cannot be read now, and stays: %s", path, rf_error_message());
   }
-  return put(shelf, &one);
+  return put_entry(catalog, &one);
 }
 
-static rf_status look_through(rf_shelf *shelf, int64_t resumed_step) {
+static rf_status look_through(rf_catalog *catalog, int64_t resumed_step) {
   rf_status status = RF_OK;
   int64_t step;
-  DIR *folder = opendir(shelf->folder);
+  DIR *folder = opendir(catalog->folder);
   if (!folder) {
     if (errno == ENOENT) return RF_OK;
-    return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", shelf->folder, strerror(errno));
+    return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", catalog->folder, strerror(errno));
   }
   for (const struct dirent *entry; status == RF_OK && (entry = readdir(folder)) != NULL;) {
     if (rf_step_is_unfinished(entry->d_name, &step))
-      remove_stale(shelf, entry->d_name);
+      remove_stale(catalog, entry->d_name);
     else
-      status = take(shelf, entry->d_name, resumed_step);
+      status = take_in(catalog, entry->d_name, resumed_step);
   }
   (void)closedir(folder);
   return status;
@@ -112,55 +115,58 @@ static rf_status look_through(rf_shelf *shelf, int64_t resumed_step) {
 
 /* --- what may go -------------------------------------------------------------------------------- */
 
-static rf_status check_file(const rf_shelf *shelf, const char *folder, const rf_commit *commit, const rf_record *record,
-                            bool *whole) {
-  rf_block_reader reader;
-  RF_TRY(rf_block_reader_open(folder, record, commit->block_bytes, &reader));
+static rf_status check_hashes(const rf_catalog *catalog, const char *folder, const rf_commit *commit,
+                              const rf_file_digest *digest, bool *whole) {
+  rf_hash_block_reader reader;
+  RF_TRY(rf_hash_block_reader_open(folder, digest, commit->hash_block_bytes, &reader));
   rf_status status = RF_OK;
-  for (int64_t i = 0; status == RF_OK && *whole && i < record->n_hashes; i++) {
-    if (atomic_load(&shelf->hurry)) *whole = false;
-    if (*whole) status = rf_block_reader_load(&reader, i, whole);
+  for (int64_t i = 0; status == RF_OK && *whole && i < digest->n_hashes; i++) {
+    if (atomic_load(&catalog->stop_checking)) *whole = false;
+    if (*whole) status = rf_hash_block_reader_load(&reader, i, whole);
   }
-  rf_block_reader_close(&reader);
+  rf_hash_block_reader_close(&reader);
   return status;
 }
 
 /* Every byte, by COMMIT alone: HDF5 belongs to the main thread. */
-static bool is_whole(const rf_shelf *shelf, int64_t step) {
+static bool is_whole(const rf_catalog *catalog, int64_t step) {
   char path[RF_MAX_PATH];
   rf_commit commit;
-  if (rf_step_path(shelf->folder, step, path) != RF_OK || rf_opened_commit(path, &commit) != RF_OK) return false;
+  bool there;
+  if (rf_step_path(catalog->folder, step, path) != RF_OK) return false;
+  if (rf_opened_commit(path, &commit, &there) != RF_OK) return false;
   bool whole = commit.n_files > 0;
   for (int i = 0; whole && i < commit.n_files; i++)
-    whole = check_file(shelf, path, &commit, &commit.files[i], &whole) == RF_OK && whole;
+    whole = check_hashes(catalog, path, &commit, &commit.files[i], &whole) == RF_OK && whole;
   rf_commit_free(&commit);
   return whole;
 }
 
 /* The newest below `below` that is not verified; -1: none. */
-static int next_to_check(const rf_shelf *shelf, int64_t below) {
+static int next_to_check(const rf_catalog *catalog, int64_t below) {
   int found = -1;
-  for (int i = 0; i < shelf->n; i++) {
-    const rf_kept *c = &shelf->all[i];
-    if (!c->verified && c->step < below && (found < 0 || c->step > shelf->all[found].step)) found = i;
+  for (int i = 0; i < catalog->n; i++) {
+    const rf_retention_entry *c = &catalog->entries[i];
+    if (!c->verified && c->step < below && (found < 0 || c->step > catalog->entries[found].step)) found = i;
   }
   return found;
 }
 
-static void check_older(rf_shelf *shelf) {
-  int64_t below = shelf->newest;
-  while (!atomic_load(&shelf->hurry) && rf_keep_missing(&shelf->config, shelf->newest, shelf->n, shelf->all) > 0) {
-    const int i = next_to_check(shelf, below);
+static void check_older(rf_catalog *catalog) {
+  int64_t below = catalog->newest;
+  while (!atomic_load(&catalog->stop_checking) &&
+         rf_retention_missing(&catalog->config, catalog->newest, catalog->n, catalog->entries) > 0) {
+    const int i = next_to_check(catalog, below);
     if (i < 0) return;
-    below = shelf->all[i].step;
-    shelf->all[i].verified = is_whole(shelf, below);
+    below = catalog->entries[i].step;
+    catalog->entries[i].verified = is_whole(catalog, below);
   }
 }
 
 /* First out of sight at once, then bit by bit: half of a checkpoint never bears its name. */
-static rf_status remove_one(const rf_shelf *shelf, int64_t step) {
+static rf_status remove_one(const rf_catalog *catalog, int64_t step) {
   char path[RF_MAX_PATH], deleting[RF_MAX_PATH];
-  RF_TRY(rf_step_path(shelf->folder, step, path));
+  RF_TRY(rf_step_path(catalog->folder, step, path));
   RF_TRY(rf_name_beside(path, RF_MARK_DELETING, "", deleting));
   (void)rf_folder_remove(deleting); /* one that could not be removed before */
   RF_TRY(rf_rename_synced(path, deleting));
@@ -170,67 +176,67 @@ static rf_status remove_one(const rf_shelf *shelf, int64_t step) {
 
 /* What this run could not remove when it should have, on a disk that was gone or read-only for a while. One that is
  * being written now is of a later step than the newest. */
-static void sweep(const rf_shelf *shelf) {
+static void remove_leftovers(const rf_catalog *catalog) {
   char path[RF_MAX_PATH];
   int64_t step;
-  DIR *entries = opendir(shelf->folder);
+  DIR *entries = opendir(catalog->folder);
   for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;)
-    if (rf_step_is_unfinished(entry->d_name, &step) && step < shelf->newest &&
-        rf_path_join(shelf->folder, entry->d_name, path) == RF_OK)
+    if (rf_step_is_unfinished(entry->d_name, &step) && step < catalog->newest &&
+        rf_path_join(catalog->folder, entry->d_name, path) == RF_OK)
       (void)rf_folder_remove(path);
   if (entries) (void)closedir(entries);
 }
 
 /* Decides anew after each: what went is not counted any more. The status is of the last that could not be removed. */
-static rf_status prune(void *context) {
-  rf_shelf *shelf = context;
+static rf_status remove_old(void *context) {
+  rf_catalog *catalog = context;
   rf_status status = RF_OK;
-  if (shelf->lock) {
-    RF_TRY(rf_lock_check(shelf->lock));
-    sweep(shelf);
+  if (catalog->lock) {
+    RF_TRY(rf_lock_check(catalog->lock));
+    remove_leftovers(catalog);
   }
-  check_older(shelf);
-  for (int i = 0; i < shelf->n;) {
-    if (!rf_keep_removes(&shelf->config, shelf->newest, shelf->n, shelf->all, i)) {
+  check_older(catalog);
+  for (int i = 0; i < catalog->n;) {
+    if (!rf_retention_removes(&catalog->config, catalog->newest, catalog->n, catalog->entries, i)) {
       i++;
       continue;
     }
-    const rf_status removed = remove_one(shelf, shelf->all[i].step);
+    const rf_status removed = remove_one(catalog, catalog->entries[i].step);
     if (removed == RF_OK)
-      shelf->all[i] = shelf->all[--shelf->n];
+      catalog->entries[i] = catalog->entries[--catalog->n];
     else
-      shelf->all[i++].stuck = true, status = removed;
+      catalog->entries[i++].stuck = true, status = removed;
   }
   return status;
 }
 
 /* ------------------------------------------------------------------------------------------------ */
 
-rf_status rf_shelf_fill(rf_shelf *shelf, int64_t resumed_step) {
-  shelf->newest = resumed_step;
-  RF_TRY(look_through(shelf, resumed_step));
-  if (resumed_step >= 0 && shelf->lock) rf_writer_start(&shelf->pruner, true, prune, shelf);
+rf_status rf_catalog_fill(rf_catalog *catalog, int64_t resumed_step) {
+  catalog->newest = resumed_step;
+  RF_TRY(look_through(catalog, resumed_step));
+  if (resumed_step >= 0 && catalog->lock) rf_writer_start(&catalog->pruner, true, remove_old, catalog);
   return RF_OK;
 }
 
-void rf_shelf_free(rf_shelf *shelf) {
-  atomic_store(&shelf->hurry, true);
-  rf_shelf_settle(shelf);
-  free(shelf->all);
-  shelf->all = NULL;
+void rf_catalog_free(rf_catalog *catalog) {
+  atomic_store(&catalog->stop_checking, true);
+  rf_catalog_settle(catalog);
+  free(catalog->entries);
+  catalog->entries = NULL;
 }
 
-rf_status rf_shelf_add(rf_shelf *shelf, int64_t step, double eval_loss, bool aside) {
-  atomic_store(&shelf->hurry, true);
-  rf_shelf_settle(shelf);
-  atomic_store(&shelf->hurry, false);
-  shelf->newest = step;
-  RF_TRY(put(shelf, &(rf_kept){.step = step, .eval_loss = eval_loss, .verified = true}));
-  rf_writer_start(&shelf->pruner, aside, prune, shelf);
+rf_status rf_catalog_add(rf_catalog *catalog, int64_t step, double eval_loss, bool aside) {
+  atomic_store(&catalog->stop_checking, true);
+  rf_catalog_settle(catalog);
+  atomic_store(&catalog->stop_checking, false);
+  catalog->newest = step;
+  RF_TRY(put_entry(catalog, &(rf_retention_entry){.step = step, .eval_loss = eval_loss, .verified = true}));
+  rf_writer_start(&catalog->pruner, aside, remove_old, catalog);
   return RF_OK;
 }
 
-void rf_shelf_settle(rf_shelf *shelf) {
-  if (rf_writer_end(&shelf->pruner) != RF_OK)
+void rf_catalog_settle(rf_catalog *catalog) {
+  if (rf_writer_end(&catalog->pruner) != RF_OK)
     rf_log_warn("an old checkpoint could not be removed: %s", rf_error_message());
 }

@@ -24,7 +24,8 @@ const char *rf_step_name(int64_t step, char name[RF_STEP_NAME]);
 /* "FOLDER/step-NNNNNNNN". RF_FAILED where it does not fit. */
 rf_status rf_step_path(const char *folder, int64_t step, char path[RF_MAX_PATH]);
 
-/* The step of a name that begins with a step's, and what follows that: "", or a mark. NULL: it does not. errno stays. */
+/* The step of a name that begins with a step's, and what follows that: "", or a mark. NULL: it does not. errno stays.
+ */
 const char *rf_step_read(const char *name, int64_t *step);
 /* The step whose name a path ends with, slashes left out; -1: it ends otherwise. */
 int64_t rf_step_of_path(const char *path);
