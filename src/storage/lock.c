@@ -30,7 +30,7 @@ struct rf_lock {
 
 /* --- the line in the file ----------------------------------------------------------------------- */
 
-static rf_status write_line(int file, const char *path, const char *text) {
+static rf_status write_owner(int file, const char *path, const char *text) {
   if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, rf_file_error(errno));
   RF_TRY(rf_file_write(file, path, 0, text, (int64_t)strlen(text)));
   if (fsync(file) != 0) return rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, rf_file_error(errno));
@@ -118,7 +118,7 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
   }
   char text[RF_MAX_OWNER];
   rf_owner_describe(lock->attempt, text);
-  const rf_status status = write_line(lock->file, lock->path, text);
+  const rf_status status = write_owner(lock->file, lock->path, text);
   if (status != RF_OK) (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
   return status;
 }

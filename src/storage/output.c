@@ -207,7 +207,7 @@ static rf_status close_stream(rf_output *o) {
 }
 
 /* What somebody else has made meanwhile is not replaced, where the file system can tell. */
-static bool take_name(const rf_output *o) {
+static bool name_target(const rf_output *o) {
   if (rf_io_fails()) return false;
   if (!o->replaces) {
     if (renameat2(AT_FDCWD, o->temporary, AT_FDCWD, o->target, RENAME_NOREPLACE) == 0) return true;
@@ -222,7 +222,7 @@ rf_status rf_output_finish(rf_output *output) {
   const int file = o->file;
   o->file = -1;
   rf_status status = rf_file_finish(file, o->path);
-  if (status == RF_OK && !take_name(o))
+  if (status == RF_OK && !name_target(o))
     status = rf_fail(RF_FAILED, "%s: cannot be given its name: %s", o->path, strerror(errno));
   if (status != RF_OK) {
     rf_output_abandon(o);

@@ -24,7 +24,7 @@ static rf_status refuse_file(const rf_safetensors *f, const rf_safetensor *tenso
 }
 
 /* Control characters would spoil the messages that a name stands in. */
-static rf_status take_name(const rf_safetensors *f, const char *name, rf_safetensor *tensor) {
+static rf_status take_tensor_name(const rf_safetensors *f, const char *name, rf_safetensor *tensor) {
   const size_t length = strlen(name);
   bool printable = length > 0 && length < sizeof tensor->name;
   for (size_t i = 0; i < sizeof tensor->name - 1 && i < length; i++) {
@@ -96,7 +96,7 @@ static rf_status take_tensor(const rf_safetensors *f, const char *name, const js
                              rf_safetensor *tensor) {
   int64_t element_bytes = 0;
   *tensor = (rf_safetensor){0};
-  RF_TRY(take_name(f, name, tensor));
+  RF_TRY(take_tensor_name(f, name, tensor));
   if (!json_is_object(entry)) return refuse_file(f, tensor, "its entry in the header is no object");
   RF_TRY(take_dtype(f, json_object_get(entry, "dtype"), tensor, &element_bytes));
   RF_TRY(take_shape(f, json_object_get(entry, "shape"), tensor));
