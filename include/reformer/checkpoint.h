@@ -11,7 +11,7 @@
 #ifndef REFORMER_CHECKPOINT_H
 #define REFORMER_CHECKPOINT_H
 
-#include "reformer/dataset.h"
+#include "reformer/data_identity.h"
 #include "reformer/error.h"
 #include "reformer/linkage.h"
 #include "reformer/optimizer.h"

@@ -7,33 +7,17 @@
 #define REFORMER_DATASET_H
 
 #include "reformer/config.h"
+#include "reformer/data_identity.h"
 #include "reformer/error.h"
 #include "reformer/linkage.h"
 #include "reformer/loss.h"
+#include "reformer/split.h"
 
 RF_API_BEGIN
 
 enum { RF_MAX_SHORTAGE = 256 };
 
-typedef enum rf_split { RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST } rf_split;
-
 typedef struct rf_dataset rf_dataset;
-
-/* What tells the file of a data set from another one without reading all of it: its size, and hashes of up to
- * RF_SAMPLES blocks of RF_SAMPLE_BYTES (4 MiB in all; the first and the last one, and others at even distances). */
-enum { RF_SAMPLES = 64, RF_SAMPLE_BYTES = 1 << 16 };
-typedef struct rf_data_identity {
-  int64_t bytes;             /* 0: there is no file (duplication task), or nothing is known of it */
-  uint64_t hash[RF_SAMPLES]; /* XXH64, seed 0; 0 behind the last */
-} rf_data_identity;
-
-/* What became of a file since it was identified. */
-typedef enum rf_data_change {
-  RF_DATA_SAME,
-  RF_DATA_GROWN,   /* what was there is as it was, as far as samples tell */
-  RF_DATA_CUT,     /* what is left is as it was */
-  RF_DATA_REPLACED /* by other bytes */
-} rf_data_change;
 
 /* config: copied. RF_BAD_DATA where a file is missing, empty, too short, not whole tokens or of another format;
  * RF_BAD_CONFIG where the vocabulary is too small for the kind, or the length of the duplication task is odd. */

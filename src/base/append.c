@@ -20,7 +20,7 @@ static int open_named(const rf_append *append) {
   return -1;
 }
 
-static rf_status refuse(const char *path, int error) {
+static rf_status refuse_append(const char *path, int error) {
   return rf_fail(RF_BAD_CONFIG, "cannot write %s: %s", path, error ? rf_file_error(error) : "it is not a plain file");
 }
 
@@ -36,9 +36,9 @@ static rf_status open_folder(const char *path, rf_append *append) {
   const int length = slash == path ? 1 : slash ? (int)(slash - path) : 0;
   const int written = snprintf(folder, sizeof folder, "%.*s", slash ? length : 1, slash ? path : ".");
   const int named = snprintf(append->name, sizeof append->name, "%s", slash ? slash + 1 : path);
-  if (written >= (int)sizeof folder || named >= (int)sizeof append->name) return refuse(path, ENAMETOOLONG);
+  if (written >= (int)sizeof folder || named >= (int)sizeof append->name) return refuse_append(path, ENAMETOOLONG);
   append->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return append->folder < 0 ? refuse(path, errno) : RF_OK;
+  return append->folder < 0 ? refuse_append(path, errno) : RF_OK;
 }
 
 rf_status rf_append_open(const char *path, rf_append *append) {
@@ -48,7 +48,7 @@ rf_status rf_append_open(const char *path, rf_append *append) {
   if (append->file >= 0) return RF_OK;
   const int error = errno == ENXIO && is_pipe(append) ? 0 : errno;
   (void)rf_append_close(append);
-  return refuse(path, error);
+  return refuse_append(path, error);
 }
 
 bool rf_append_renew(rf_append *append) {

@@ -125,7 +125,7 @@ void rf_arena_destroy(rf_arena *arena) {
 }
 
 /* Makes [0, end) writable; end <= reserved. */
-static rf_status commit(rf_arena *arena, size_t end) {
+static rf_status commit_bytes(rf_arena *arena, size_t end) {
   if (end <= arena->committed) return RF_OK;
   size_t target = round_up(end, COMMIT_STEP);
   if (target > arena->reserved) target = arena->reserved;
@@ -158,7 +158,7 @@ rf_status rf_arena_take(rf_arena *arena, size_t count, size_t size, void *pointe
   static unsigned char nothing;
   void *pointer = &nothing;
   if (!arena->counting) {
-    RF_TRY(commit(arena, end));
+    RF_TRY(commit_bytes(arena, end));
     pointer = arena->base + arena->top;
     RF_UNPOISON(pointer, bytes);
   }

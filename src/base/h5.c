@@ -31,7 +31,7 @@ static herr_t take_innermost(unsigned depth, const H5E_error2_t *error, void *un
 }
 
 /* HDF5 calls this in place of printing its stack. */
-static herr_t note(hid_t stack, void *unused) {
+static herr_t note_innermost(hid_t stack, void *unused) {
   return cause[0] != '\0' ? 0 : H5Ewalk2(stack, H5E_WALK_UPWARD, take_innermost, unused);
 }
 
@@ -40,7 +40,7 @@ void rf_h5_listen(void) {
   (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0); /* read at each opening; HDF5 is the main thread's */
 #endif
   cause[0] = '\0';
-  (void)H5Eset_auto2(H5E_DEFAULT, note, NULL);
+  (void)H5Eset_auto2(H5E_DEFAULT, note_innermost, NULL);
 }
 
 const char *rf_h5_cause(void) { return cause[0] != '\0' ? cause : "HDF5 names no cause"; }

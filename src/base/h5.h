@@ -8,24 +8,28 @@
 
 #include "reformer/error.h"
 #include "reformer/real.h"
-#include <assert.h>
 #include <hdf5.h>
 #include <stdbool.h>
 
-/* The numbers of a checkpoint, in the file. */
+/* The numbers of a checkpoint, in the file. HDF5 only lays them out: their bytes are written and read as they lie in
+ * memory, which reformer/real.h makes sure is little-endian too. */
 static inline hid_t rf_h5_real(int bytes) { return bytes == 8 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE; }
+
+enum { RF_H5_HANDLES = 16 };
 
 /* Handles of one scope, in the order of their making. */
 typedef struct rf_h5 {
   int n;
-  hid_t ids[16];
+  hid_t ids[RF_H5_HANDLES];
 } rf_h5;
 
-/* Keeps a handle and returns it, so that its check reads on in the same line. */
+/* Keeps a handle and returns it, so that its check reads on in the same line. One more than a scope has room for is
+ * closed, and fails as what HDF5 could not make. */
 static inline hid_t rf_h5_keep(rf_h5 *h, hid_t id) {
-  assert(h->n < (int)(sizeof h->ids / sizeof *h->ids));
-  if (id >= 0) h->ids[h->n++] = id;
-  return id;
+  if (id < 0) return id;
+  if (h->n < RF_H5_HANDLES) return h->ids[h->n++] = id;
+  (void)H5Idec_ref(id);
+  return -1;
 }
 
 /* Lets all go, the last first. False where one could not be closed, which for a file means that it is not whole. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The only state of the program that is not passed in: where its voice goes. */
+/* State that is not passed in: where the voice of the process goes. */
 static struct {
   int rank;
   bool verbose, silent;
@@ -56,7 +56,7 @@ static void wipe_status(void) {
   voice.status_shown = false;
 }
 
-static void say(FILE *stream, const char *kind, const char *format, va_list arguments) {
+static void say_arguments(FILE *stream, const char *kind, const char *format, va_list arguments) {
   clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
@@ -71,7 +71,7 @@ static void say_line(FILE *stream, const char *kind, const char *format, ...) __
 static void say_line(FILE *stream, const char *kind, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  say(stream, kind, format, arguments);
+  say_arguments(stream, kind, format, arguments);
   va_end(arguments);
 }
 
@@ -89,8 +89,8 @@ static void say_everywhere(const char *kind, const char *format, va_list argumen
   va_copy(again, arguments);
   wipe_status();
   renew_file();
-  if (!voice.silent) say(stderr, kind, format, arguments);
-  if (voice.file) say(voice.file, kind, format, again);
+  if (!voice.silent) say_arguments(stderr, kind, format, arguments);
+  if (voice.file) say_arguments(voice.file, kind, format, again);
   va_end(again);
 }
 
@@ -120,7 +120,7 @@ void rf_log_quiet(const char *format, ...) {
   renew_file();
   va_list arguments;
   va_start(arguments, format);
-  say(voice.file, "", format, arguments);
+  say_arguments(voice.file, "", format, arguments);
   va_end(arguments);
 }
 

@@ -10,7 +10,7 @@
 
 /* The lowest free descriptor is taken: those below are open by now. Opened the wrong way round, so that using it fails;
  * a root folder is there even where /dev is not. */
-static bool take(int descriptor) {
+static bool take_descriptor(int descriptor) {
   if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) return true;
   if (open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY) == descriptor) return true;
   return open("/", O_RDONLY) == descriptor;
@@ -25,7 +25,7 @@ static bool enlarge_buffer(void) {
 
 rf_status rf_streams_hold(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
-    if (!take(descriptor))
+    if (!take_descriptor(descriptor))
       return rf_fail(RF_FAILED, "descriptor %d is closed and cannot be held: %s", descriptor, strerror(errno));
   /* A reader that has gone and a file at its limit (ulimit -f) fail as a full disk does: a run goes on. */
   if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)

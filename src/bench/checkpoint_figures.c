@@ -3,7 +3,8 @@
 #include "base/log.h"
 #include "base/median.h"
 #include "base/plain_file.h"
-#include "checkpoint/commit.h"
+#include "checkpoint/names.h"
+#include "storage/attempt.h"
 #include "checkpoint/shard.h"
 #include "comm/collective.h"
 #include "kernel/parallel.h"
@@ -87,12 +88,6 @@ static rf_status write_plain(const saving_bench *b, int64_t turn) {
   return note_time(b, RF_TIME_PLAIN_WRITE, turn, seconds);
 }
 
-static rf_status path_of(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
-  char name[32];
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
-  return rf_path_join(folder, name, path);
-}
-
 /* Each kind of writing starts by removing what it wrote before: so each finds as much memory freed for the file
  * system's cache as the others, which on a virtual machine decides how fast it writes. */
 static rf_status open_bench_saver(const saving_bench *b, const char *folder, int64_t turn, bool async,
@@ -101,7 +96,7 @@ static rf_status open_bench_saver(const saving_bench *b, const char *folder, int
   char before[RF_MAX_PATH];
   RF_TRY(rf_agree(b->mesh,
                   rf_saver_create(&options, b->mesh, rf_store_layout(rf_model_store(b->model)), &b->state, saver)));
-  RF_TRY(path_of(folder, turn - 1, before));
+  RF_TRY(rf_step_path(folder, turn - 1, before));
   if (turn > 0 && rf_mesh_rank(b->mesh) == 0) (void)rf_folder_remove(before);
   return RF_OK;
 }
@@ -218,7 +213,7 @@ static rf_status load_back(const saving_bench *b, const char *folder) {
 static rf_status read_back(const saving_bench *b, int64_t turn) {
   char folder[RF_MAX_PATH];
   double start;
-  RF_TRY(path_of(b->beside, turn, folder));
+  RF_TRY(rf_step_path(b->beside, turn, folder));
   RF_TRY(rf_agree(b->mesh, forget_shard(b, folder)));
   RF_TRY(line_up_ranks(b, &start));
   const rf_status status = load_back(b, folder);
@@ -290,7 +285,7 @@ static rf_status set_up_state(saving_bench *b) {
 static void remove_saved(const saving_bench *b, const char *folder) {
   char path[RF_MAX_PATH];
   for (int64_t turn = 0; turn <= b->options->repeats; turn++)
-    if (path_of(folder, turn, path) == RF_OK) (void)rf_folder_remove(path);
+    if (rf_step_path(folder, turn, path) == RF_OK) (void)rf_folder_remove(path);
   (void)rf_folder_remove(folder);
 }
 

@@ -41,11 +41,11 @@ static rf_status check_names(const char *folder, int *n) {
   return status;
 }
 
-static bool has_size(const char *folder, const rf_record *record) {
+static bool has_size(const char *folder, const rf_file_digest *digest) {
   char path[RF_MAX_PATH];
   struct stat about;
-  return rf_path_join(folder, record->name, path) == RF_OK && stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
-         about.st_size == record->size;
+  return rf_path_join(folder, digest->name, path) == RF_OK && stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
+         about.st_size == digest->size;
 }
 
 /* n: entries of the folder. */
@@ -59,12 +59,13 @@ rf_status rf_bearer_find(const char *folder, rf_bearer *bearer) {
   struct stat about;
   rf_commit commit;
   int n;
+  bool there;
   *bearer = RF_BEARER_NONE;
   if (lstat(folder, &about) != 0) return RF_OK; /* what else may be wrong shows when it is made */
   if (!S_ISDIR(about.st_mode)) return refuse(folder, S_ISLNK(about.st_mode) ? "is a symbolic link" : "is no folder");
   RF_TRY(check_names(folder, &n));
   if (n == 0) return RF_OK;
-  const rf_status status = rf_opened_commit(folder, &commit);
+  const rf_status status = rf_opened_commit(folder, &commit, &there);
   if (status != RF_OK && status != RF_BAD_DATA) return status; /* it cannot be read now, which says nothing */
   *bearer = status == RF_OK && is_whole(folder, &commit, n) ? RF_BEARER_CHECKPOINT : RF_BEARER_DAMAGED;
   rf_commit_free(&commit);

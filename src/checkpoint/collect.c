@@ -7,7 +7,7 @@ typedef struct sizes {
   int64_t file, hashes, segments;
 } sizes;
 
-enum { SIZES = sizeof(sizes) / sizeof(int64_t) };
+enum { FILE_BYTES, HASHES, SEGMENTS, SIZES }; /* as they travel */
 
 typedef struct collecting {
   rf_mesh *mesh;
@@ -19,6 +19,20 @@ typedef struct collecting {
 
 static size_t message_bytes(const sizes *s) {
   return (size_t)s->hashes * sizeof(uint64_t) + (size_t)s->segments * sizeof(rf_segment);
+}
+
+/* All ranks' sizes, on all. */
+static rf_status share_sizes(collecting *c, const sizes *own) {
+  const int64_t mine[SIZES] = {[FILE_BYTES] = own->file, [HASHES] = own->hashes, [SEGMENTS] = own->segments};
+  int64_t *all = calloc((size_t)c->ranks, sizeof mine);
+  if (!all) return rf_fail(RF_FAILED, "out of memory: segments of %d ranks", c->ranks);
+  const rf_status status = rf_gather_integers(c->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, SIZES, mine, all);
+  for (int r = 0; status == RF_OK && r < c->ranks; r++) {
+    const int64_t *told = all + (int64_t)r * SIZES;
+    c->sizes[r] = (sizes){.file = told[FILE_BYTES], .hashes = told[HASHES], .segments = told[SEGMENTS]};
+  }
+  if (status == RF_OK || c->ranks == 1) free(all); /* else a message may still be under way to it */
+  return status;                                   /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 static rf_status make_room(collecting *c, rf_collected *collected) {
@@ -37,10 +51,10 @@ static rf_status make_room(collecting *c, rf_collected *collected) {
   return RF_OK;
 }
 
-static rf_status unpack(const collecting *c, int rank, const char *message, rf_collected *collected) {
+static rf_status unpack_message(const collecting *c, int rank, const char *message, rf_collected *collected) {
   const sizes *s = &c->sizes[rank];
   const size_t hash_bytes = (size_t)s->hashes * sizeof(uint64_t);
-  rf_record *file = &collected->files[rank];
+  rf_file_digest *file = &collected->files[rank];
   rf_shard_name(rank, c->ranks, file->name);
   file->size = s->file;
   file->hashes = malloc(hash_bytes + 1);
@@ -53,8 +67,8 @@ static rf_status unpack(const collecting *c, int rank, const char *message, rf_c
 }
 
 /* One rank after the other. All start every shift, as their order must be the same everywhere. */
-static rf_status pass(const collecting *c, rf_collected *collected) {
-  if (c->rank == 0) RF_TRY(unpack(c, 0, c->sent, collected));
+static rf_status pass_messages(const collecting *c, rf_collected *collected) {
+  if (c->rank == 0) RF_TRY(unpack_message(c, 0, c->sent, collected));
   for (int r = 1; r < c->ranks; r++) {
     const int64_t bytes = (int64_t)message_bytes(&c->sizes[r]);
     rf_shift shift = {.to = -1, .from = -1};
@@ -63,14 +77,13 @@ static rf_status pass(const collecting *c, rf_collected *collected) {
     rf_flight *flight;
     RF_TRY(rf_shift_start(c->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, &shift, &flight));
     RF_TRY(rf_flight_wait(flight));
-    if (c->rank == 0) RF_TRY(unpack(c, r, c->arrived, collected));
+    if (c->rank == 0) RF_TRY(unpack_message(c, r, c->arrived, collected));
   }
   return RF_OK;
 }
 
-static rf_status collect(collecting *c, const rf_record *own, int n_segments, const rf_segment *segments,
-                         rf_collected *collected) {
-  const int64_t mine[SIZES] = {own->size, own->n_hashes, n_segments};
+static rf_status collect_all(collecting *c, const rf_file_digest *own, int n_segments, const rf_segment *segments,
+                             rf_collected *collected) {
   const sizes my_sizes = {own->size, own->n_hashes, n_segments};
   const size_t hash_bytes = (size_t)own->n_hashes * sizeof(uint64_t);
   c->sizes = calloc((size_t)c->ranks, sizeof *c->sizes);
@@ -78,16 +91,16 @@ static rf_status collect(collecting *c, const rf_record *own, int n_segments, co
   if (!c->sizes || !c->sent) return rf_fail(RF_FAILED, "out of memory: segments of %d ranks", c->ranks);
   memcpy(c->sent, own->hashes, hash_bytes);
   memcpy(c->sent + hash_bytes, segments, (size_t)n_segments * sizeof *segments);
-  RF_TRY(rf_gather_integers(c->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, SIZES, mine, &c->sizes->file));
+  RF_TRY(share_sizes(c, &my_sizes));
   if (c->rank == 0) RF_TRY(make_room(c, collected));
-  return pass(c, collected);
+  return pass_messages(c, collected);
 }
 
-rf_status rf_collect(rf_mesh *mesh, const rf_record *own, int n_segments, const rf_segment *segments,
+rf_status rf_collect(rf_mesh *mesh, const rf_file_digest *own, int n_segments, const rf_segment *segments,
                      rf_collected *collected) {
   collecting c = {.mesh = mesh, .ranks = rf_mesh_size(mesh), .rank = rf_mesh_rank(mesh)};
   *collected = (rf_collected){0};
-  const rf_status status = collect(&c, own, n_segments, segments, collected);
+  const rf_status status = collect_all(&c, own, n_segments, segments, collected);
   if (status != RF_OK) rf_collected_free(collected);
   free(c.sizes);
   if (status == RF_OK || c.ranks == 1) {
@@ -98,7 +111,7 @@ rf_status rf_collect(rf_mesh *mesh, const rf_record *own, int n_segments, const 
 }
 
 void rf_collected_free(rf_collected *collected) {
-  for (int i = 0; i < collected->n_files; i++) rf_record_free(&collected->files[i]);
+  for (int i = 0; i < collected->n_files; i++) rf_file_digest_free(&collected->files[i]);
   free(collected->files);
   free(collected->segments);
   *collected = (rf_collected){0};

@@ -10,12 +10,12 @@
 enum { LONGEST_LINE = 128, HEX = 16, END_LENGTH = 4 + HEX + 1 }; /* "end ", hash, line feed */
 
 void rf_commit_free(rf_commit *commit) {
-  for (int i = 0; i < commit->n_files; i++) rf_record_free(&commit->files[i]);
+  for (int i = 0; i < commit->n_files; i++) rf_file_digest_free(&commit->files[i]);
   free(commit->files);
   *commit = (rf_commit){0};
 }
 
-const rf_record *rf_commit_find(const rf_commit *commit, const char *name) {
+const rf_file_digest *rf_commit_find(const rf_commit *commit, const char *name) {
   for (int i = 0; i < commit->n_files; i++)
     if (strcmp(commit->files[i].name, name) == 0) return &commit->files[i];
   return NULL;
@@ -29,9 +29,9 @@ rf_status rf_commit_emit(const rf_commit *commit, char **text, int64_t *length) 
   FILE *stream = open_memstream(text, &size);
   if (!stream) return rf_fail(RF_FAILED, "out of memory: %s", RF_COMMIT_NAME);
   fprintf(stream, "reformer checkpoint\nversion %d\nattempt %s\nhash xxh64 %" PRId64 "\n", RF_CHECKPOINT_VERSION,
-          commit->attempt, commit->block_bytes);
+          commit->attempt, commit->hash_block_bytes);
   for (int i = 0; i < commit->n_files; i++) {
-    const rf_record *file = &commit->files[i];
+    const rf_file_digest *file = &commit->files[i];
     fprintf(stream, "file %" PRId64 " %s\n", file->size, file->name);
     for (int64_t h = 0; h < file->n_hashes; h++) fprintf(stream, "%016" PRIx64 "\n", file->hashes[h]);
   }
@@ -53,7 +53,7 @@ typedef struct lines {
   char line[LONGEST_LINE];
 } lines;
 
-static rf_status refuse(const lines *l, const char *wanted) {
+static rf_status refuse_line(const lines *l, const char *wanted) {
   return rf_fail(RF_BAD_DATA, "%s:%" PRId64 ": damaged: wanted %s", l->where, l->number, wanted);
 }
 
@@ -62,7 +62,7 @@ static rf_status next_line(lines *l, const char *wanted) {
   l->number++;
   const char *end = l->next < l->end ? memchr(l->next, '\n', (size_t)(l->end - l->next)) : NULL;
   const size_t length = end ? (size_t)(end - l->next) : 0;
-  if (!end || length >= sizeof l->line || memchr(l->next, '\0', length)) return refuse(l, wanted);
+  if (!end || length >= sizeof l->line || memchr(l->next, '\0', length)) return refuse_line(l, wanted);
   memcpy(l->line, l->next, length);
   l->line[length] = '\0';
   l->next = end + 1;
@@ -117,37 +117,37 @@ static rf_status read_head(lines *l, rf_commit *commit) {
   int64_t version;
   uint64_t attempt;
   RF_TRY(next_line(l, "'reformer checkpoint'"));
-  if (strcmp(l->line, "reformer checkpoint") != 0) return refuse(l, "'reformer checkpoint'");
+  if (strcmp(l->line, "reformer checkpoint") != 0) return refuse_line(l, "'reformer checkpoint'");
   RF_TRY(next_line(l, "'version N'"));
   const char *rest = strncmp(l->line, "version ", 8) == 0 ? read_number(l->line + 8, &version) : NULL;
-  if (!rest || *rest != '\0' || version < 1) return refuse(l, "'version N'");
+  if (!rest || *rest != '\0' || version < 1) return refuse_line(l, "'version N'");
   if (version > RF_CHECKPOINT_VERSION)
     return rf_fail(RF_BAD_DATA,
                    "%s: found version %" PRId64 "; allowed: up to %d; it was written by a newer reformer: use that one",
                    l->where, version, RF_CHECKPOINT_VERSION);
   RF_TRY(next_line(l, "'attempt ' and 16 hexadecimal digits"));
   if (strncmp(l->line, "attempt ", 8) != 0 || !read_hex(l->line + 8, &attempt))
-    return refuse(l, "'attempt ' and 16 hexadecimal digits");
+    return refuse_line(l, "'attempt ' and 16 hexadecimal digits");
   memcpy(commit->attempt, l->line + 8, sizeof commit->attempt);
   RF_TRY(next_line(l, "'hash xxh64 BYTES'"));
-  rest = strncmp(l->line, "hash xxh64 ", 11) == 0 ? read_number(l->line + 11, &commit->block_bytes) : NULL;
-  if (!rest || *rest != '\0' || commit->block_bytes < 512 || commit->block_bytes > 1 << 30)
-    return refuse(l, "'hash xxh64 ' and 512 to 1073741824 bytes of a block");
+  rest = strncmp(l->line, "hash xxh64 ", 11) == 0 ? read_number(l->line + 11, &commit->hash_block_bytes) : NULL;
+  if (!rest || *rest != '\0' || commit->hash_block_bytes < 512 || commit->hash_block_bytes > 1 << 30)
+    return refuse_line(l, "'hash xxh64 ' and 512 to 1073741824 bytes of a block");
   return RF_OK;
 }
 
 /* l->line is "file SIZE NAME"; its hashes follow. */
 static rf_status read_file(lines *l, rf_commit *commit) {
   static const char wanted[] = "'file SIZE NAME' or 'end HASH'";
-  rf_record file = {0};
+  rf_file_digest file = {0};
   const char *rest = strncmp(l->line, "file ", 5) == 0 ? read_number(l->line + 5, &file.size) : NULL;
-  if (!rest || *rest != ' ' || !is_name(rest + 1)) return refuse(l, wanted);
-  if (rf_commit_find(commit, rest + 1)) return refuse(l, "a name that is not there yet");
+  if (!rest || *rest != ' ' || !is_name(rest + 1)) return refuse_line(l, wanted);
+  if (rf_commit_find(commit, rest + 1)) return refuse_line(l, "a name that is not there yet");
   memcpy(file.name, rest + 1, strlen(rest + 1) + 1); /* is_name said that it fits */
-  file.n_hashes = rf_record_blocks(file.size, commit->block_bytes);
+  file.n_hashes = rf_hash_blocks(file.size, commit->hash_block_bytes);
   /* So many lines must be left: a made-up size takes no memory. */
-  if (file.n_hashes > (l->end - l->next) / (HEX + 1)) return refuse(l, "a size with as many hashes as follow");
-  rf_record *files = realloc(commit->files, (size_t)(commit->n_files + 1) * sizeof *files);
+  if (file.n_hashes > (l->end - l->next) / (HEX + 1)) return refuse_line(l, "a size with as many hashes as follow");
+  rf_file_digest *files = realloc(commit->files, (size_t)(commit->n_files + 1) * sizeof *files);
   if (files) commit->files = files;
   file.hashes = calloc((size_t)file.n_hashes + 1, sizeof *file.hashes);
   if (!files || !file.hashes) {
@@ -157,7 +157,7 @@ static rf_status read_file(lines *l, rf_commit *commit) {
   commit->files[commit->n_files++] = file;
   for (int64_t i = 0; i < file.n_hashes; i++) {
     RF_TRY(next_line(l, "a hash of 16 hexadecimal digits"));
-    if (!read_hex(l->line, &file.hashes[i])) return refuse(l, "a hash of 16 hexadecimal digits");
+    if (!read_hex(l->line, &file.hashes[i])) return refuse_line(l, "a hash of 16 hexadecimal digits");
   }
   return RF_OK;
 }

@@ -14,7 +14,7 @@
 #ifndef RF_CHECKPOINT_COMMIT_H
 #define RF_CHECKPOINT_COMMIT_H
 
-#include "checkpoint/record.h"
+#include "checkpoint/file_digest.h"
 #include "storage/attempt.h"
 #include "storage/files.h"
 
@@ -22,9 +22,9 @@
 
 typedef struct rf_commit {
   char attempt[RF_ATTEMPT_LENGTH + 1];
-  int64_t block_bytes;
+  int64_t hash_block_bytes;
   int n_files;
-  rf_record *files; /* [n_files], owned */
+  rf_file_digest *files; /* [n_files], owned */
 } rf_commit;
 
 void rf_commit_free(rf_commit *commit);
@@ -37,6 +37,6 @@ rf_status rf_commit_emit(const rf_commit *commit, char **text, int64_t *length);
 rf_status rf_commit_parse(const char *where, const char *text, int64_t length, rf_commit *commit);
 
 /* NULL: no such file. */
-const rf_record *rf_commit_find(const rf_commit *commit, const char *name);
+const rf_file_digest *rf_commit_find(const rf_commit *commit, const char *name);
 
 #endif

@@ -4,6 +4,8 @@
  *   saved     shard 0 [======|====]  shard 1 [==|======|..]
  *   wanted                [======|==)                             one array of this rank */
 #include "base/text.h"
+#include "checkpoint/damage.h"
+#include "checkpoint/hash_block_reader.h"
 #include "checkpoint/opened.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@ typedef struct loader {
   rf_checkpoint *c;
   const rf_layout *layout; /* of the wanted arrays */
   int64_t shard;           /* that is open; -1: none */
-  rf_block_reader reader;
+  rf_hash_block_reader reader;
 } loader;
 
 /* --- do the tensors agree? -------------------------------------------------------------------------- */
@@ -74,12 +76,12 @@ static rf_status check_layout(const rf_checkpoint *c, const rf_layout *wanted) {
 static rf_status open_shard(loader *l, int64_t shard) {
   if (l->shard == shard) return RF_OK;
   char name[RF_MAX_FILE_NAME];
-  if (l->shard >= 0) rf_block_reader_close(&l->reader);
+  if (l->shard >= 0) rf_hash_block_reader_close(&l->reader);
   l->shard = -1;
   rf_shard_name((int)shard, l->c->manifest.ranks, name);
-  const rf_record *record = rf_commit_find(&l->c->commit, name);
-  assert(record);
-  RF_TRY(rf_block_reader_open(l->c->folder, record, l->c->commit.block_bytes, &l->reader));
+  const rf_file_digest *digest = rf_commit_find(&l->c->commit, name);
+  assert(digest);
+  RF_TRY(rf_hash_block_reader_open(l->c->folder, digest, l->c->commit.hash_block_bytes, &l->reader));
   l->shard = shard;
   return RF_OK;
 }
@@ -87,19 +89,19 @@ static rf_status open_shard(loader *l, int64_t shard) {
 static rf_status load_block(loader *l, int64_t block) {
   bool matches = false;
   if (l->reader.block == block) return RF_OK;
-  RF_TRY(rf_block_reader_load(&l->reader, block, &matches));
+  RF_TRY(rf_hash_block_reader_load(&l->reader, block, &matches));
   if (matches) return RF_OK;
-  const int64_t from = block * l->reader.block_bytes;
-  const int64_t to = from + rf_record_block_size(l->reader.record, l->reader.block_bytes, block);
+  const int64_t from = block * l->reader.hash_block_bytes;
+  const int64_t to = from + rf_hash_block_size(l->reader.digest, l->reader.hash_block_bytes, block);
   char text[RF_MAX_DAMAGE];
-  return rf_fail(RF_BAD_DATA, "%s", rf_damage_text(l->reader.path, l->reader.record, &l->c->manifest, from, to, text));
+  return rf_fail(RF_BAD_DATA, "%s", rf_damage_text(l->reader.path, l->reader.digest, &l->c->manifest, from, to, text));
 }
 
 /* Bytes [at, at + bytes) of the open shard. */
 static rf_status read_bytes(loader *l, int64_t at, int64_t bytes, char *to) {
   while (bytes > 0) {
-    const int64_t block = at / l->reader.block_bytes, inside = at % l->reader.block_bytes;
-    const int64_t left = l->reader.block_bytes - inside, n = left < bytes ? left : bytes;
+    const int64_t block = at / l->reader.hash_block_bytes, inside = at % l->reader.hash_block_bytes;
+    const int64_t left = l->reader.hash_block_bytes - inside, n = left < bytes ? left : bytes;
     RF_TRY(load_block(l, block));
     memcpy(to, l->reader.buffer + inside, (size_t)n);
     at += n;
@@ -127,36 +129,37 @@ static rf_status read_numbers(loader *l, int64_t at, int64_t count, real *to) {
   return RF_OK;
 }
 
-/* Elements [from, to) of a tensor or statistic: the segment holds those from saved_first on, values those from
+/* A tensor or statistic of `size` elements: the segment holds those from saved_first on, the array wants those from
  * wanted_first on (either below 0 where it begins in front of the tensor). Adds what was copied to *copied. */
-static rf_status copy_overlap(loader *l, const rf_segment *s, int64_t from, int64_t to, int64_t saved_first,
-                              int64_t wanted_first, int64_t wanted_count, real *values, int64_t *copied) {
+static rf_status copy_overlap(loader *l, const rf_segment *s, const rf_state_array *a, int64_t size,
+                              int64_t saved_first, int64_t wanted_first, int64_t *copied) {
+  int64_t from = 0, to = size;
   if (from < saved_first) from = saved_first;
   if (from < wanted_first) from = wanted_first;
   if (to > saved_first + s->count) to = saved_first + s->count;
-  if (to > wanted_first + wanted_count) to = wanted_first + wanted_count;
+  if (to > wanted_first + a->count) to = wanted_first + a->count;
   if (from >= to) return RF_OK;
   RF_TRY(open_shard(l, s->shard));
   *copied += to - from;
   return read_numbers(l, s->at + (from - saved_first) * l->c->manifest.real_bytes, to - from,
-                      values + (from - wanted_first));
+                      a->values + (from - wanted_first));
 }
 
 static rf_status copy_segment(loader *l, const rf_segment *s, const rf_state_array *a, int64_t *copied) {
   if (s->block != a->block || s->tensor != a->tensor || strcmp(s->kind, a->kind) != 0) return RF_OK;
   if (a->tensor >= 0) {
     if (s->total != a->total) return RF_OK;
-    return copy_overlap(l, s, 0, a->total, s->first, a->first, a->count, a->values, copied);
+    return copy_overlap(l, s, a, a->total, s->first, a->first, copied);
   }
   const rf_block *saved = &l->c->manifest.layout.blocks[s->block], *wanted = &l->layout->blocks[a->block];
   for (int t = 0; t < saved->n_tensors; t++)
-    RF_TRY(copy_overlap(l, s, 0, rf_tensor_count(&saved->tensors[t]), s->first - saved->tensors[t].offset,
-                        a->first - wanted->tensors[t].offset, a->count, a->values, copied));
+    RF_TRY(copy_overlap(l, s, a, rf_tensor_count(&saved->tensors[t]), s->first - saved->tensors[t].offset,
+                        a->first - wanted->tensors[t].offset, copied));
   return RF_OK;
 }
 
 /* Numbers that a wanted array needs: padding between tensors is not saved for anyone. */
-static int64_t needed(const rf_layout *layout, const rf_state_array *a) {
+static int64_t numbers_needed(const rf_layout *layout, const rf_state_array *a) {
   if (a->tensor >= 0) return a->count;
   int64_t sum = 0;
   const rf_block *block = &layout->blocks[a->block];
@@ -170,7 +173,7 @@ static int64_t needed(const rf_layout *layout, const rf_state_array *a) {
 }
 
 static rf_status load_array(loader *l, const rf_state_array *a) {
-  const int64_t all = needed(l->layout, a);
+  const int64_t all = numbers_needed(l->layout, a);
   int64_t copied = 0;
   for (int64_t i = 0; copied < all && i < l->c->manifest.n_segments; i++)
     RF_TRY(copy_segment(l, &l->c->manifest.segments[i], a, &copied));
@@ -183,10 +186,11 @@ static rf_status load_array(loader *l, const rf_state_array *a) {
 rf_status rf_checkpoint_load(rf_checkpoint *checkpoint, const rf_layout *layout, int n_arrays,
                              const rf_state_array *arrays) {
   loader l = {.c = checkpoint, .layout = layout, .shard = -1};
+  assert(rf_checkpoint_is_valid(checkpoint));
   RF_TRY(check_layout(checkpoint, layout));
   rf_status status = RF_OK;
   for (int i = 0; status == RF_OK && i < n_arrays; i++) status = load_array(&l, &arrays[i]);
-  if (l.shard >= 0) rf_block_reader_close(&l.reader);
+  if (l.shard >= 0) rf_hash_block_reader_close(&l.reader);
   return status;
 }
 

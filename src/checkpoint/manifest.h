@@ -30,8 +30,8 @@ void rf_manifest_free(rf_manifest *manifest);
 /* Makes the manifest in memory; close it. layout and segments are lent. */
 rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const rf_layout *layout, int64_t n_segments,
                            const rf_segment *segments, rf_memory_file *memory);
-/* Writes it into the folder and syncs it, without HDF5. record: free it. */
-rf_status rf_manifest_write(const char *folder, const rf_memory_file *memory, rf_record *record);
+/* Writes it into the folder and syncs it, without HDF5. digest: free it. */
+rf_status rf_manifest_write(const char *folder, const rf_memory_file *memory, rf_file_digest *digest);
 
 /* From the bytes of a manifest that matched its hashes. Every number in it is still checked against the others and
  * against the sizes of the files in `commit`: RF_BAD_DATA. `where` is for messages. */

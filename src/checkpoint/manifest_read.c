@@ -21,7 +21,7 @@ void rf_manifest_free(rf_manifest *manifest) {
   *manifest = (rf_manifest){0};
 }
 
-static rf_status refuse(const reader *r, const char *what) {
+static rf_status refuse_part(const reader *r, const char *what) {
   return rf_fail(RF_BAD_DATA, "%s: %s is missing or makes no sense", r->where, what);
 }
 
@@ -33,12 +33,12 @@ static rf_status read_number(const reader *r, const char *name, hid_t native, vo
   bool fine = type >= 0 && space >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Sget_simple_extent_npoints(space) == 1;
   fine = fine && H5Aread(number, native, value) >= 0;
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : refuse(r, name);
+  return fine ? RF_OK : refuse_part(r, name);
 }
 
 static rf_status read_int(const reader *r, const char *name, int64_t low, int64_t high, int64_t *value) {
   RF_TRY(read_number(r, name, H5T_NATIVE_INT64, value));
-  return *value >= low && *value <= high ? RF_OK : refuse(r, name);
+  return *value >= low && *value <= high ? RF_OK : refuse_part(r, name);
 }
 
 /* Manifests of before there was one have none. */
@@ -53,7 +53,7 @@ static rf_status read_eval_loss(const reader *r, double *loss) {
   bool fine = type >= 0 && space >= 0 && H5Tget_class(type) == H5T_FLOAT && H5Sget_simple_extent_npoints(space) == 1;
   fine = fine && H5Aread(number, H5T_NATIVE_DOUBLE, loss) >= 0;
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : refuse(r, "eval_loss");
+  return fine ? RF_OK : refuse_part(r, "eval_loss");
 }
 
 /* Not all manifests have it. */
@@ -69,7 +69,7 @@ static rf_status read_machine(const reader *r, char machine[RF_MAX_MACHINE]) {
   fine = fine && H5Aread(text, type, machine) >= 0;
   machine[RF_MAX_MACHINE - 1] = '\0';
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : refuse(r, "machine");
+  return fine ? RF_OK : refuse_part(r, "machine");
 }
 
 /* Nor this: runs on the duplication task have no file. */
@@ -85,7 +85,7 @@ static rf_status read_data(const reader *r, rf_data_identity *data) {
       type >= 0 && space >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Sget_simple_extent_npoints(space) == RF_SAMPLES;
   fine = fine && H5Aread(samples, H5T_NATIVE_UINT64, data->hash) >= 0;
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : refuse(r, "data_samples");
+  return fine ? RF_OK : refuse_part(r, "data_samples");
 }
 
 /* Free *text. */
@@ -100,7 +100,7 @@ static rf_status read_config(const reader *r, char **text) {
   *text = size > 0 && size < (size_t)1 << 24 ? calloc(size + 1, 1) : NULL;
   fine = *text && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *text) >= 0;
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : refuse(r, "config");
+  return fine ? RF_OK : refuse_part(r, "config");
 }
 
 /* Free *data. */
@@ -117,7 +117,7 @@ static rf_status read_table(const reader *r, const char *name, const rf_column *
   fine = fine && *data && (n == 0 || H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *data) >= 0);
   fine = rf_h5_close(&h) && fine;
   *rows = n;
-  return fine ? RF_OK : refuse(r, name);
+  return fine ? RF_OK : refuse_part(r, name);
 }
 
 static bool is_text(const char *text, size_t size) {
@@ -150,7 +150,7 @@ static bool take_tensor(const rf_tensor_row *row, const rf_block *block, int64_t
 /* The tensors of a block stand together, in order of offset. */
 static rf_status take_layout(const reader *r, int64_t n_blocks, const rf_block_row *blocks, int64_t n_tensors,
                              const rf_tensor_row *tensors, rf_layout *layout) {
-  if (n_blocks < 1 || n_blocks > 1 << 16) return refuse(r, "table of blocks");
+  if (n_blocks < 1 || n_blocks > 1 << 16) return refuse_part(r, "table of blocks");
   layout->blocks = calloc((size_t)n_blocks, sizeof *layout->blocks);
   if (!layout->blocks) return rf_fail(RF_FAILED, "%s: out of memory", r->where);
   layout->n_blocks = (int)n_blocks;
@@ -158,17 +158,17 @@ static rf_status take_layout(const reader *r, int64_t n_blocks, const rf_block_r
   for (int b = 0; b < layout->n_blocks; b++) {
     rf_block *block = &layout->blocks[b];
     int64_t n = 0, end = 0;
-    if (!take_block(&blocks[b], block)) return refuse(r, "table of blocks");
+    if (!take_block(&blocks[b], block)) return refuse_part(r, "table of blocks");
     while (next + n < n_tensors && tensors[next + n].block == b) n++;
     block->tensors = calloc((size_t)n + 1, sizeof *block->tensors);
     if (!block->tensors) return rf_fail(RF_FAILED, "%s: out of memory", r->where);
     block->n_tensors = (int)n;
     for (int64_t t = 0; t < n; t++, next++) {
-      if (!take_tensor(&tensors[next], block, end, &block->tensors[t])) return refuse(r, "table of tensors");
+      if (!take_tensor(&tensors[next], block, end, &block->tensors[t])) return refuse_part(r, "table of tensors");
       end = block->tensors[t].offset + rf_tensor_count(&block->tensors[t]);
     }
   }
-  return next == n_tensors ? RF_OK : refuse(r, "table of tensors");
+  return next == n_tensors ? RF_OK : refuse_part(r, "table of tensors");
 }
 
 static rf_status read_layout(const reader *r, rf_layout *layout) {
@@ -198,7 +198,7 @@ static bool is_segment(const rf_segment *s, const rf_manifest *m, const rf_commi
   if (s->count < 1 || s->count > s->total || s->first < 0 || s->first > s->total - s->count) return false;
   char name[RF_MAX_FILE_NAME];
   rf_shard_name((int)s->shard, m->ranks, name);
-  const rf_record *file = rf_commit_find(commit, name);
+  const rf_file_digest *file = rf_commit_find(commit, name);
   const int64_t bytes = s->count * m->real_bytes;
   return file && s->at >= 0 && bytes <= file->size && s->at <= file->size - bytes;
 }
@@ -225,7 +225,7 @@ static rf_status check_overlaps(const reader *r, const rf_manifest *m) {
     fine = !same || (x->total == y->total && x->first + x->count <= y->first);
   }
   free(sorted);
-  return fine ? RF_OK : refuse(r, "table of segments");
+  return fine ? RF_OK : refuse_part(r, "table of segments");
 }
 
 static rf_status read_segments(const reader *r, const rf_commit *commit, rf_manifest *m) {
@@ -234,7 +234,7 @@ static rf_status read_segments(const reader *r, const rf_commit *commit, rf_mani
   m->segments = rows;
   if (status != RF_OK) return status;
   for (int64_t i = 0; i < m->n_segments; i++)
-    if (!is_segment(&m->segments[i], m, commit)) return refuse(r, "table of segments");
+    if (!is_segment(&m->segments[i], m, commit)) return refuse_part(r, "table of segments");
   return check_overlaps(r, m);
 }
 
@@ -248,7 +248,7 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
   RF_TRY(read_int(r, "mesh_sequence", 0, 1 << 24, &m->header.mesh_sequence));
   RF_TRY(read_int(r, "mesh_data", 0, 1 << 24, &m->header.mesh_data));
   RF_TRY(read_int(r, "real_bytes", 4, 8, &real_bytes));
-  if (real_bytes != 4 && real_bytes != 8) return refuse(r, "real_bytes");
+  if (real_bytes != 4 && real_bytes != 8) return refuse_part(r, "real_bytes");
   RF_TRY(read_eval_loss(r, &m->header.eval_loss));
   RF_TRY(read_machine(r, m->header.machine));
   RF_TRY(read_data(r, &m->header.data));
@@ -261,7 +261,8 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
   return read_segments(r, commit, m);
 }
 
-static rf_status parse(const char *where, const void *bytes, int64_t size, const rf_commit *commit, rf_manifest *m) {
+static rf_status parse_image(const char *where, const void *bytes, int64_t size, const rf_commit *commit,
+                             rf_manifest *m) {
   rf_h5 h = {0};
   rf_h5_listen();
   const hid_t access = rf_h5_access(&h);
@@ -279,7 +280,7 @@ static rf_status parse(const char *where, const void *bytes, int64_t size, const
 rf_status rf_manifest_parse(const char *where, const void *bytes, int64_t size, const rf_commit *commit,
                             rf_manifest *manifest) {
   *manifest = (rf_manifest){0};
-  const rf_status status = parse(where, bytes, size, commit, manifest);
+  const rf_status status = parse_image(where, bytes, size, commit, manifest);
   if (status != RF_OK) rf_manifest_free(manifest);
   return status;
 }

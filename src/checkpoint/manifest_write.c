@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static rf_status fail(const char *what) {
+static rf_status fail_to_write(const char *what) {
   return rf_fail(RF_FAILED, "%s: HDF5 cannot write %s: %s", RF_MANIFEST_NAME, what, rf_h5_cause());
 }
 
@@ -16,7 +16,7 @@ static rf_status write_number(hid_t file, const char *name, hid_t stored, hid_t 
       space >= 0 ? rf_h5_keep(&h, H5Acreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT)) : -1;
   bool fine = number >= 0 && H5Awrite(number, native, value) >= 0;
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : fail(name);
+  return fine ? RF_OK : fail_to_write(name);
 }
 
 static rf_status write_int(hid_t file, const char *name, int64_t value) {
@@ -32,7 +32,7 @@ static rf_status write_samples(hid_t file, const rf_data_identity *data) {
                  : -1;
   bool fine = samples >= 0 && H5Awrite(samples, H5T_NATIVE_UINT64, data->hash) >= 0;
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : fail("data_samples");
+  return fine ? RF_OK : fail_to_write("data_samples");
 }
 
 static rf_status write_data(hid_t file, const rf_data_identity *data) {
@@ -55,7 +55,7 @@ static rf_status write_text(hid_t file, const char *name, const char *text, bool
     fine = to >= 0 && H5Dwrite(to, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) >= 0;
   }
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : fail(name);
+  return fine ? RF_OK : fail_to_write(name);
 }
 
 static rf_status write_table(hid_t file, const char *name, const rf_column *columns, size_t row_size, int64_t rows,
@@ -69,7 +69,7 @@ static rf_status write_table(hid_t file, const char *name, const rf_column *colu
   const hid_t set = fine ? rf_h5_keep(&h, H5Dcreate2(file, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT)) : -1;
   fine = set >= 0 && (rows == 0 || H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
   fine = rf_h5_close(&h) && fine;
-  return fine ? RF_OK : fail(name);
+  return fine ? RF_OK : fail_to_write(name);
 }
 
 static rf_status write_layout(hid_t file, const rf_layout *layout) {
@@ -97,8 +97,8 @@ static rf_status write_layout(hid_t file, const rf_layout *layout) {
   return status;
 }
 
-static rf_status fill(hid_t file, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
-                      int64_t n_segments, const rf_segment *segments) {
+static rf_status fill_manifest(hid_t file, const rf_checkpoint_header *header, int ranks, const rf_layout *layout,
+                               int64_t n_segments, const rf_segment *segments) {
   RF_TRY(write_text(file, "format", "reformer checkpoint", true));
   RF_TRY(write_int(file, "version", RF_CHECKPOINT_VERSION));
   RF_TRY(write_int(file, "step", header->step));
@@ -133,15 +133,16 @@ rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const 
   const hid_t access = rf_h5_access(&h);
   const hid_t file = access >= 0 ? rf_h5_keep(&h, H5Fcreate(memory->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)) : -1;
   rf_memory_file_hide(memory);
-  rf_status status = file >= 0 ? fill(file, header, ranks, layout, n_segments, segments) : fail("the file");
-  if (!rf_h5_close(&h) && status == RF_OK) status = fail("the file");
+  rf_status status =
+      file >= 0 ? fill_manifest(file, header, ranks, layout, n_segments, segments) : fail_to_write("the file");
+  if (!rf_h5_close(&h) && status == RF_OK) status = fail_to_write("the file");
   if (status != RF_OK) rf_memory_file_close(memory);
   return status;
 }
 
-rf_status rf_manifest_write(const char *folder, const rf_memory_file *memory, rf_record *record) {
+rf_status rf_manifest_write(const char *folder, const rf_memory_file *memory, rf_file_digest *digest) {
   char path[RF_MAX_PATH];
-  *record = (rf_record){.name = RF_MANIFEST_NAME};
+  *digest = (rf_file_digest){.name = RF_MANIFEST_NAME};
   RF_TRY(rf_path_join(folder, RF_MANIFEST_NAME, path));
-  return rf_record_write(path, memory, 0, NULL, NULL, record);
+  return rf_file_digest_write(path, memory, 0, NULL, NULL, digest);
 }

@@ -1,114 +1,11 @@
-#include "storage/files.h"
+/* A checkpoint by its path, as a person gives it: where there is none, what there is instead. */
+#include "checkpoint/astray.h"
 #include "checkpoint/opened.h"
-#include <stdlib.h>
-#include <string.h>
-
-/* The manifest's bytes, every block of them checked. Free *bytes. */
-static rf_status load_manifest(const rf_checkpoint *c, const rf_record *record, char **bytes) {
-  rf_block_reader reader;
-  if (record->size > RF_MANIFEST_MOST_BYTES)
-    return rf_fail(RF_BAD_DATA, "%s/%s: found %lld bytes; allowed: at most %lld", c->folder, record->name,
-                   (long long)record->size, (long long)RF_MANIFEST_MOST_BYTES);
-  RF_TRY(rf_block_reader_open(c->folder, record, c->commit.block_bytes, &reader));
-  rf_status status = RF_OK;
-  if (!(*bytes = malloc((size_t)record->size + 1))) status = rf_fail(RF_FAILED, "%s: out of memory", reader.path);
-  for (int64_t i = 0; status == RF_OK && i < record->n_hashes; i++) {
-    bool matches = false;
-    const int64_t from = i * c->commit.block_bytes, size = rf_record_block_size(record, c->commit.block_bytes, i);
-    status = rf_block_reader_load(&reader, i, &matches);
-    char text[RF_MAX_DAMAGE];
-    if (status == RF_OK && !matches)
-      status = rf_fail(RF_BAD_DATA, "%s", rf_damage_text(reader.path, record, NULL, from, from + size, text));
-    if (status == RF_OK) memcpy(*bytes + from, reader.buffer, (size_t)size);
-  }
-  rf_block_reader_close(&reader);
-  return status;
-}
-
-static rf_status read_manifest(rf_checkpoint *c) {
-  char path[RF_MAX_PATH], *bytes = NULL;
-  const rf_record *record = rf_commit_find(&c->commit, RF_MANIFEST_NAME);
-  RF_TRY(rf_path_join(c->folder, RF_MANIFEST_NAME, path));
-  if (!record) return rf_fail(RF_BAD_DATA, "%s/%s: lists no %s", c->folder, RF_COMMIT_NAME, RF_MANIFEST_NAME);
-  rf_status status = load_manifest(c, record, &bytes);
-  if (status == RF_OK) status = rf_manifest_parse(path, bytes, record->size, &c->commit, &c->manifest);
-  free(bytes);
-  return status;
-}
-
-/* Every shard is listed, there, and as long as it should be. */
-static rf_status check_shards(const rf_checkpoint *c) {
-  for (int rank = 0; rank < c->manifest.ranks; rank++) {
-    char name[RF_MAX_FILE_NAME];
-    rf_shard_name(rank, c->manifest.ranks, name);
-    const rf_record *record = rf_commit_find(&c->commit, name);
-    if (!record) return rf_fail(RF_BAD_DATA, "%s/%s: lists no %s", c->folder, RF_COMMIT_NAME, name);
-    rf_block_reader reader;
-    RF_TRY(rf_block_reader_open(c->folder, record, c->commit.block_bytes, &reader));
-    rf_block_reader_close(&reader);
-  }
-  return RF_OK;
-}
-
-static rf_status gather_kinds(rf_checkpoint *c) {
-  int n = 0;
-  for (int64_t i = 0; i < c->manifest.n_segments; i++) {
-    const char *kind = c->manifest.segments[i].kind;
-    bool seen = false;
-    for (int k = 0; !seen && k < n; k++) seen = strcmp(c->kinds[k], kind) == 0;
-    if (seen) continue;
-    const char **kinds = realloc(c->kinds, (size_t)(n + 1) * sizeof *kinds);
-    if (!kinds) return rf_fail(RF_FAILED, "%s: out of memory", c->folder);
-    c->kinds = kinds;
-    c->kinds[n++] = kind;
-  }
-  c->info.n_kinds = n;
-  return RF_OK;
-}
-
-static rf_status open_into(rf_checkpoint *c) {
-  RF_TRY(rf_opened_commit(c->folder, &c->commit));
-  RF_TRY(read_manifest(c));
-  RF_TRY(check_shards(c));
-  RF_TRY(gather_kinds(c));
-  c->info.version = RF_CHECKPOINT_VERSION;
-  c->info.attempt = c->commit.attempt;
-  c->info.header = c->manifest.header;
-  c->info.ranks = c->manifest.ranks;
-  c->info.real_bytes = c->manifest.real_bytes;
-  c->info.layout = &c->manifest.layout;
-  c->info.kinds = c->kinds;
-  for (int i = 0; i < c->commit.n_files; i++) c->info.bytes += c->commit.files[i].size;
-  return RF_OK;
-}
 
 rf_status rf_checkpoint_open(const char *folder, rf_checkpoint **checkpoint) {
+  bool there;
   *checkpoint = NULL;
   if (!folder) return rf_fail(RF_BAD_DATA, "a checkpoint: found no folder (NULL)");
-  if (strlen(folder) >= RF_MAX_PATH) return rf_fail(RF_BAD_DATA, "%.64s...: the path is too long", folder);
-  rf_checkpoint *c = calloc(1, sizeof *c);
-  if (!c) return rf_fail(RF_FAILED, "%s: out of memory", folder);
-  strcpy(c->folder, folder);
-  const rf_status status = open_into(c);
-  if (status != RF_OK) {
-    rf_checkpoint_close(c);
-    return status;
-  }
-  *checkpoint = c;
-  return RF_OK;
+  const rf_status status = rf_opened_create(folder, checkpoint, &there);
+  return there ? status : rf_astray_refuse(folder, status);
 }
-
-void rf_checkpoint_close(rf_checkpoint *c) {
-  if (!c) return;
-  free(c->kinds);
-  rf_manifest_free(&c->manifest);
-  rf_commit_free(&c->commit);
-  free(c);
-}
-
-bool rf_checkpoint_is_valid(const rf_checkpoint *c) {
-  return c && c->commit.n_files > c->manifest.ranks && c->manifest.layout.n_blocks > 0 && c->info.n_kinds > 0 &&
-         c->manifest.header.config;
-}
-
-const rf_checkpoint_info *rf_checkpoint_info_of(const rf_checkpoint *checkpoint) { return &checkpoint->info; }

@@ -1,118 +1,135 @@
 #include "checkpoint/opened.h"
-#include "base/hash.h"
-#include "base/plain_file.h"
-#include "base/text.h"
-#include "checkpoint/astray.h"
+#include "checkpoint/damage.h"
+#include "checkpoint/hash_block_reader.h"
 #include "storage/files.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static rf_status refuse_folder(const char *folder, rf_status status) {
-  char advice[RF_MAX_ADVICE];
-  if (status != RF_BAD_DATA) return status; /* it cannot be read now, which says nothing of what it is */
-  if (rf_astray_advice(folder, advice))
-    return rf_fail(status, "%s is no checkpoint, or not a whole one: %s", folder, advice);
-  return rf_context(status, "%s is no checkpoint, or not a whole one", folder);
-}
-
-rf_status rf_opened_commit(const char *folder, rf_commit *commit) {
+rf_status rf_opened_commit(const char *folder, rf_commit *commit, bool *there) {
   char path[RF_MAX_PATH], *text = NULL;
   int64_t length = 0;
   *commit = (rf_commit){0};
+  *there = true;
   RF_TRY(rf_path_join(folder, RF_COMMIT_NAME, path));
   rf_status status = rf_file_load(path, RF_COMMIT_MOST_BYTES, &text, &length);
-  if (status != RF_OK) return refuse_folder(folder, status);
-  status = rf_commit_parse(path, text, length, commit);
+  *there = status != RF_BAD_DATA; /* else it cannot be read now, which says nothing of what the folder is */
+  if (!*there) return rf_context(status, "%s is no checkpoint, or not a whole one", folder);
+  if (status == RF_OK) status = rf_commit_parse(path, text, length, commit);
   free(text);
   return status;
 }
 
-rf_status rf_block_reader_open(const char *folder, const rf_record *record, int64_t block_bytes,
-                               rf_block_reader *reader) {
-  int64_t size;
-  *reader = (rf_block_reader){.record = record, .block_bytes = block_bytes, .block = -1, .file = -1};
-  RF_TRY(rf_path_join(folder, record->name, reader->path));
-  RF_TRY(rf_file_open(reader->path, &reader->file, &size));
-  if (size == record->size) {
-    reader->buffer = malloc((size_t)block_bytes);
-    if (reader->buffer) return RF_OK;
-    rf_block_reader_close(reader);
-    return rf_fail(RF_FAILED, "%s: out of memory: a block of %lld bytes", reader->path, (long long)block_bytes);
+/* The manifest's bytes, every block of them checked. Free *bytes. */
+static rf_status load_manifest(const rf_checkpoint *c, const rf_file_digest *digest, char **bytes) {
+  rf_hash_block_reader reader;
+  if (digest->size > RF_MANIFEST_MOST_BYTES)
+    return rf_fail(RF_BAD_DATA, "%s/%s: found %lld bytes; allowed: at most %lld", c->folder, digest->name,
+                   (long long)digest->size, (long long)RF_MANIFEST_MOST_BYTES);
+  RF_TRY(rf_hash_block_reader_open(c->folder, digest, c->commit.hash_block_bytes, &reader));
+  rf_status status = RF_OK;
+  if (!(*bytes = malloc((size_t)digest->size + 1))) status = rf_fail(RF_FAILED, "%s: out of memory", reader.path);
+  for (int64_t i = 0; status == RF_OK && i < digest->n_hashes; i++) {
+    bool matches = false;
+    const int64_t from = i * c->commit.hash_block_bytes,
+                  size = rf_hash_block_size(digest, c->commit.hash_block_bytes, i);
+    status = rf_hash_block_reader_load(&reader, i, &matches);
+    char text[RF_MAX_DAMAGE];
+    if (status == RF_OK && !matches)
+      status = rf_fail(RF_BAD_DATA, "%s", rf_damage_text(reader.path, digest, NULL, from, from + size, text));
+    if (status == RF_OK) memcpy(*bytes + from, reader.buffer, (size_t)size);
   }
-  rf_block_reader_close(reader);
-  return rf_fail(RF_BAD_DATA, "%s: damaged: it has %lld bytes, and had %lld when it was written", reader->path,
-                 (long long)size, (long long)record->size);
+  rf_hash_block_reader_close(&reader);
+  return status;
 }
 
-void rf_block_reader_close(rf_block_reader *reader) {
-  if (reader->file >= 0) (void)close(reader->file);
-  free(reader->buffer);
-  reader->buffer = NULL;
-  reader->file = -1;
+static rf_status read_manifest(rf_checkpoint *c) {
+  char path[RF_MAX_PATH], *bytes = NULL;
+  const rf_file_digest *digest = rf_commit_find(&c->commit, RF_MANIFEST_NAME);
+  RF_TRY(rf_path_join(c->folder, RF_MANIFEST_NAME, path));
+  if (!digest) return rf_fail(RF_BAD_DATA, "%s/%s: lists no %s", c->folder, RF_COMMIT_NAME, RF_MANIFEST_NAME);
+  rf_status status = load_manifest(c, digest, &bytes);
+  if (status == RF_OK) status = rf_manifest_parse(path, bytes, digest->size, &c->commit, &c->manifest);
+  free(bytes);
+  return status;
 }
 
-rf_status rf_block_reader_load(rf_block_reader *reader, int64_t block, bool *matches) {
-  const int64_t bytes = rf_record_block_size(reader->record, reader->block_bytes, block);
-  reader->block = -1;
-  RF_TRY(rf_file_read(reader->file, reader->path, block * reader->block_bytes, reader->buffer, bytes));
-  *matches = rf_hash(reader->buffer, bytes) == reader->record->hashes[block];
-  if (*matches) reader->block = block;
+/* Every shard is listed, there, and as long as it should be. */
+static rf_status check_shards(const rf_checkpoint *c) {
+  for (int rank = 0; rank < c->manifest.ranks; rank++) {
+    char name[RF_MAX_FILE_NAME];
+    rf_shard_name(rank, c->manifest.ranks, name);
+    const rf_file_digest *digest = rf_commit_find(&c->commit, name);
+    if (!digest) return rf_fail(RF_BAD_DATA, "%s/%s: lists no %s", c->folder, RF_COMMIT_NAME, name);
+    rf_hash_block_reader reader;
+    RF_TRY(rf_hash_block_reader_open(c->folder, digest, c->commit.hash_block_bytes, &reader));
+    rf_hash_block_reader_close(&reader);
+  }
   return RF_OK;
 }
 
-/* --- what lies where ------------------------------------------------------------------------------ */
-
-enum { MOST_NAMED = 4 };
-
-typedef struct naming {
-  char *text;
-  int named, left_out;
-} naming;
-
-static void name_one(naming *n, const char *kind, const char *name) {
-  if (n->named == MOST_NAMED) {
-    n->left_out++;
-    return;
+static rf_status gather_kinds(rf_checkpoint *c) {
+  int n = 0;
+  for (int64_t i = 0; i < c->manifest.n_segments; i++) {
+    const char *kind = c->manifest.segments[i].kind;
+    bool seen = false;
+    for (int k = 0; !seen && k < n; k++) seen = strcmp(c->kinds[k], kind) == 0;
+    if (seen) continue;
+    const char **kinds = realloc(c->kinds, (size_t)(n + 1) * sizeof *kinds);
+    if (!kinds) return rf_fail(RF_FAILED, "%s: out of memory", c->folder);
+    c->kinds = kinds;
+    c->kinds[n++] = kind;
   }
-  rf_text_append(n->text, RF_MAX_DAMAGE, "%s%s of %s", n->named > 0 ? ", " : " (", kind, name);
-  n->named++;
+  c->info.n_kinds = n;
+  return RF_OK;
 }
 
-/* The tensors of a segment that lie in bytes [from, to) of the shard. */
-static void name_segment(naming *n, const rf_manifest *m, const rf_segment *s, int64_t from, int64_t to) {
-  const rf_block *block = &m->layout.blocks[s->block];
-  const int64_t end = s->at + s->count * m->real_bytes;
-  if (end <= from || s->at >= to) return;
-  if (s->tensor >= 0) {
-    name_one(n, s->kind, block->tensors[s->tensor].name);
-    return;
-  }
-  for (int t = 0; t < block->n_tensors; t++) {
-    const rf_tensor *tensor = &block->tensors[t];
-    const int64_t first = s->at + (tensor->offset - s->first) * m->real_bytes;
-    const int64_t last = first + rf_tensor_count(tensor) * m->real_bytes;
-    const int64_t a = first > s->at ? first : s->at, b = last < end ? last : end;
-    if (a < to && b > from && a < b) name_one(n, s->kind, tensor->name);
-  }
+static rf_status open_into(rf_checkpoint *c, bool *there) {
+  RF_TRY(rf_opened_commit(c->folder, &c->commit, there));
+  RF_TRY(read_manifest(c));
+  RF_TRY(check_shards(c));
+  RF_TRY(gather_kinds(c));
+  c->info.version = RF_CHECKPOINT_VERSION;
+  c->info.attempt = c->commit.attempt;
+  c->info.header = c->manifest.header;
+  c->info.ranks = c->manifest.ranks;
+  c->info.real_bytes = c->manifest.real_bytes;
+  c->info.layout = &c->manifest.layout;
+  c->info.kinds = c->kinds;
+  for (int i = 0; i < c->commit.n_files; i++) c->info.bytes += c->commit.files[i].size;
+  return RF_OK;
 }
 
-const char *rf_damage_text(const char *path, const rf_record *record, const rf_manifest *manifest, int64_t from,
-                           int64_t to, char *text) {
-  naming n = {.text = text};
-  text[0] = '\0';
-  rf_text_append(text, RF_MAX_DAMAGE, "%s: bytes %lld to %lld are damaged", path, (long long)from, (long long)to - 1);
-  const bool is_manifest = strcmp(record->name, RF_MANIFEST_NAME) == 0;
-  for (int64_t i = 0; !is_manifest && manifest && i < manifest->n_segments; i++) {
-    char shard[RF_MAX_FILE_NAME];
-    rf_shard_name((int)manifest->segments[i].shard, manifest->ranks, shard);
-    if (strcmp(shard, record->name) == 0) name_segment(&n, manifest, &manifest->segments[i], from, to);
+rf_status rf_opened_create(const char *folder, rf_checkpoint **checkpoint, bool *there) {
+  *checkpoint = NULL;
+  *there = true;
+  if (strlen(folder) >= RF_MAX_PATH) return rf_fail(RF_BAD_DATA, "%.64s...: the path is too long", folder);
+  rf_checkpoint *c = calloc(1, sizeof *c);
+  if (!c) return rf_fail(RF_FAILED, "%s: out of memory", folder);
+  strcpy(c->folder, folder);
+  const rf_status status = open_into(c, there);
+  if (status != RF_OK) {
+    rf_checkpoint_close(c);
+    return status;
   }
-  if (n.left_out > 0) rf_text_append(text, RF_MAX_DAMAGE, " and %d more", n.left_out);
-  const char *rest = n.named > 0   ? ")"
-                     : is_manifest ? " (configuration and tables of tensors)"
-                     : manifest    ? " (HDF5's own tables)"
-                                   : " (what lies there is unknown, as the manifest is damaged too)";
-  rf_text_append(text, RF_MAX_DAMAGE, "%s", rest);
-  return text;
+  *checkpoint = c;
+  return RF_OK;
+}
+
+void rf_checkpoint_close(rf_checkpoint *c) {
+  if (!c) return;
+  free(c->kinds);
+  rf_manifest_free(&c->manifest);
+  rf_commit_free(&c->commit);
+  free(c);
+}
+
+bool rf_checkpoint_is_valid(const rf_checkpoint *c) {
+  return c && c->commit.n_files > c->manifest.ranks && c->manifest.layout.n_blocks > 0 &&
+         (c->info.n_kinds > 0) == (c->manifest.n_segments > 0) && c->manifest.header.config;
+}
+
+const rf_checkpoint_info *rf_checkpoint_info_of(const rf_checkpoint *checkpoint) {
+  assert(rf_checkpoint_is_valid(checkpoint));
+  return &checkpoint->info;
 }

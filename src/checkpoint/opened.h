@@ -1,12 +1,11 @@
-/* What an open checkpoint is made of, and how its bytes are read: a block at a time, each checked before use. */
+/* An open checkpoint, and how one is opened by whoever looks through many: without a word on what else its folder may
+ * be (checkpoint/astray.h), which rf_checkpoint_open adds. */
 #ifndef RF_CHECKPOINT_OPENED_H
 #define RF_CHECKPOINT_OPENED_H
 
 #include "checkpoint/commit.h"
 #include "checkpoint/manifest.h"
 #include "reformer/config.h"
-
-enum { RF_MAX_DAMAGE = 1024 + RF_MAX_PATH };
 
 struct rf_checkpoint {
   char folder[RF_MAX_PATH];
@@ -16,28 +15,9 @@ struct rf_checkpoint {
   rf_checkpoint_info info;
 };
 
-/* COMMIT of a folder, parsed. */
-rf_status rf_opened_commit(const char *folder, rf_commit *commit);
-
-/* A file of the folder, and a window of one block over it. */
-typedef struct rf_block_reader {
-  char path[RF_MAX_PATH];
-  const rf_record *record;
-  int64_t block_bytes, block; /* in the buffer; -1: none */
-  int file;
-  char *buffer; /* [block_bytes] */
-} rf_block_reader;
-
-/* RF_BAD_DATA where the file is missing or its size is not what COMMIT says. record: lent. */
-rf_status rf_block_reader_open(const char *folder, const rf_record *record, int64_t block_bytes,
-                               rf_block_reader *reader);
-void rf_block_reader_close(rf_block_reader *reader);
-/* A block into the buffer. *matches: whether it has the hash that COMMIT says; only then may it be used. */
-rf_status rf_block_reader_load(rf_block_reader *reader, int64_t block, bool *matches);
-
-/* "PATH: bytes A to B are damaged (parameters of NAME, ...)" into text, RF_MAX_DAMAGE bytes. manifest: NULL where it
- * cannot be read. */
-const char *rf_damage_text(const char *path, const rf_record *record, const rf_manifest *manifest, int64_t from,
-                           int64_t to, char *text);
+/* COMMIT of a folder, parsed. RF_BAD_DATA with *there false: there is no COMMIT to be read. */
+rf_status rf_opened_commit(const char *folder, rf_commit *commit, bool *there);
+/* As rf_checkpoint_open. *there: likewise. */
+rf_status rf_opened_create(const char *folder, rf_checkpoint **checkpoint, bool *there);
 
 #endif

@@ -2,10 +2,12 @@
 #include "base/clock.h"
 #include "base/fault_io.h"
 #include "base/log.h"
-#include "checkpoint/saving.h"
-#include "checkpoint/shelf.h"
+#include "checkpoint/names.h"
+#include "checkpoint/transaction.h"
+#include "checkpoint/catalog.h"
 #include "checkpoint/snapshot.h"
 #include "comm/collective.h"
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +21,8 @@ struct rf_saver {
   const rf_state *state;
   bool aside; /* copies are written while training goes on */
   rf_snapshot snapshot;
-  rf_saving saving;
-  rf_shelf shelf; /* rank 0's */
+  rf_transaction transaction;
+  rf_catalog catalog; /* rank 0's */
   /* of the one under way */
   char path[RF_MAX_PATH], *config;
   rf_checkpoint_header header;
@@ -56,9 +58,9 @@ static rf_status set_up(rf_saver *s, const rf_saver_options *options) {
     return rf_fail(RF_FAILED, "%.64s...: the path is too long", options->folder);
   strcpy(s->folder, options->folder);
   s->options.folder = s->folder;
-  s->shelf = (rf_shelf){.folder = s->folder, .lock = options->lock, .config = options->config};
+  s->catalog = (rf_catalog){.folder = s->folder, .lock = options->lock, .config = options->config};
   RF_TRY(rf_fault_io_read(rf_mesh_rank(s->mesh)));
-  if (is_first(s)) RF_TRY(rf_shelf_fill(&s->shelf, options->resumed_step));
+  if (is_first(s)) RF_TRY(rf_catalog_fill(&s->catalog, options->resumed_step));
   return options->config.async ? make_snapshot(s) : RF_OK;
 }
 
@@ -82,36 +84,42 @@ rf_status rf_saver_create(const rf_saver_options *options, struct rf_mesh *mesh,
 
 void rf_saver_destroy(rf_saver *saver) {
   if (!saver) return;
-  if (saver->saving.stage != RF_SAVING_IDLE) rf_saving_abandon(&saver->saving);
-  rf_shelf_free(&saver->shelf);
+  if (saver->transaction.stage != RF_TRANSACTION_IDLE) rf_transaction_abandon(&saver->transaction);
+  rf_catalog_free(&saver->catalog);
   rf_snapshot_destroy(&saver->snapshot);
   free(saver->config);
   free(saver);
 }
 
 bool rf_saver_is_valid(const rf_saver *saver) {
-  return saver->layout && saver->state && saver->aside == (saver->snapshot.memory != NULL) &&
-         (saver->saving.stage == RF_SAVING_IDLE || saver->config != NULL);
+  return saver && saver->layout && saver->state && saver->aside == (saver->snapshot.memory != NULL) &&
+         (saver->transaction.stage == RF_TRANSACTION_IDLE || saver->config != NULL);
 }
 
-size_t rf_saver_memory_used(const rf_saver *saver) { return saver->snapshot.bytes; }
+size_t rf_saver_memory_used(const rf_saver *saver) {
+  assert(rf_saver_is_valid(saver));
+  return saver->snapshot.bytes;
+}
 
-rf_saver_report rf_saver_report_of(const rf_saver *saver) { return saver->report; }
+rf_saver_report rf_saver_report_of(const rf_saver *saver) {
+  assert(rf_saver_is_valid(saver));
+  return saver->report;
+}
 
 /* --- the end of one ----------------------------------------------------------------------------- */
 
 static void say_failure(const rf_saver *s) {
   rf_log_warn("checkpoint %s could not be saved: %s; older ones stay as they are, and the next one is tried when it is "
               "due",
-              s->path, s->saving.finding.message);
+              s->path, s->transaction.finding.message);
 }
 
 /* What rank 0 knows of it. */
-static rf_status share(rf_saver *s) {
+static rf_status share_figures(rf_saver *s) {
   int64_t told[] = {0, 0};
   if (is_first(s)) {
-    told[0] = s->saving.bytes;
-    told[1] = (int64_t)((s->saving.named_seconds - s->begun) * 1e9);
+    told[0] = s->transaction.bytes;
+    told[1] = (int64_t)((s->transaction.named_seconds - s->begun) * 1e9);
   }
   RF_TRY(rf_sum_integers(s->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 2, told));
   s->report.bytes = told[0];
@@ -121,30 +129,30 @@ static rf_status share(rf_saver *s) {
 }
 
 static rf_status conclude(rf_saver *s) {
-  s->report.failed = s->saving.finding.status != RF_OK;
+  s->report.failed = s->transaction.finding.status != RF_OK;
   if (s->report.failed) {
     say_failure(s);
     return RF_OK;
   }
   s->report.saved_step = s->header.step;
-  RF_TRY(share(s));
+  RF_TRY(share_figures(s));
   rf_log_info("checkpoint %s", s->path);
-  return is_first(s) ? rf_shelf_add(&s->shelf, s->header.step, s->header.eval_loss, s->aside) : RF_OK;
+  return is_first(s) ? rf_catalog_add(&s->catalog, s->header.step, s->header.eval_loss, s->aside) : RF_OK;
 }
 
 /* How the stage was left shows whether the present one has come to its end. */
 static rf_status conclude_if_ended(rf_saver *s, double started) {
-  const bool ended = s->saving.stage == RF_SAVING_IDLE;
+  const bool ended = s->transaction.stage == RF_TRANSACTION_IDLE;
   const rf_status status = ended ? conclude(s) : RF_OK;
   s->stalled += rf_clock_seconds() - started;
   s->report.stall_seconds = s->stalled;
   return status;
 }
 
-static rf_status finish(rf_saver *s) {
+static rf_status finish_present(rf_saver *s) {
   const double started = rf_clock_seconds();
-  if (s->saving.stage == RF_SAVING_IDLE) return RF_OK;
-  RF_TRY(rf_saving_finish(&s->saving));
+  if (s->transaction.stage == RF_TRANSACTION_IDLE) return RF_OK;
+  RF_TRY(rf_transaction_finish(&s->transaction));
   return conclude_if_ended(s, started);
 }
 
@@ -167,34 +175,37 @@ static rf_status take_state(rf_saver *s) {
 rf_status rf_saver_begin(rf_saver *saver, const rf_checkpoint_header *header) {
   rf_saver *s = saver;
   const double started = rf_clock_seconds();
-  RF_TRY(finish(s));
+  assert(rf_saver_is_valid(saver));
+  RF_TRY(finish_present(s));
   s->begun = started;
   s->stalled = 0;
   rf_status own = take_header(s, header);
-  if (own == RF_OK) own = rf_shelf_path(s->folder, header->step, s->path);
+  if (own == RF_OK) own = rf_step_path(s->folder, header->step, s->path);
   if (own == RF_OK) own = take_state(s);
-  const rf_saving_order order = {.folder = s->path,
-                                 .mesh = s->mesh,
-                                 .header = &s->header,
-                                 .layout = s->layout,
-                                 .state = s->aside ? &s->snapshot.state : s->state,
-                                 .lock = s->options.lock,
-                                 .aside = s->aside};
-  RF_TRY(rf_saving_begin(&s->saving, &order, own));
-  if (!s->aside) RF_TRY(rf_saving_finish(&s->saving));
+  const rf_transaction_request request = {.folder = s->path,
+                                          .mesh = s->mesh,
+                                          .header = &s->header,
+                                          .layout = s->layout,
+                                          .state = s->aside ? &s->snapshot.state : s->state,
+                                          .lock = s->options.lock,
+                                          .aside = s->aside};
+  RF_TRY(rf_transaction_begin(&s->transaction, &request, own));
+  if (!s->aside) RF_TRY(rf_transaction_finish(&s->transaction));
   return conclude_if_ended(s, started);
 }
 
 rf_status rf_saver_poll(rf_saver *saver) {
   const double started = rf_clock_seconds();
-  if (saver->saving.stage == RF_SAVING_IDLE) return RF_OK;
-  RF_TRY(rf_saving_poll(&saver->saving));
+  assert(rf_saver_is_valid(saver));
+  if (saver->transaction.stage == RF_TRANSACTION_IDLE) return RF_OK;
+  RF_TRY(rf_transaction_poll(&saver->transaction));
   return conclude_if_ended(saver, started);
 }
 
 rf_status rf_saver_finish(rf_saver *saver) {
-  RF_TRY(finish(saver));
-  atomic_store(&saver->shelf.hurry, true);
-  rf_shelf_settle(&saver->shelf);
+  assert(rf_saver_is_valid(saver));
+  RF_TRY(finish_present(saver));
+  atomic_store(&saver->catalog.stop_checking, true);
+  rf_catalog_settle(&saver->catalog);
   return RF_OK;
 }

@@ -104,7 +104,7 @@ static rf_status lay_out_shard(const rf_layout *layout, const rf_state *state, i
   shard->extents = calloc((size_t)state->n_arrays + 1, sizeof *shard->extents);
   if (!shard->segments || !shard->extents) return rf_fail(RF_FAILED, "%s: out of memory", shard->path);
   list_arrays(state, rank, shard);
-  RF_TRY(rf_memory_file_create(shard->record.name, most_bytes(shard), most_written(shard), &shard->layout));
+  RF_TRY(rf_memory_file_create(shard->digest.name, most_bytes(shard), most_written(shard), &shard->layout));
   RF_TRY(make_layout(&shard->layout, shard->path, layout, shard->n, shard->segments));
   for (int i = 0; i < shard->n; i++) shard->extents[i].offset = shard->segments[i].at;
   qsort(shard->extents, (size_t)shard->n, sizeof *shard->extents, by_offset);
@@ -114,19 +114,19 @@ static rf_status lay_out_shard(const rf_layout *layout, const rf_state *state, i
 rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
                            rf_shard_file *shard) {
   *shard = (rf_shard_file){0};
-  rf_shard_name(rank, ranks, shard->record.name);
-  RF_TRY(rf_path_join(folder, shard->record.name, shard->path));
+  rf_shard_name(rank, ranks, shard->digest.name);
+  RF_TRY(rf_path_join(folder, shard->digest.name, shard->path));
   const rf_status status = lay_out_shard(layout, state, rank, shard);
   if (status != RF_OK) rf_shard_file_free(shard);
   return status;
 }
 
 rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop) {
-  return rf_record_write(shard->path, &shard->layout, shard->n, shard->extents, stop, &shard->record);
+  return rf_file_digest_write(shard->path, &shard->layout, shard->n, shard->extents, stop, &shard->digest);
 }
 
 void rf_shard_file_free(rf_shard_file *shard) {
-  rf_record_free(&shard->record);
+  rf_file_digest_free(&shard->digest);
   rf_memory_file_close(&shard->layout);
   free(shard->segments);
   free(shard->extents);

@@ -5,7 +5,7 @@
 #ifndef RF_CHECKPOINT_SHARD_H
 #define RF_CHECKPOINT_SHARD_H
 
-#include "checkpoint/record.h"
+#include "checkpoint/file_digest.h"
 #include "reformer/checkpoint.h"
 #include "reformer/config.h"
 
@@ -23,9 +23,9 @@ typedef struct rf_shard_file {
   char path[RF_MAX_PATH];
   rf_memory_file layout; /* the file as HDF5 wants it, without the numbers; owned */
   int n;
-  rf_segment *segments; /* [n] in the order of the state, owned */
-  rf_extent *extents;   /* [n] where their numbers are in memory, by their place in the file; owned */
-  rf_record record;     /* what COMMIT wants to know, once it is written; owned */
+  rf_segment *segments;  /* [n] in the order of the state, owned */
+  rf_extent *extents;    /* [n] where their numbers are in memory, by their place in the file; owned */
+  rf_file_digest digest; /* what COMMIT wants to know, once it is written; owned */
 } rf_shard_file;
 
 void rf_shard_name(int rank, int ranks, char name[RF_MAX_FILE_NAME]);
@@ -40,7 +40,7 @@ bool rf_shard_holds(const rf_state_array *array, int rank);
  * failure nothing is to be freed. */
 rf_status rf_shard_lay_out(const char *folder, int rank, int ranks, const rf_layout *layout, const rf_state *state,
                            rf_shard_file *shard);
-/* Makes the file and syncs it. Calls neither HDF5 nor MPI. stop: of rf_record_write. */
+/* Makes the file and syncs it. Calls neither HDF5 nor MPI. stop: of rf_file_digest_write. */
 rf_status rf_shard_write(rf_shard_file *shard, const atomic_bool *stop);
 void rf_shard_file_free(rf_shard_file *shard);
 

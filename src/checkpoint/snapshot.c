@@ -49,7 +49,7 @@ void rf_snapshot_destroy(rf_snapshot *snapshot) {
   *snapshot = (rf_snapshot){0};
 }
 
-static rf_status refuse(const rf_layout *layout, const rf_state_array *array) {
+static rf_status refuse_array(const rf_layout *layout, const rf_state_array *array) {
   char link[RF_MAX_LINK];
   rf_segment_link(layout, array->kind, array->block, array->tensor, link);
   return rf_fail(RF_FAILED, "%s: not all of its numbers are finite; such a state is not saved", link);
@@ -58,7 +58,7 @@ static rf_status refuse(const rf_layout *layout, const rf_state_array *array) {
 rf_status rf_snapshot_take(rf_snapshot *snapshot, const rf_layout *layout, const rf_state *state) {
   for (int i = 0; i < state->n_arrays; i++) {
     const rf_state_array *to = &snapshot->state.arrays[i];
-    if (!rf_copy_finite(to->count, state->arrays[i].values, to->values)) return refuse(layout, to);
+    if (!rf_copy_finite(to->count, state->arrays[i].values, to->values)) return refuse_array(layout, to);
   }
   return RF_OK;
 }
@@ -66,7 +66,7 @@ rf_status rf_snapshot_take(rf_snapshot *snapshot, const rf_layout *layout, const
 rf_status rf_snapshot_check(const rf_layout *layout, const rf_state *state, int rank) {
   for (int i = 0; i < state->n_arrays; i++) {
     const rf_state_array *a = &state->arrays[i];
-    if (rf_shard_holds(a, rank) && !rf_copy_finite(a->count, a->values, NULL)) return refuse(layout, a);
+    if (rf_shard_holds(a, rank) && !rf_copy_finite(a->count, a->values, NULL)) return refuse_array(layout, a);
   }
   return RF_OK;
 }

@@ -1,4 +1,7 @@
 #include "base/hash.h"
+#include "checkpoint/astray.h"
+#include "checkpoint/damage.h"
+#include "checkpoint/hash_block_reader.h"
 #include "checkpoint/opened.h"
 #include "storage/files.h"
 #include <stdio.h>
@@ -17,7 +20,7 @@ typedef struct verifier {
   char first[RF_MAX_DAMAGE];
 } verifier;
 
-static void tell(verifier *v, const char *line) {
+static void tell_damage(verifier *v, const char *line) {
   if (v->damages++ == 0) {
     strncpy(v->first, line, sizeof v->first - 1);
     v->first[sizeof v->first - 1] = '\0';
@@ -25,36 +28,36 @@ static void tell(verifier *v, const char *line) {
   if (v->say) v->say(v->context, line);
 }
 
-static void tell_range(verifier *v, const rf_block_reader *reader, int64_t from, int64_t to) {
+static void tell_range(verifier *v, const rf_hash_block_reader *reader, int64_t from, int64_t to) {
   char text[RF_MAX_DAMAGE];
-  tell(v, rf_damage_text(reader->path, reader->record, v->has_manifest ? &v->manifest : NULL, from, to, text));
+  tell_damage(v, rf_damage_text(reader->path, reader->digest, v->has_manifest ? &v->manifest : NULL, from, to, text));
 }
 
 /* Neighbouring damaged blocks are told as one run. */
-static rf_status verify_blocks(verifier *v, rf_block_reader *reader) {
+static rf_status verify_blocks(verifier *v, rf_hash_block_reader *reader) {
   int64_t run = -1; /* first byte of the present run */
-  for (int64_t i = 0; i < reader->record->n_hashes; i++) {
+  for (int64_t i = 0; i < reader->digest->n_hashes; i++) {
     bool matches = false;
-    RF_TRY(rf_block_reader_load(reader, i, &matches));
-    v->bytes += rf_record_block_size(reader->record, reader->block_bytes, i);
-    if (!matches && run < 0) run = i * reader->block_bytes;
+    RF_TRY(rf_hash_block_reader_load(reader, i, &matches));
+    v->bytes += rf_hash_block_size(reader->digest, reader->hash_block_bytes, i);
+    if (!matches && run < 0) run = i * reader->hash_block_bytes;
     if (matches && run >= 0) {
-      tell_range(v, reader, run, i * reader->block_bytes);
+      tell_range(v, reader, run, i * reader->hash_block_bytes);
       run = -1;
     }
   }
-  if (run >= 0) tell_range(v, reader, run, reader->record->size);
+  if (run >= 0) tell_range(v, reader, run, reader->digest->size);
   return RF_OK;
 }
 
-static rf_status verify_file(verifier *v, const rf_record *record) {
-  rf_block_reader reader;
-  rf_status status = rf_block_reader_open(v->folder, record, v->commit.block_bytes, &reader);
+static rf_status verify_file(verifier *v, const rf_file_digest *digest) {
+  rf_hash_block_reader reader;
+  rf_status status = rf_hash_block_reader_open(v->folder, digest, v->commit.hash_block_bytes, &reader);
   if (status == RF_OK) {
     status = verify_blocks(v, &reader);
-    rf_block_reader_close(&reader);
+    rf_hash_block_reader_close(&reader);
   }
-  if (status == RF_BAD_DATA) tell(v, rf_error_message());
+  if (status == RF_BAD_DATA) tell_damage(v, rf_error_message());
   return status == RF_BAD_DATA ? RF_OK : status;
 }
 
@@ -63,22 +66,22 @@ static rf_status verify_file(verifier *v, const rf_record *record) {
 static rf_status try_manifest(verifier *v) {
   char path[RF_MAX_PATH], *bytes = NULL;
   int64_t size = 0;
-  const rf_record *record = rf_commit_find(&v->commit, RF_MANIFEST_NAME);
-  if (!record) {
-    tell(v, "COMMIT lists no manifest.h5");
+  const rf_file_digest *digest = rf_commit_find(&v->commit, RF_MANIFEST_NAME);
+  if (!digest) {
+    tell_damage(v, "COMMIT lists no manifest.h5");
     return RF_OK;
   }
-  RF_TRY(rf_path_join(v->folder, record->name, path));
+  RF_TRY(rf_path_join(v->folder, digest->name, path));
   rf_status status = rf_file_load(path, RF_MANIFEST_MOST_BYTES, &bytes, &size);
   if (status != RF_OK) return status == RF_BAD_DATA ? RF_OK : status;
-  bool matches = size == record->size;
-  for (int64_t i = 0; matches && i < record->n_hashes; i++)
-    matches = rf_hash(bytes + i * v->commit.block_bytes, rf_record_block_size(record, v->commit.block_bytes, i)) ==
-              record->hashes[i];
+  bool matches = size == digest->size;
+  for (int64_t i = 0; matches && i < digest->n_hashes; i++)
+    matches = rf_hash(bytes + i * v->commit.hash_block_bytes,
+                      rf_hash_block_size(digest, v->commit.hash_block_bytes, i)) == digest->hashes[i];
   if (matches) {
     status = rf_manifest_parse(path, bytes, size, &v->commit, &v->manifest);
     v->has_manifest = status == RF_OK;
-    if (status == RF_BAD_DATA) tell(v, rf_error_message());
+    if (status == RF_BAD_DATA) tell_damage(v, rf_error_message());
   }
   free(bytes);
   return status == RF_BAD_DATA ? RF_OK : status;
@@ -90,12 +93,14 @@ static void check_shards_listed(verifier *v) {
     rf_shard_name(rank, v->manifest.ranks, name);
     if (rf_commit_find(&v->commit, name)) continue;
     snprintf(line, sizeof line, "COMMIT lists no %s", name);
-    tell(v, line);
+    tell_damage(v, line);
   }
 }
 
 static rf_status verify_all(verifier *v) {
-  RF_TRY(rf_opened_commit(v->folder, &v->commit));
+  bool there;
+  const rf_status status = rf_opened_commit(v->folder, &v->commit, &there);
+  RF_TRY(there ? status : rf_astray_refuse(v->folder, status));
   RF_TRY(try_manifest(v));
   check_shards_listed(v);
   for (int i = 0; i < v->commit.n_files; i++) RF_TRY(verify_file(v, &v->commit.files[i]));

@@ -4,8 +4,8 @@
 #include "bench/cluster.h"
 #include "bench/exchange.h"
 #include "bench/step.h"
-#include "config/check.h"
-#include "config/file.h"
+#include "config/settle.h"
+#include "reformer/config_file.h"
 #include "reformer/agree.h"
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "base/recognise.h"
 #include "weights/huggingface.h"
 #include "cli/commands.h"
-#include "config/file.h"
+#include "reformer/config_file.h"
 #include "reformer/checkpoint.h"
 #include "reformer/model.h"
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "base/log.h"
 #include "storage/output.h"
 #include "cli/commands.h"
-#include "config/check.h"
-#include "config/file.h"
+#include "config/settle.h"
+#include "reformer/config_file.h"
 #include "comm/mesh.h"
 #include "plan/plan.h"
 #include <math.h>

@@ -1,5 +1,5 @@
 #include "cli/saved_model.h"
-#include "config/file.h"
+#include "reformer/config_file.h"
 #include "kernel/stack.h"
 #include <stdio.h>
 #include <stdlib.h>

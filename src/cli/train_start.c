@@ -1,7 +1,8 @@
 #include "cli/train_start.h"
 #include "base/log.h"
+#include "checkpoint/names.h"
 #include "comm/collective.h"
-#include "config/check.h"
+#include "config/settle.h"
 #include "config/resume.h"
 #include "reformer/agree.h"
 #include "train/resume.h"
@@ -53,7 +54,7 @@ static rf_status load_session(const rf_train_request *request, const char *path,
  * its path, only begins this one. The same on every rank, by the manifest. */
 static void check_name(const char *path, bool own, const rf_checkpoint *checkpoint, rf_finding *finding) {
   const long long step = (long long)rf_checkpoint_info_of(checkpoint)->header.step;
-  const long long named = (long long)rf_resume_named_step(path);
+  const long long named = (long long)rf_step_of_path(path);
   if (named < 0 || named == step) return;
   if (!own) {
     rf_log_warn("--resume %s: the name is that of step %lld, but it holds the state after step %lld, from which the "
@@ -61,10 +62,11 @@ static void check_name(const char *path, bool own, const rf_checkpoint *checkpoi
                 path, named, step);
     return;
   }
+  char name[RF_STEP_NAME];
   finding->status = RF_BAD_DATA;
   (void)snprintf(finding->message, sizeof finding->message,
-                 "%.800s holds the state after step %lld, not %lld; if it is no copy, rename it to step-%08lld", path,
-                 step, named, step);
+                 "%.800s holds the state after step %lld, not %lld; if it is no copy, rename it to %s", path, step,
+                 named, rf_step_name(step, name));
 }
 
 /* What is no damage ends the run: memory that is short, or a disk that does not answer, is no reason to pass over a
@@ -96,7 +98,7 @@ static rf_status try_newest(const rf_train_request *request, const char *folder,
   char path[RF_MAX_PATH];
   rf_finding finding = {0};
   for (int64_t i = 0; i < n; i++) {
-    RF_TRY(rf_resume_path(folder, steps[i], path));
+    RF_TRY(rf_step_path(folder, steps[i], path));
     RF_TRY(try_checkpoint(request, path, true, start, &finding));
     start->from_here = true;
     if (finding.status == RF_OK) return RF_OK;

@@ -2,7 +2,7 @@
 #ifndef RF_CLI_TRAIN_START_H
 #define RF_CLI_TRAIN_START_H
 
-#include "config/file.h"
+#include "config/origin.h"
 #include "session/session.h"
 #include <stdbool.h>
 

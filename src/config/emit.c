@@ -1,4 +1,5 @@
-#include "config/file.h"
+#include "reformer/config_file.h"
+#include "config/schema.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ typedef struct rf_text_buffer {
   size_t used, size;
 } rf_text_buffer;
 
-static int append(void *target, unsigned char *bytes, size_t count) {
+static int append_bytes(void *target, unsigned char *bytes, size_t count) {
   rf_text_buffer *buffer = target;
   if (buffer->used + count + 1 > buffer->size) {
     size_t size = 2 * (buffer->used + count + 1);
@@ -113,7 +114,7 @@ rf_status rf_config_emit(const rf_config *config, char **text) {
   yaml_emitter_t emitter;
   rf_text_buffer buffer = {0};
   if (!yaml_emitter_initialize(&emitter)) return rf_fail(RF_FAILED, "out of memory while writing the configuration");
-  yaml_emitter_set_output(&emitter, append, &buffer);
+  yaml_emitter_set_output(&emitter, append_bytes, &buffer);
   yaml_emitter_set_width(&emitter, 120);
   yaml_emitter_set_unicode(&emitter, 1);
   rf_status status = RF_OK;

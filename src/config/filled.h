@@ -6,7 +6,7 @@
 #include "reformer/config.h"
 
 /* RF_BAD_CONFIG where a field holds what its key cannot have: "NAME: KEY: found ..., allowed: ...". Nothing else may be
- * asked of such a struct. Values that do not fit each other are rf_config_settle_filled's (config/check.h). */
+ * asked of such a struct. Values that do not fit each other are rf_config_settle_filled's (config/settle.h). */
 rf_status rf_config_check_ranges(const char *name, const rf_config *config);
 
 /* Called by all ranks, which do not agree, with structs in range: RF_BAD_CONFIG on a rank whose configuration is not

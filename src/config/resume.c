@@ -1,7 +1,8 @@
 #include "config/resume.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "config/check.h"
+#include "config/read_text.h"
+#include "config/settle.h"
 #include <stdio.h>
 #include <string.h>
 

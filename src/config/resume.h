@@ -5,7 +5,7 @@
 #ifndef RF_CONFIG_RESUME_H
 #define RF_CONFIG_RESUME_H
 
-#include "config/file.h"
+#include "config/origin.h"
 #include "reformer/checkpoint.h"
 
 /* given, origin: of rf_config_read. *config: settled. checkpoint: the path, for messages; info: of it. RF_BAD_DATA

@@ -235,7 +235,7 @@ static const char *hint_of(const rf_key *key, const yaml_node_t *node) {
   return "";
 }
 
-static rf_status refuse(const rf_key *key, const yaml_node_t *node, const char *where) {
+static rf_status refuse_value(const rf_key *key, const yaml_node_t *node, const char *where) {
   char name[RF_MAX_VALUE_NAME], allowed[RF_MAX_ALLOWED];
   return rf_fail(RF_BAD_CONFIG, "found %s%s; allowed: %s%s", rf_value_name(node, name), where,
                  rf_key_allowed(key, allowed), hint_of(key, node));
@@ -260,7 +260,7 @@ static rf_status read_list(const rf_key *key, yaml_document_t *document, const y
   clear_items(key, config);
   for (int i = 0; i < count; i++) {
     const yaml_node_t *item = yaml_document_get_node(document, first[i]);
-    if (!read_one(key, item, config, i)) return refuse(key, item, " in the list");
+    if (!read_one(key, item, config, i)) return refuse_value(key, item, " in the list");
   }
   set_count(key, config, (int)count);
   return RF_OK;
@@ -270,13 +270,13 @@ rf_status rf_value_read(const rf_key *key, yaml_document_t *document, const yaml
   bool single_allowed = key->kind == RF_KEY_WORDS || key->kind == RF_KEY_INTS;
   bool list_allowed = single_allowed || key->kind == RF_KEY_REALS;
   if (list_allowed && node->type == YAML_SEQUENCE_NODE) return read_list(key, document, node, config);
-  if (key->kind == RF_KEY_REALS) return refuse(key, node, "");
-  if (!list_allowed) return read_one(key, node, config, 0) ? RF_OK : refuse(key, node, "");
+  if (key->kind == RF_KEY_REALS) return refuse_value(key, node, "");
+  if (!list_allowed) return read_one(key, node, config, 0) ? RF_OK : refuse_value(key, node, "");
 
   clear_items(key, config);
   const char *text = rf_value_text(node);
   bool automatic = key->automatic && text && strcmp(text, "auto") == 0;
-  if (!automatic && !read_one(key, node, config, 0)) return refuse(key, node, "");
+  if (!automatic && !read_one(key, node, config, 0)) return refuse_value(key, node, "");
   set_count(key, config, automatic ? 0 : 1);
   return RF_OK;
 }

@@ -51,9 +51,9 @@ typedef struct look {
   int depth, anchors, documents;
 } look;
 
-static rf_status refuse(const look *l, const yaml_event_t *event, const char *format, ...)
+static rf_status refuse_yaml(const look *l, const yaml_event_t *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static rf_status refuse(const look *l, const yaml_event_t *event, const char *format, ...) {
+static rf_status refuse_yaml(const look *l, const yaml_event_t *event, const char *format, ...) {
   char text[256];
   va_list arguments;
   va_start(arguments, format);
@@ -67,12 +67,12 @@ static rf_status refuse(const look *l, const yaml_event_t *event, const char *fo
 static rf_status look_at_node(look *l, const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag) {
   char shown[64];
   if (anchor && ++l->anchors > MOST_ANCHORS)
-    return refuse(l, event, "found one anchor more than the %d that are allowed", MOST_ANCHORS);
+    return refuse_yaml(l, event, "found one anchor more than the %d that are allowed", MOST_ANCHORS);
   if (l->depth > MOST_DEPTH)
-    return refuse(l, event, "found maps or lists in each other %d deep; allowed: %d", l->depth, MOST_DEPTH);
+    return refuse_yaml(l, event, "found maps or lists in each other %d deep; allowed: %d", l->depth, MOST_DEPTH);
   if (tag)
-    return refuse(l, event, "found the tag %s; allowed: none, as every key knows the type of its value",
-                  rf_text_show((const char *)tag, shown, sizeof shown));
+    return refuse_yaml(l, event, "found the tag %s; allowed: none, as every key knows the type of its value",
+                       rf_text_show((const char *)tag, shown, sizeof shown));
   return RF_OK;
 }
 
@@ -80,7 +80,7 @@ static rf_status look_at(look *l, const yaml_event_t *event) {
   switch (event->type) {
   case YAML_DOCUMENT_START_EVENT:
     /* A second document behind the first would be ignored in silence. */
-    return l->documents++ == 0 ? RF_OK : refuse(l, event, "a second YAML document begins here; allowed: one");
+    return l->documents++ == 0 ? RF_OK : refuse_yaml(l, event, "a second YAML document begins here; allowed: one");
   case YAML_SEQUENCE_START_EVENT:
     l->depth++;
     return look_at_node(l, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);

@@ -4,8 +4,8 @@
 #include "base/recognise.h"
 #include "data/duplicate.h"
 #include "data/identity.h"
-#include "data/source.h"
 #include "data/sampler.h"
+#include "data/source.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -3,7 +3,8 @@
 #ifndef RF_DATA_DUPLICATE_H
 #define RF_DATA_DUPLICATE_H
 
-#include "reformer/dataset.h"
+#include "reformer/split.h"
+#include <stdint.h>
 
 enum {
   RF_DUPLICATE_SYMBOLS = 127,   /* 1..127; 0 separates */

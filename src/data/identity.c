@@ -1,14 +1,16 @@
 #include "data/identity.h"
 #include "base/hash.h"
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a file of `bytes`: all of a small one, block by block; else the first block, the last one, and even steps between.
+/* Of a file of `bytes`: all of a small one, sample by sample; else the first, the last, and others at even steps
+ * between.
  *
- *   |##|....|##|....|##|....|##|      file of more than 4 MiB: 64 blocks of 64 KiB */
+ *   |##|....|##|....|##|....|##|      file of more than 4 MiB: 64 samples of 64 KiB */
 static int samples_of(int64_t bytes) {
-  const int64_t blocks = (bytes + RF_SAMPLE_BYTES - 1) / RF_SAMPLE_BYTES;
-  return blocks < RF_SAMPLES ? (int)blocks : RF_SAMPLES;
+  const int64_t samples = (bytes + RF_SAMPLE_BYTES - 1) / RF_SAMPLE_BYTES;
+  return samples < RF_SAMPLES ? (int)samples : RF_SAMPLES;
 }
 
 static int64_t start_of(int64_t bytes, int i) {

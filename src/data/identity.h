@@ -3,7 +3,7 @@
 #define RF_DATA_IDENTITY_H
 
 #include "data/source.h"
-#include "reformer/dataset.h"
+#include "reformer/data_identity.h"
 
 rf_status rf_source_identify(const rf_source *source, rf_data_identity *identity);
 rf_status rf_source_compare(const rf_source *source, const rf_data_identity *before, rf_data_change *change);

@@ -8,7 +8,8 @@
 #ifndef RF_DATA_SAMPLER_H
 #define RF_DATA_SAMPLER_H
 
-#include "reformer/dataset.h"
+#include "reformer/split.h"
+#include <stdint.h>
 
 typedef struct rf_sampler {
   uint64_t seed;

@@ -1,7 +1,8 @@
 #include "storage/lease.h"
 #include "base/clock.h"
-#include "storage/files.h"
 #include "reformer/config.h"
+#include "storage/files.h"
+#include "storage/owner.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -28,12 +29,12 @@ struct rf_lease {
 };
 
 /* An owner, as found in the folder. */
-typedef struct found {
+typedef struct found_owner {
   char path[RF_MAX_PATH], text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
   struct timespec renewed;
-} found;
+} found_owner;
 
-static rf_status fail(const char *path, const char *what) {
+static rf_status fail_with_errno(const char *path, const char *what) {
   return rf_fail(RF_FAILED, "%s: %s: %s", path, what, strerror(errno));
 }
 
@@ -42,12 +43,12 @@ static void path_after(const rf_lease *l, const char *attempt, char path[RF_MAX_
 }
 
 /* Written anew, it bears another time: whoever watches it sees that its owner lives. */
-static rf_status renew(const rf_lease *l) {
+static rf_status renew_line(const rf_lease *l) {
   RF_TRY(rf_file_write(l->file, l->path, 0, l->text, (int64_t)strlen(l->text)));
-  return fsync(l->file) == 0 ? RF_OK : fail(l->path, "cannot be written to the disk");
+  return fsync(l->file) == 0 ? RF_OK : fail_with_errno(l->path, "cannot be written to the disk");
 }
 
-static rf_status look_at(const char *path, found *owner, bool *there) {
+static rf_status look_at_line(const char *path, found_owner *owner, bool *there) {
   (void)snprintf(owner->path, sizeof owner->path, "%s", path);
   RF_TRY(rf_owner_look(path, owner->text, &owner->renewed, there));
   rf_owner_attempt(owner->text, owner->attempt);
@@ -55,61 +56,64 @@ static rf_status look_at(const char *path, found *owner, bool *there) {
 }
 
 /* From the lock to the last who took over. */
-static rf_status find_owner(const rf_lease *l, found *owner, bool *there) {
-  RF_TRY(look_at(l->path, owner, there));
+static rf_status find_owner(const rf_lease *l, found_owner *owner, bool *there) {
+  RF_TRY(look_at_line(l->path, owner, there));
   for (int i = 0; *there && i < MOST_OWNERS; i++) {
     char next[RF_MAX_PATH];
-    found later;
+    found_owner later;
     bool further;
     path_after(l, owner->attempt, next);
-    RF_TRY(look_at(next, &later, &further));
+    RF_TRY(look_at_line(next, &later, &further));
     if (!further || strcmp(later.attempt, owner->attempt) == 0) return RF_OK;
     *owner = later;
   }
   return RF_OK;
 }
 
-static bool is_as_it_was(const found *before, const found *now) {
+static bool is_as_it_was(const found_owner *before, const found_owner *now) {
   return strcmp(before->attempt, now->attempt) == 0 && before->renewed.tv_sec == now->renewed.tv_sec &&
          before->renewed.tv_nsec == now->renewed.tv_nsec;
 }
 
 /* This one's line gets a further name, if nobody has it. (A network file system may say that it exists where it has
  * just been made.) */
-static rf_status take_name(const rf_lease *l, const char *name, bool *taken) {
+static rf_status link_line(const rf_lease *l, const char *name, bool *taken) {
   *taken = link(l->own, name) == 0;
   if (*taken) return RF_OK;
-  if (errno != EEXIST) return fail(name, "cannot be made");
+  if (errno != EEXIST) return fail_with_errno(name, "cannot be made");
   *taken = rf_file_is_named(l->file, name);
   return RF_OK;
 }
 
-static void rest(double seconds) {
+static double now(const rf_lease *l) { return l->times.now ? l->times.now() : rf_clock_seconds(); }
+
+static void sleep_seconds(double seconds) {
   struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
   while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
 /* Whether the way from the lock leads to this one, which holds the name after the stale owner, and that one still is as
  * it was seen: it may have been given a successor, or have come back to life, since then. */
-static rf_status is_next(const rf_lease *l, const found *stale, bool *next) {
-  found last, again;
+static rf_status is_next(const rf_lease *l, const found_owner *stale, bool *next) {
+  found_owner last, again;
   bool there;
   *next = false;
   RF_TRY(find_owner(l, &last, &there));
   if (!there || strcmp(last.attempt, l->attempt) != 0) return RF_OK;
-  RF_TRY(look_at(stale->path, &again, &there));
+  RF_TRY(look_at_line(stale->path, &again, &there));
   *next = there && is_as_it_was(stale, &again);
   return RF_OK;
 }
 
 /* The stale owner's place: one name for all who want it, so that one gets it. */
-static rf_status take_over(const rf_lease *l, const found *stale, bool *taken) {
+static rf_status take_over(const rf_lease *l, const found_owner *stale, bool *taken) {
   char name[RF_MAX_PATH];
   path_after(l, stale->attempt, name);
-  RF_TRY(take_name(l, name, taken));
+  RF_TRY(link_line(l, name, taken));
   if (!*taken) return RF_OK;
   rf_status status = is_next(l, stale, taken);
-  if (status == RF_OK && *taken && rename(l->own, l->path) != 0) status = fail(l->path, "cannot be taken over");
+  if (status == RF_OK && *taken && rename(l->own, l->path) != 0)
+    status = fail_with_errno(l->path, "cannot be taken over");
   if (status == RF_OK && *taken && strcmp(stale->path, l->path) != 0) (void)unlink(stale->path);
   (void)unlink(name);
   return status;
@@ -118,21 +122,21 @@ static rf_status take_over(const rf_lease *l, const found *stale, bool *taken) {
 /* Waits for the present owner to show that it lives, or to grow stale under this one's eyes. No time of a file is
  * compared with a clock: on some file systems it is the writer's, whose clock may be wrong by hours. Times are taken
  * before the owner is looked at, so that a file system that does not answer for a while makes no owner old. */
-static rf_status ask(const rf_lease *l, bool *taken) {
-  found first = {0}, owner;
+static rf_status ask_until_free(const rf_lease *l, bool *taken) {
+  found_owner first = {0}, owner;
   double since = 0;
   for (;;) {
     bool there;
-    const double looked = rf_clock_seconds();
+    const double looked = now(l);
     RF_TRY(find_owner(l, &owner, &there));
-    if (!there) return take_name(l, l->path, taken);
+    if (!there) return link_line(l, l->path, taken);
     if (first.path[0] == '\0') {
       first = owner;
-      since = rf_clock_seconds();
+      since = now(l);
     }
     if (!is_as_it_was(&first, &owner)) return rf_owner_refuse(l->path, owner.text);
     if (looked - since > l->times.stale) return take_over(l, &owner, taken);
-    rest(l->times.look);
+    (l->times.pause ? l->times.pause : sleep_seconds)(l->times.look);
   }
 }
 
@@ -141,12 +145,12 @@ static rf_status make_line(rf_lease *l) {
   rf_owner_describe(l->attempt, l->text);
   l->file = open(l->own, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (l->file < 0) return rf_fail(RF_BAD_CONFIG, "%s: cannot be made: %s", l->own, strerror(errno));
-  return renew(l);
+  return renew_line(l);
 }
 
-static rf_status get(rf_lease *l) {
+static rf_status take_the_lock(rf_lease *l) {
   RF_TRY(make_line(l));
-  for (bool taken = false; !taken;) RF_TRY(ask(l, &taken));
+  for (bool taken = false; !taken;) RF_TRY(ask_until_free(l, &taken));
   (void)unlink(l->own);
   char text[RF_MAX_OWNER];
   RF_TRY(rf_owner_read(l->path, text));
@@ -154,7 +158,7 @@ static rf_status get(rf_lease *l) {
 }
 
 /* A renewal that fails shows by its age. */
-static void *beat(void *argument) {
+static void *renew_until_stopped(void *argument) {
   rf_lease *l = argument;
   struct timespec next;
   (void)pthread_mutex_lock(&l->mutex);
@@ -163,7 +167,7 @@ static void *beat(void *argument) {
     const double until = (double)next.tv_sec + 1e-9 * (double)next.tv_nsec + l->times.beat;
     next = (struct timespec){.tv_sec = (time_t)until, .tv_nsec = (long)((until - (double)(time_t)until) * 1e9)};
     while (!l->stop && pthread_cond_timedwait(&l->change, &l->mutex, &next) == 0) continue;
-    if (!l->stop) (void)renew(l);
+    if (!l->stop) (void)renew_line(l);
   }
   (void)pthread_mutex_unlock(&l->mutex);
   return NULL;
@@ -177,7 +181,7 @@ static rf_status start_heart(rf_lease *l) {
               pthread_cond_init(&l->change, &monotonic) == 0;
   fine = fine && sigfillset(&all) == 0 && pthread_sigmask(SIG_BLOCK, &all, &before) == 0; /* signals are main's */
   if (!fine) return rf_fail(RF_FAILED, "%s: no thread can be set up to renew it", l->path);
-  l->beating = pthread_create(&l->heart, NULL, beat, l) == 0;
+  l->beating = pthread_create(&l->heart, NULL, renew_until_stopped, l) == 0;
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   (void)pthread_condattr_destroy(&monotonic);
   return l->beating ? RF_OK : rf_fail(RF_FAILED, "%s: no thread can be started to renew it", l->path);
@@ -202,7 +206,7 @@ rf_status rf_lease_take(const char *path, const char *attempt, const rf_lease_ti
   l->file = -1;
   (void)snprintf(l->path, sizeof l->path, "%s", path);
   (void)snprintf(l->attempt, sizeof l->attempt, "%s", attempt);
-  rf_status status = get(l);
+  rf_status status = take_the_lock(l);
   if (status == RF_OK) status = start_heart(l);
   if (status == RF_OK) {
     *lease = l;

@@ -1,10 +1,9 @@
 #include "storage/lock.h"
 #include "base/clock.h"
 #include "base/file_error.h"
-#include "storage/attempt.h"
-#include "storage/files.h"
-#include "storage/lease.h"
 #include "reformer/config.h"
+#include "storage/files.h"
+#include "storage/owner.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -31,7 +30,7 @@ struct rf_lock {
 
 /* --- the line in the file ----------------------------------------------------------------------- */
 
-static rf_status write_open(int file, const char *path, const char *text) {
+static rf_status write_owner(int file, const char *path, const char *text) {
   if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, rf_file_error(errno));
   RF_TRY(rf_file_write(file, path, 0, text, (int64_t)strlen(text)));
   if (fsync(file) != 0) return rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, rf_file_error(errno));
@@ -42,7 +41,7 @@ static rf_status write_open(int file, const char *path, const char *text) {
 
 typedef enum answer { GOT, HELD, NO_LOCKS, FAILED } answer;
 
-static answer ask(int file, int command) {
+static answer ask_for_lock(int file, int command) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int code;
   do code = fcntl(file, command, &whole);
@@ -52,14 +51,14 @@ static answer ask(int file, int command) {
   return errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL ? NO_LOCKS : FAILED;
 }
 
-static answer ask_kernel(rf_lock *lock) {
-  const answer first = ask(lock->file, F_OFD_SETLK);
+static answer lock_by_kernel(rf_lock *lock) {
+  const answer first = ask_for_lock(lock->file, F_OFD_SETLK);
   if (first != NO_LOCKS) return first;
   lock->of_process = true; /* kernels before 3.15 have no other */
-  return ask(lock->file, F_SETLK);
+  return ask_for_lock(lock->file, F_SETLK);
 }
 
-static rf_status refuse(const rf_lock *lock) {
+static rf_status refuse_owned(const rf_lock *lock) {
   char text[RF_MAX_OWNER];
   if (rf_owner_read_open(lock->file, lock->path, text) != RF_OK) text[0] = '\0';
   return rf_owner_refuse(lock->path, text);
@@ -69,7 +68,7 @@ static rf_status refuse(const rf_lock *lock) {
 static bool is_still_the_file(const rf_lock *lock) { return rf_file_is_named(lock->file, lock->path); }
 
 /* *made: it was not there before. */
-static rf_status open_file(rf_lock *lock, bool *made) {
+static rf_status open_lock_file(rf_lock *lock, bool *made) {
   enum { MOST_TRIES = 16 };
   for (int i = 0; i < MOST_TRIES; i++) {
     lock->file = open(lock->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -90,15 +89,15 @@ static rf_status open_file(rf_lock *lock, bool *made) {
  * takes the lease would wait for it to grow stale. */
 static rf_status try_kernel(rf_lock *lock, answer *got) {
   bool made = false;
-  RF_TRY(open_file(lock, &made));
-  *got = ask_kernel(lock);
+  RF_TRY(open_lock_file(lock, &made));
+  *got = lock_by_kernel(lock);
   if (*got == NO_LOCKS && made) (void)unlink(lock->path);
-  if (*got == HELD) return refuse(lock);
+  if (*got == HELD) return refuse_owned(lock);
   if (*got == FAILED) return rf_fail(RF_FAILED, "%s: cannot be locked: %s", lock->path, strerror(errno));
   return RF_OK;
 }
 
-static void close_file(rf_lock *lock) {
+static void close_lock_file(rf_lock *lock) {
   if (lock->file >= 0) (void)close(lock->file);
   lock->file = -1;
 }
@@ -110,23 +109,23 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
     RF_TRY(try_kernel(lock, &got));
     *has_locks = got == GOT;
     if (got != GOT || is_still_the_file(lock)) break;
-    close_file(lock);
+    close_lock_file(lock);
   }
   if (!*has_locks) {
-    close_file(lock);
+    close_lock_file(lock);
     lock->of_process = false;
     return RF_OK;
   }
   char text[RF_MAX_OWNER];
   rf_owner_describe(lock->attempt, text);
-  const rf_status status = write_open(lock->file, lock->path, text);
+  const rf_status status = write_owner(lock->file, lock->path, text);
   if (status != RF_OK) (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
   return status;
 }
 
 /* ------------------------------------------------------------------------------------------------ */
 
-static rf_status take(rf_lock *lock, const char *folder, rf_lock_kind kind, const rf_lease_times *times) {
+static rf_status take_best(rf_lock *lock, const char *folder, rf_lock_kind kind, const rf_lease_times *times) {
   bool has_locks = false;
   RF_TRY(rf_path_join(folder, LOCK_NAME, lock->path));
   rf_attempt_draw(lock->attempt);
@@ -139,12 +138,12 @@ rf_status rf_lock_take_timed(const char *folder, rf_lock_kind kind, const rf_lea
   *lock = NULL;
   if (!l) return rf_fail(RF_FAILED, "out of memory: the lock of %s", folder);
   l->file = -1;
-  const rf_status status = take(l, folder, kind, times);
+  const rf_status status = take_best(l, folder, kind, times);
   if (status == RF_OK) {
     *lock = l;
     return RF_OK;
   }
-  close_file(l);
+  close_lock_file(l);
   free(l);
   return status;
 }
@@ -208,7 +207,7 @@ double rf_lock_patience(const char *folder) {
 }
 
 /* NFS asks its server again about a folder that is opened: else it remembers for up to a minute what was not there. */
-static void refresh(const char *folder) {
+static void refresh_folder(const char *folder) {
   const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return;
   (void)fsync(file);
@@ -227,7 +226,7 @@ rf_status rf_lock_see(const char *folder, const char *attempt, double seconds) {
           "hosts share, and a path that leads there from each of them",
           folder);
     (void)nanosleep(&(struct timespec){.tv_sec = (time_t)pause, .tv_nsec = (long)(1e9 * fmod(pause, 1))}, NULL);
-    refresh(folder);
+    refresh_folder(folder);
   }
   return RF_OK;
 }
@@ -238,6 +237,6 @@ void rf_lock_release(rf_lock *lock) {
     rf_lease_release(lock->lease);
   else if (is_still_the_file(lock))
     (void)unlink(lock->path); /* while it is locked: whoever waits for it sees that it is not the file any more */
-  close_file(lock);
+  close_lock_file(lock);
   free(lock);
 }

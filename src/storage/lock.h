@@ -2,12 +2,12 @@
  *
  * FOLDER/lock holds a line of who has it (host, process, job, attempt) and a kernel lock (fcntl) that dies with its
  * owner. Where the file system has no locks, the line is a lease: renewed by a heartbeat, and stale 60 s after the last
- * one, told by the file system's own clock. */
+ * one, under the eyes of whoever wants it (storage/lease.h). */
 #ifndef RF_STORAGE_LOCK_H
 #define RF_STORAGE_LOCK_H
 
 #include "reformer/error.h"
-#include <stdbool.h>
+#include "storage/lease.h"
 
 typedef struct rf_lock rf_lock;
 
@@ -16,6 +16,8 @@ typedef enum rf_lock_kind { RF_LOCK_BEST, RF_LOCK_LEASE } rf_lock_kind; /* best:
 /* By one rank of a job. folder: exists. RF_BAD_CONFIG where another job holds it: the message names the owner and what
  * to do. */
 rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock);
+/* With other times than a run's, for tests. */
+rf_status rf_lock_take_timed(const char *folder, rf_lock_kind kind, const rf_lease_times *times, rf_lock **lock);
 /* The lock is still this job's; else RF_FAILED, which names the new owner. Before every rename. */
 rf_status rf_lock_check(const rf_lock *lock);
 const char *rf_lock_attempt(const rf_lock *lock); /* 16 hexadecimal digits, drawn when it was taken */

@@ -18,7 +18,7 @@ static bool has_room(const char *folder, int64_t bytes) {
 
 /* The file system in memory, or, where there is none or it is full, one for what does not stay. (HDF5 wants a path
  * of its own: a nameless file by /proc/self/fd is a link to it, which it does not follow.) */
-static rf_status make(const char *name, int64_t bytes, rf_memory_file *memory) {
+static rf_status make_file(const char *name, int64_t bytes, rf_memory_file *memory) {
   const char *const folders[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
   int error = ENOSPC;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
@@ -37,7 +37,7 @@ static rf_status make(const char *name, int64_t bytes, rf_memory_file *memory) {
 /* A limit of the process that HDF5 would run into is met here first. */
 rf_status rf_memory_file_create(const char *name, int64_t size, int64_t written, rf_memory_file *memory) {
   *memory = (rf_memory_file){0};
-  RF_TRY(make(name, written, memory));
+  RF_TRY(make_file(name, written, memory));
   if (ftruncate(memory->file, size) == 0) return RF_OK;
   const int error = errno;
   rf_memory_file_close(memory);

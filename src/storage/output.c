@@ -17,12 +17,12 @@ enum { MOST_LINKS = 40, MOST_OWN = 128, MOST_NAME = 100 };
 
 /* --- where a path leads ------------------------------------------------------------------------- */
 
-static rf_status refuse(const char *path, const char *why) {
+static rf_status refuse_path(const char *path, const char *why) {
   return rf_fail(RF_BAD_CONFIG, "%s: %s; name another file", path, why);
 }
 
 /* target is a link: where it leads to takes its place. */
-static bool follow(char target[RF_MAX_PATH]) {
+static bool follow_link(char target[RF_MAX_PATH]) {
   char text[RF_MAX_PATH], next[2 * RF_MAX_PATH];
   const ssize_t length = readlink(target, text, sizeof text);
   if (length < 0 || length == (ssize_t)sizeof text) return false;
@@ -39,9 +39,9 @@ static rf_status find_target(rf_output *o, const struct stat *about) {
   struct stat found;
   strcpy(o->target, o->path);
   for (int i = 0; lstat(o->target, &found) == 0 && S_ISLNK(found.st_mode); i++)
-    if (i == MOST_LINKS || !follow(o->target)) return refuse(o->path, "its symbolic link cannot be followed");
+    if (i == MOST_LINKS || !follow_link(o->target)) return refuse_path(o->path, "its symbolic link cannot be followed");
   const bool same = about && stat(o->target, &found) == 0 && found.st_ino == about->st_ino;
-  return same || !about ? RF_OK : refuse(o->path, "its symbolic link leads to a file without a name");
+  return same || !about ? RF_OK : refuse_path(o->path, "its symbolic link leads to a file without a name");
 }
 
 static bool is_standard(const struct stat *about) {
@@ -54,9 +54,9 @@ static bool is_standard(const struct stat *about) {
 }
 
 /* *there: the path leads to a plain file that is to be replaced. Fills streams. */
-static rf_status look(rf_output *o, const rf_output_kind *kind, struct stat *about, bool *there) {
+static rf_status look_at_target(rf_output *o, const rf_output_kind *kind, struct stat *about, bool *there) {
   *there = stat(o->path, about) == 0;
-  if (!*there) return errno == ENOENT ? RF_OK : refuse(o->path, strerror(errno));
+  if (!*there) return errno == ENOENT ? RF_OK : refuse_path(o->path, strerror(errno));
   const mode_t type = about->st_mode & S_IFMT;
   if (type == S_IFDIR) return rf_fail(RF_BAD_CONFIG, "%s: is a folder; name a file in it", o->path);
   const bool standard = type == S_IFREG && is_standard(about);
@@ -93,7 +93,7 @@ static rf_status check_folder(const rf_output *o) {
                    strerror(errno));
   strcat(folder, RF_COMMIT_NAME);
   if (stat(folder, &about) != 0) return RF_OK;
-  return refuse(o->path, "lies in a checkpoint's folder, which holds what its COMMIT lists and nothing else");
+  return refuse_path(o->path, "lies in a checkpoint's folder, which holds what its COMMIT lists and nothing else");
 }
 
 /* Empty, or the beginning that this program writes. */
@@ -118,14 +118,15 @@ static rf_status check_replaced(const rf_output *o, const rf_output_kind *kind, 
 }
 
 /* Fills all but file and temporary. */
-static rf_status find(const char *path, const rf_output_kind *kind, bool force, rf_output *o, struct stat *about) {
+static rf_status find_output(const char *path, const rf_output_kind *kind, bool force, rf_output *o,
+                             struct stat *about) {
   bool there;
   const size_t length = strlen(path);
   *o = (rf_output){.path = path, .file = -1};
   if (length == 0 || length >= sizeof o->target)
     return rf_fail(RF_BAD_CONFIG, "%s: found a path of %zu bytes; allowed: 1 to %d", kind->what, length,
                    RF_MAX_PATH - 1);
-  RF_TRY(look(o, kind, about, &there));
+  RF_TRY(look_at_target(o, kind, about, &there));
   if (o->streams) return RF_OK;
   if (path[length - 1] == '/') return rf_fail(RF_BAD_CONFIG, "%s: names a folder; name a file in it", path);
   RF_TRY(find_target(o, there ? about : NULL));
@@ -137,7 +138,7 @@ static rf_status find(const char *path, const rf_output_kind *kind, bool force, 
 rf_status rf_output_check(const char *path, const rf_output_kind *kind, bool force) {
   rf_output output;
   struct stat about;
-  return find(path, kind, force, &output, &about);
+  return find_output(path, kind, force, &output, &about);
 }
 
 rf_status rf_output_differs(const char *path, const char *input, const char *what) {
@@ -171,7 +172,7 @@ static rf_status make_temporary(rf_output *o) {
 
 rf_status rf_output_open(const char *path, const rf_output_kind *kind, bool force, rf_output *output) {
   struct stat about;
-  RF_TRY(find(path, kind, force, output, &about));
+  RF_TRY(find_output(path, kind, force, output, &about));
   if (output->streams) return open_stream(output);
   RF_TRY(make_temporary(output));
   if (!output->replaces) return RF_OK;
@@ -206,7 +207,7 @@ static rf_status close_stream(rf_output *o) {
 }
 
 /* What somebody else has made meanwhile is not replaced, where the file system can tell. */
-static bool take_name(const rf_output *o) {
+static bool name_target(const rf_output *o) {
   if (rf_io_fails()) return false;
   if (!o->replaces) {
     if (renameat2(AT_FDCWD, o->temporary, AT_FDCWD, o->target, RENAME_NOREPLACE) == 0) return true;
@@ -221,7 +222,7 @@ rf_status rf_output_finish(rf_output *output) {
   const int file = o->file;
   o->file = -1;
   rf_status status = rf_file_finish(file, o->path);
-  if (status == RF_OK && !take_name(o))
+  if (status == RF_OK && !name_target(o))
     status = rf_fail(RF_FAILED, "%s: cannot be given its name: %s", o->path, strerror(errno));
   if (status != RF_OK) {
     rf_output_abandon(o);

@@ -1,6 +1,6 @@
+#include "storage/owner.h"
 #include "base/plain_file.h"
 #include "base/process.h"
-#include "storage/lease.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,7 +68,7 @@ rf_status rf_owner_read(const char *path, char text[RF_MAX_OWNER]) {
 }
 
 /* What follows "KEY " in a line; "unknown" where there is none. */
-static void find(const char *text, const char *key, char *value, size_t size) {
+static void find_value(const char *text, const char *key, char *value, size_t size) {
   const size_t length = strlen(key);
   (void)snprintf(value, size, "unknown");
   for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -82,17 +82,17 @@ static void find(const char *text, const char *key, char *value, size_t size) {
 
 void rf_owner_attempt(const char *text, char attempt[RF_ATTEMPT_LENGTH + 1]) {
   char value[64];
-  find(text, "attempt", value, sizeof value);
+  find_value(text, "attempt", value, sizeof value);
   const bool fits = strlen(value) == RF_ATTEMPT_LENGTH && strspn(value, "0123456789abcdef") == RF_ATTEMPT_LENGTH;
   memcpy(attempt, fits ? value : "", fits ? RF_ATTEMPT_LENGTH + 1 : 1);
 }
 
 const char *rf_owner_line(const char *text, char line[RF_MAX_OWNER]) {
   char host[256], pid[32], job[160], since[64];
-  find(text, "host", host, sizeof host);
-  find(text, "pid", pid, sizeof pid);
-  find(text, "job", job, sizeof job);
-  find(text, "since", since, sizeof since);
+  find_value(text, "host", host, sizeof host);
+  find_value(text, "pid", pid, sizeof pid);
+  find_value(text, "job", job, sizeof job);
+  find_value(text, "since", since, sizeof since);
   (void)snprintf(line, RF_MAX_OWNER, "host %s, process %s, job %s, since %s", host, pid, job, since);
   return line;
 }

@@ -3,36 +3,36 @@
 #include <signal.h>
 #include <stdio.h>
 
-static void *run(void *argument) {
-  rf_writer *w = argument;
+static void do_job(rf_writer *w) {
   w->status = w->job(w->context);
   w->message[0] = '\0';
   if (w->status != RF_OK) (void)snprintf(w->message, sizeof w->message, "%s", rf_error_message());
   atomic_store(&w->done, true);
-  return NULL;
 }
 
 /* Where OpenMP has bound the main thread to a core, its thread need not stay there with it. */
-static void *run_aside(void *argument) {
+static void *do_job_aside(void *argument) {
   rf_cores cores;
   rf_cores_of_process(&cores);
   rf_cores_let_this_thread(&cores);
-  return run(argument);
+  do_job(argument);
+  return NULL;
 }
 
-/* Handlers belong to the main thread: a thread inherits the mask of its maker. */
+/* Handlers belong to the main thread: a thread inherits the mask of its maker. True once there is a thread, whatever
+ * fails afterwards: the job is its own then. */
 static bool make_thread(rf_writer *w) {
   sigset_t all, before;
   if (sigfillset(&all) != 0 || pthread_sigmask(SIG_BLOCK, &all, &before) != 0) return false;
-  const bool made = pthread_create(&w->thread, NULL, run_aside, w) == 0;
-  const bool back = pthread_sigmask(SIG_SETMASK, &before, NULL) == 0;
-  return made && back;
+  const bool made = pthread_create(&w->thread, NULL, do_job_aside, w) == 0;
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return made;
 }
 
 void rf_writer_start(rf_writer *writer, bool aside, rf_job job, void *context) {
   *writer = (rf_writer){.started = true, .job = job, .context = context};
   writer->has_thread = aside && make_thread(writer);
-  if (!writer->has_thread) (void)run(writer);
+  if (!writer->has_thread) do_job(writer);
 }
 
 bool rf_writer_is_done(const rf_writer *writer) { return !writer->started || atomic_load(&writer->done); }

@@ -1,8 +1,8 @@
 #include "train/resume.h"
 #include "base/file_error.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "checkpoint/commit.h"
+#include "checkpoint/names.h"
+#include "storage/attempt.h"
 #include "storage/files.h"
 #include "comm/collective.h"
 #include "comm/host.h"
@@ -14,35 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-rf_status rf_resume_path(const char *folder, int64_t step, char *path) {
-  char name[64];
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
-  return rf_path_join(folder, name, path);
-}
-
 /* --- which there are -------------------------------------------------------------------------------- */
-
-/* The step of "step-NNNNNNNN"; -1: another name. */
-static int64_t step_of(const char *name) {
-  char again[64];
-  if (strncmp(name, "step-", 5) != 0) return -1;
-  int64_t step = -1;
-  if (!rf_text_whole(name + 5, &step)) return -1;
-  (void)snprintf(again, sizeof again, "step-%08lld", (long long)step);
-  return step >= 0 && strcmp(name, again) == 0 ? step : -1;
-}
-
-int64_t rf_resume_named_step(const char *path) {
-  char name[64];
-  size_t end = strlen(path);
-  while (end > 0 && path[end - 1] == '/') end--;
-  size_t begin = end;
-  while (begin > 0 && path[begin - 1] != '/') begin--;
-  if (end - begin >= sizeof name) return -1;
-  memcpy(name, path + begin, end - begin);
-  name[end - begin] = '\0';
-  return step_of(name);
-}
 
 static int newest_first(const void *a, const void *b) {
   const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -57,17 +29,25 @@ static rf_status add_step(int64_t step, int64_t *n, int64_t **steps) {
   return RF_OK;
 }
 
+/* NULL: the end, or errno. */
+static const struct dirent *next_entry(DIR *entries) {
+  errno = 0;
+  return readdir(entries);
+}
+
 /* On one rank. Free *steps, also after a failure. */
-static rf_status list_checkpoints(const char *folder, int64_t *n, int64_t **steps) {
+static rf_status list_steps(const char *folder, int64_t *n, int64_t **steps) {
   *n = 0;
   *steps = NULL;
   DIR *entries = opendir(folder);
   if (!entries && errno == ENOENT) return RF_OK;
   if (!entries) return rf_fail(rf_file_read_status(errno), "%s: cannot be listed: %s", folder, strerror(errno));
   rf_status status = RF_OK;
-  errno = 0;
-  for (const struct dirent *entry; status == RF_OK && (entry = readdir(entries)) != NULL;)
-    if (step_of(entry->d_name) >= 0) status = add_step(step_of(entry->d_name), n, steps);
+  int64_t step;
+  for (const struct dirent *entry; status == RF_OK && (entry = next_entry(entries)) != NULL;) {
+    const char *rest = rf_step_read(entry->d_name, &step);
+    if (rest && *rest == '\0') status = add_step(step, n, steps);
+  }
   if (status == RF_OK && errno != 0) status = rf_fail(RF_FAILED, "%s: cannot be listed: %s", folder, strerror(errno));
   (void)closedir(entries);
   if (*n > 0) qsort(*steps, (size_t)*n, sizeof **steps, newest_first);
@@ -78,7 +58,7 @@ rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t 
   rf_status status = RF_OK;
   *n = 0;
   *steps = NULL;
-  if (rf_mesh_rank(mesh) == 0) status = list_checkpoints(folder, n, steps);
+  if (rf_mesh_rank(mesh) == 0) status = list_steps(folder, n, steps);
   status = rf_agree(mesh, status);
   if (status == RF_OK) status = rf_share(mesh, n, sizeof *n);
   if (status == RF_OK && !*steps && *n > 0 && !(*steps = malloc((size_t)*n * sizeof **steps)))
@@ -178,11 +158,10 @@ rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *t, rf_finding *f
 rf_status rf_resume_supersede(const char *folder, int64_t step, const char *attempt) {
   int64_t n, *steps;
   char path[RF_MAX_PATH], name[RF_MAX_PATH];
-  rf_status status = list_checkpoints(folder, &n, &steps);
+  rf_status status = list_steps(folder, &n, &steps);
   for (int64_t i = 0; status == RF_OK && i < n && steps[i] > step; i++) {
-    status = rf_resume_path(folder, steps[i], path);
-    if (status == RF_OK && snprintf(name, sizeof name, "%s.superseded-%s", path, attempt) >= (int)sizeof name)
-      status = rf_fail(RF_FAILED, "%s: the path is too long", path);
+    status = rf_step_path(folder, steps[i], path);
+    if (status == RF_OK) status = rf_name_beside(path, RF_MARK_SUPERSEDED, attempt, name);
     if (status == RF_OK) status = rf_rename_synced(path, name);
     if (status == RF_OK) rf_log_info("%s is no longer part of the run: it is now %s", path, name);
   }

@@ -13,12 +13,6 @@
 #include "reformer/checkpoint.h"
 #include "train/step.h"
 
-/* "FOLDER/step-NNNNNNNN" into path, RF_MAX_PATH bytes. */
-rf_status rf_resume_path(const char *folder, int64_t step, char *path);
-
-/* The step that a checkpoint's path says: of ".../step-NNNNNNNN"; -1: another name. */
-int64_t rf_resume_named_step(const char *path);
-
 /* Called by all ranks: rank 0 looks for checkpoints in `folder`, and all get their steps, newest first. Free *steps.
  * A folder that is not there has none. */
 rf_status rf_resume_list(rf_mesh *mesh, const char *folder, int64_t *n, int64_t **steps);
@@ -36,7 +30,7 @@ rf_status rf_resume_fits(const rf_checkpoint_info *info, const rf_trainer *train
 rf_status rf_resume_load(rf_checkpoint *checkpoint, rf_trainer *trainer, rf_finding *finding);
 
 /* By rank 0, which holds the lock: gives the checkpoints of `folder` of later steps than `step` names that nobody goes
- * on from: step-NNNNNNNN.superseded-ATTEMPT. They would be the newest of a run that has gone back before them. */
+ * on from (RF_MARK_SUPERSEDED). They would be the newest of a run that has gone back before them. */
 rf_status rf_resume_supersede(const char *folder, int64_t step, const char *attempt);
 
 #endif

@@ -79,7 +79,7 @@ static void view_of(const rf_config *config, const rf_tensor *tensor, tensor_vie
     snprintf(view->name, sizeof view->name, "%s", theirs);
 }
 
-static rf_status refuse(const char *key, const char *found, const char *allowed) {
+static rf_status refuse_model(const char *key, const char *found, const char *allowed) {
   return rf_fail(RF_BAD_DATA, "%s: found %s; allowed where weights go to or come from HuggingFace: %s", key, found,
                  allowed);
 }
@@ -87,11 +87,11 @@ static rf_status refuse(const char *key, const char *found, const char *allowed)
 rf_status rf_huggingface_check(const rf_config *config) {
   const rf_model_config *m = &config->model;
   for (int64_t i = 0; i < m->n_layers && i < m->n_attention; i++)
-    if (rf_layer_attention(m, i) == RF_ATTENTION_FULL) return refuse("model.attention", "full", "lsh, local");
-  if (m->residual != RF_RESIDUAL_REVERSIBLE) return refuse("model.residual", "ordinary", "reversible");
-  if (m->tied_embedding) return refuse("model.tied_embedding", "true", "false");
+    if (rf_layer_attention(m, i) == RF_ATTENTION_FULL) return refuse_model("model.attention", "full", "lsh, local");
+  if (m->residual != RF_RESIDUAL_REVERSIBLE) return refuse_model("model.residual", "ordinary", "reversible");
+  if (m->tied_embedding) return refuse_model("model.tied_embedding", "true", "false");
   if (m->positions.kind != RF_POSITIONS_AXIAL && m->positions.kind != RF_POSITIONS_LEARNED)
-    return refuse("model.positions.kind", "a kind that their Reformer lacks", "axial, learned");
+    return refuse_model("model.positions.kind", "a kind that their Reformer lacks", "axial, learned");
   return RF_OK;
 }
 

@@ -23,7 +23,7 @@ static const char *const names[SETS] = {"logits", "token_loss", "loss"};
 
 /* --- the file as HDF5 wants it, without the numbers ---------------------------------------------- */
 
-static rf_status fail(const rf_logits_file *f, const char *what) {
+static rf_status fail_by_h5(const rf_logits_file *f, const char *what) {
   return rf_fail(RF_FAILED, "%s: HDF5 cannot lay out %s: %s", f->output.path, what, rf_h5_cause());
 }
 
@@ -39,7 +39,7 @@ static rf_status lay_out_set(rf_logits_file *f, hid_t file, int set) {
           : -1;
   const haddr_t place = made >= 0 ? H5Dget_offset(made) : HADDR_UNDEF;
   f->at[set] = (int64_t)place;
-  return rf_h5_close(&h) && place != HADDR_UNDEF ? RF_OK : fail(f, names[set]);
+  return rf_h5_close(&h) && place != HADDR_UNDEF ? RF_OK : fail_by_h5(f, names[set]);
 }
 
 static rf_status lay_out(rf_logits_file *f, rf_memory_file *layout) {
@@ -48,9 +48,9 @@ static rf_status lay_out(rf_logits_file *f, rf_memory_file *layout) {
   const hid_t access = rf_h5_access(&h);
   const hid_t file = access >= 0 ? rf_h5_keep(&h, H5Fcreate(layout->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)) : -1;
   rf_memory_file_hide(layout);
-  rf_status status = file >= 0 ? RF_OK : fail(f, "the file");
+  rf_status status = file >= 0 ? RF_OK : fail_by_h5(f, "the file");
   for (int i = 0; status == RF_OK && i < SETS; i++) status = lay_out_set(f, file, i);
-  return rf_h5_close(&h) || status != RF_OK ? status : fail(f, "the file");
+  return rf_h5_close(&h) || status != RF_OK ? status : fail_by_h5(f, "the file");
 }
 
 /* --- that, on the disk --------------------------------------------------------------------------- */

@@ -19,12 +19,12 @@ void rf_safetensors_close(rf_safetensors *file) {
   *file = (rf_safetensors){.file = -1};
 }
 
-static rf_status refuse(const rf_safetensors *f, const rf_safetensor *tensor, const char *problem) {
+static rf_status refuse_file(const rf_safetensors *f, const rf_safetensor *tensor, const char *problem) {
   return rf_fail(RF_BAD_DATA, "%s: tensor %s: %s", f->path, tensor->name, problem);
 }
 
 /* Control characters would spoil the messages that a name stands in. */
-static rf_status take_name(const rf_safetensors *f, const char *name, rf_safetensor *tensor) {
+static rf_status take_tensor_name(const rf_safetensors *f, const char *name, rf_safetensor *tensor) {
   const size_t length = strlen(name);
   bool printable = length > 0 && length < sizeof tensor->name;
   for (size_t i = 0; i < sizeof tensor->name - 1 && i < length; i++) {
@@ -56,21 +56,22 @@ static rf_status take_dtype(const rf_safetensors *f, const json_t *value, rf_saf
     *bytes = known[i].bytes;
     return RF_OK;
   }
-  return refuse(f, tensor, "its dtype is not one of F64, F32, F16, BF16 (or an integer type)");
+  return refuse_file(f, tensor, "its dtype is not one of F64, F32, F16, BF16 (or an integer type)");
 }
 
 static rf_status take_shape(const rf_safetensors *f, const json_t *value, rf_safetensor *tensor) {
-  if (!json_is_array(value)) return refuse(f, tensor, "its shape is no list");
-  if (json_array_size(value) > RF_SAFETENSORS_DIMS) return refuse(f, tensor, "its shape has more than 8 dimensions");
+  if (!json_is_array(value)) return refuse_file(f, tensor, "its shape is no list");
+  if (json_array_size(value) > RF_SAFETENSORS_DIMS)
+    return refuse_file(f, tensor, "its shape has more than 8 dimensions");
   tensor->n_dims = (int)json_array_size(value);
   tensor->count = 1;
   for (int d = 0; d < tensor->n_dims; d++) {
     const json_t *size = json_array_get(value, (size_t)d);
     if (!json_is_integer(size) || json_integer_value(size) < 0)
-      return refuse(f, tensor, "its shape holds something that is no size");
+      return refuse_file(f, tensor, "its shape holds something that is no size");
     tensor->shape[d] = json_integer_value(size);
     if (tensor->shape[d] > 0 && tensor->count > INT64_MAX / 16 / tensor->shape[d])
-      return refuse(f, tensor, "its shape has more elements than can be counted");
+      return refuse_file(f, tensor, "its shape has more elements than can be counted");
     tensor->count *= tensor->shape[d];
   }
   return RF_OK;
@@ -80,14 +81,14 @@ static rf_status take_offsets(const rf_safetensors *f, const json_t *value, int6
                               rf_safetensor *tensor) {
   const json_t *begin = json_array_get(value, 0), *end = json_array_get(value, 1);
   if (json_array_size(value) != 2 || !json_is_integer(begin) || !json_is_integer(end))
-    return refuse(f, tensor, "its data_offsets are not two whole numbers");
+    return refuse_file(f, tensor, "its data_offsets are not two whole numbers");
   const int64_t from = json_integer_value(begin), to = json_integer_value(end);
   if (from < 0 || to < from || to > data_bytes)
-    return refuse(f, tensor, "its data_offsets lie outside the file; was that cut short on its way?");
+    return refuse_file(f, tensor, "its data_offsets lie outside the file; was that cut short on its way?");
   tensor->begin = from;
   tensor->bytes = to - from;
   if (tensor->bytes != tensor->count * element_bytes)
-    return refuse(f, tensor, "its data_offsets hold another number of bytes than its shape and dtype need");
+    return refuse_file(f, tensor, "its data_offsets hold another number of bytes than its shape and dtype need");
   return RF_OK;
 }
 
@@ -95,8 +96,8 @@ static rf_status take_tensor(const rf_safetensors *f, const char *name, const js
                              rf_safetensor *tensor) {
   int64_t element_bytes = 0;
   *tensor = (rf_safetensor){0};
-  RF_TRY(take_name(f, name, tensor));
-  if (!json_is_object(entry)) return refuse(f, tensor, "its entry in the header is no object");
+  RF_TRY(take_tensor_name(f, name, tensor));
+  if (!json_is_object(entry)) return refuse_file(f, tensor, "its entry in the header is no object");
   RF_TRY(take_dtype(f, json_object_get(entry, "dtype"), tensor, &element_bytes));
   RF_TRY(take_shape(f, json_object_get(entry, "shape"), tensor));
   return take_offsets(f, json_object_get(entry, "data_offsets"), data_bytes, element_bytes, tensor);
@@ -113,8 +114,8 @@ static rf_status check_cover(const rf_safetensors *f, int64_t data_bytes) {
   int64_t end = 0;
   for (int64_t i = 0; i < f->n_tensors; i++) {
     const rf_safetensor *tensor = &f->tensors[i];
-    if (tensor->begin < end) return refuse(f, tensor, "its bytes overlap those of another tensor");
-    if (tensor->begin > end) return refuse(f, tensor, "bytes in front of it belong to no tensor");
+    if (tensor->begin < end) return refuse_file(f, tensor, "its bytes overlap those of another tensor");
+    if (tensor->begin > end) return refuse_file(f, tensor, "bytes in front of it belong to no tensor");
     end += tensor->bytes;
   }
   if (end == data_bytes) return RF_OK;
@@ -206,7 +207,7 @@ static rf_status check_finite(const rf_safetensors *f, const rf_safetensor *tens
     if (isfinite(values[i])) continue;
     char text[96];
     snprintf(text, sizeof text, "value %lld is not finite in %s", (long long)(first + i), RF_REAL_NAME);
-    return refuse(f, tensor, text);
+    return refuse_file(f, tensor, text);
   }
   return RF_OK;
 }
@@ -214,7 +215,7 @@ static rf_status check_finite(const rf_safetensors *f, const rf_safetensor *tens
 rf_status rf_safetensors_read(const rf_safetensors *file, const rf_safetensor *tensor, real *values, int64_t *rounded) {
   const int64_t bytes = rf_dtype_bytes(tensor->dtype);
   char part[PART];
-  if (bytes == 0) return refuse(file, tensor, "its dtype holds no real numbers; allowed: F64, F32, F16, BF16");
+  if (bytes == 0) return refuse_file(file, tensor, "its dtype holds no real numbers; allowed: F64, F32, F16, BF16");
   for (int64_t i = 0; i < tensor->count; i += PART / bytes) {
     const int64_t n = tensor->count - i < PART / bytes ? tensor->count - i : PART / bytes;
     RF_TRY(rf_file_read(file->file, file->path, file->data + tensor->begin + i * bytes, part, n * bytes));

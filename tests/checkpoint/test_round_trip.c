@@ -318,9 +318,9 @@ static rf_state cut_state(const rf_state *whole, int rank, int ranks) {
 static void save_as(const rf_layout *layout, const rf_state *whole, int ranks, const char *folder) {
   rf_segment *segments = NEW(rf_segment, ranks * whole->n_arrays);
   rf_commit commit = {.attempt = "0123456789abcdef",
-                      .block_bytes = RF_BLOCK_BYTES,
+                      .hash_block_bytes = RF_HASH_BLOCK_BYTES,
                       .n_files = ranks + 1,
-                      .files = NEW(rf_record, ranks + 1)};
+                      .files = NEW(rf_file_digest, ranks + 1)};
   int n_segments = 0;
   const rf_checkpoint_header header = some_header();
   assert_ok(rf_folder_make(folder));
@@ -331,8 +331,8 @@ static void save_as(const rf_layout *layout, const rf_state *whole, int ranks, c
     assert_ok(rf_shard_write(&shard, NULL));
     memcpy(segments + n_segments, shard.segments, (size_t)shard.n * sizeof *segments);
     n_segments += shard.n;
-    commit.files[rank + 1] = shard.record;
-    shard.record = (rf_record){0};
+    commit.files[rank + 1] = shard.digest;
+    shard.digest = (rf_file_digest){0};
     rf_shard_file_free(&shard);
     free(part.arrays);
   }

@@ -1,5 +1,6 @@
 /* Settings that only fill a gap, and text as editors of other systems write it. */
-#include "config/file.h"
+#include "config/schema.h"
+#include "reformer/config_file.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

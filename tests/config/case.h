@@ -2,7 +2,8 @@
 #ifndef RF_TESTS_CONFIG_CASE_H
 #define RF_TESTS_CONFIG_CASE_H
 
-#include "config/file.h"
+#include "config/schema.h"
+#include "reformer/config_file.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -7,8 +7,10 @@
 
 /* --- the same key again ------------------------------------------------------------------------------- */
 
-static void test_a_key_by_its_dotted_and_its_nested_name_is_given_twice(void **state) {
+static void test_a_key_given_twice_names_both_lines_however_it_is_spelled(void **state) {
   (void)state;
+  REFUSED("lsh:\n  chunk: 64\n  n_hashes: 2\n  chunk: 32\n", NULL, "a.yaml:4: lsh.chunk", "first on line 2");
+  REFUSED("data: duplicate\nlsh: {chunk: 64}\ndata: bytes\n", NULL, "a.yaml:3: data", "first on line 1");
   REFUSED("data: duplicate\noptimizer.lr: 1\noptimizer:\n  lr: 2\n", NULL, "a.yaml:4: optimizer.lr: given twice",
           "first on line 2; keep one");
   REFUSED("data: duplicate\noptimizer: {lr: 2}\noptimizer.lr: 2\n", NULL, "a.yaml:3: optimizer.lr", "first on line 2");
@@ -62,8 +64,6 @@ static void test_a_name_that_only_looks_like_a_key_is_shown_as_it_is(void **stat
   REFUSED("data: duplicate\nmodel: {\"\\e[31m\": 64}\n", NULL, "model.<U+001B>[31m");
   REFUSED("data: duplicate\nmodel: {\"\": 64}\n", NULL, "where the name of a key belongs");
   REFUSED("data: duplicate\nmodel: {d_model: 64\xc2\xa0}\n", NULL, "found '64<U+00A0>'");
-  REFUSED("optimiser: {lr: 1}\n", NULL, "nearest known key is optimizer");
-  REFUSED("model: {position: axial}\n", NULL, "nearest known key is model.positions");
 }
 
 /* --- values ------------------------------------------------------------------------------------------- */
@@ -260,6 +260,17 @@ static void test_json_of_any_program_is_a_configuration(void **state) {
   REFUSED("{\"data\": \"duplicate\"} {\"data\": \"bytes\"}", NULL, "a.yaml:1", "the configuration ends before it");
 }
 
+static void test_text_that_is_no_yaml_is_refused_with_its_line(void **state) {
+  (void)state;
+  REFUSED("model: {d_model: 5\n", NULL, "a.yaml:2", "not valid YAML");
+  REFUSED("model:\n  a: b: c\n", NULL, "a.yaml:2", "not valid YAML");
+  REFUSED("data: {kind: \"\\0\"}\n", NULL, "zero byte");
+  REFUSED("model: {? [a] : b}\n", NULL, "where the name of a key belongs");
+  REFUSED("model: \xff\xfe\n", NULL, "not valid YAML");
+  REFUSED("model: &m {positions: *m}\n", NULL, "model.positions");
+  REFUSED(minimal, "model.d_model=[1", "--set model.d_model: not valid YAML");
+}
+
 static void test_tabs_that_indent_are_named(void **state) {
   (void)state;
   REFUSED("data: duplicate\nmodel:\n\td_model: 64\n", NULL, "a.yaml:3", "not valid YAML", "by spaces, not by tabs");
@@ -270,6 +281,9 @@ static void test_tabs_that_indent_are_named(void **state) {
 static void test_text_without_a_map_of_sections_is_no_configuration(void **state) {
   (void)state;
   REFUSED("# nothing but a remark\n", NULL, "a.yaml: found nothing", "a map of sections");
+  REFUSED("- model\n", NULL, "a list", "a map of sections");
+  REFUSED("", NULL, "found nothing", "a map of sections");
+  REFUSED("data: duplicate\n---\ndata: bytes\n", NULL, "a.yaml:2", "second YAML document");
   REFUSED("--- ~\n", NULL, "found nothing");
   REFUSED("\n\n \n", NULL, "found nothing");
   REFUSED("[]\n", NULL, "found a list");
@@ -423,7 +437,7 @@ static void test_towers_and_bombs_end_at_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_key_by_its_dotted_and_its_nested_name_is_given_twice),
+      cmocka_unit_test(test_a_key_given_twice_names_both_lines_however_it_is_spelled),
       cmocka_unit_test(test_a_section_may_be_written_in_parts_that_share_no_key),
       cmocka_unit_test(test_a_set_overrides_however_it_is_spelled_and_the_last_one_wins),
       cmocka_unit_test(test_a_name_that_only_looks_like_a_key_is_shown_as_it_is),
@@ -432,6 +446,7 @@ int main(void) {
       cmocka_unit_test(test_every_whole_number_may_be_written_as_a_real),
       cmocka_unit_test(test_null_is_the_default_and_an_empty_section_is_none),
       cmocka_unit_test(test_json_of_any_program_is_a_configuration),
+      cmocka_unit_test(test_text_that_is_no_yaml_is_refused_with_its_line),
       cmocka_unit_test(test_tabs_that_indent_are_named),
       cmocka_unit_test(test_text_without_a_map_of_sections_is_no_configuration),
       cmocka_unit_test(test_text_of_any_letters_is_written_so_that_it_reads_back),

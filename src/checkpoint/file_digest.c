@@ -1,4 +1,4 @@
-#include "checkpoint/record.h"
+#include "checkpoint/file_digest.h"
 #include "base/hash.h"
 #include "base/plain_file.h"
 #include "storage/files.h"
@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-void rf_record_free(rf_record *record) {
-  free(record->hashes);
-  record->hashes = NULL;
-  record->n_hashes = 0;
+void rf_file_digest_free(rf_file_digest *digest) {
+  free(digest->hashes);
+  digest->hashes = NULL;
+  digest->n_hashes = 0;
 }
 
 static const rf_extent *covering(int n_extents, const rf_extent *extents, int64_t from, int64_t to) {
@@ -24,7 +24,7 @@ typedef struct writing {
   int file;
   const rf_memory_file *layout;
   const atomic_bool *stop;
-  char *buffer; /* [RF_BLOCK_BYTES] */
+  char *buffer; /* [RF_HASH_BLOCK_BYTES] */
 } writing;
 
 /* A block at a border: the extents' parts, and what the layout holds between them. */
@@ -40,9 +40,9 @@ static rf_status assemble(const writing *w, int64_t from, int64_t to, int n_exte
   return rf_file_read(w->layout->file, "the layout in memory", at, w->buffer + (at - from), to - at);
 }
 
-static rf_status write_blocks(const writing *w, int n_extents, const rf_extent *extents, rf_record *record) {
-  for (int64_t i = 0; i < record->n_hashes; i++) {
-    const int64_t from = i * RF_BLOCK_BYTES, bytes = rf_record_block_size(record, RF_BLOCK_BYTES, i);
+static rf_status write_blocks(const writing *w, int n_extents, const rf_extent *extents, rf_file_digest *digest) {
+  for (int64_t i = 0; i < digest->n_hashes; i++) {
+    const int64_t from = i * RF_HASH_BLOCK_BYTES, bytes = rf_hash_block_size(digest, RF_HASH_BLOCK_BYTES, i);
     if (w->stop && atomic_load(w->stop))
       return rf_fail(RF_FAILED, "%s: given up at byte %lld", w->path, (long long)from);
     while (n_extents > 0 && extents->offset + extents->bytes <= from) extents++, n_extents--;
@@ -51,31 +51,31 @@ static rf_status write_blocks(const writing *w, int n_extents, const rf_extent *
     const rf_extent *whole = covering(here, extents, from, from + bytes);
     const char *data = whole ? (const char *)whole->data + (from - whole->offset) : w->buffer;
     if (!whole) RF_TRY(assemble(w, from, from + bytes, here, extents));
-    record->hashes[i] = rf_hash(data, bytes);
+    digest->hashes[i] = rf_hash(data, bytes);
     RF_TRY(rf_file_write(w->file, w->path, from, data, bytes));
     rf_file_write_back(w->file, from, bytes);
   }
   return RF_OK;
 }
 
-static rf_status write_file(writing *w, int n_extents, const rf_extent *extents, rf_record *record) {
+static rf_status write_file(writing *w, int n_extents, const rf_extent *extents, rf_file_digest *digest) {
   RF_TRY(rf_file_create(w->path, &w->file));
-  const rf_status status = write_blocks(w, n_extents, extents, record);
+  const rf_status status = write_blocks(w, n_extents, extents, digest);
   if (status == RF_OK) return rf_file_finish(w->file, w->path);
   (void)close(w->file);
   return status;
 }
 
-rf_status rf_record_write(const char *path, const rf_memory_file *layout, int n_extents, const rf_extent *extents,
-                          const atomic_bool *stop, rf_record *record) {
-  RF_TRY(rf_memory_file_size(layout, &record->size));
-  record->n_hashes = rf_record_blocks(record->size, RF_BLOCK_BYTES);
-  record->hashes = calloc((size_t)record->n_hashes + 1, sizeof *record->hashes);
-  writing w = {.path = path, .layout = layout, .stop = stop, .buffer = malloc(RF_BLOCK_BYTES)};
-  const rf_status status = record->hashes && w.buffer
-                               ? write_file(&w, n_extents, extents, record)
-                               : rf_fail(RF_FAILED, "%s: out of memory: a block of %d bytes", path, RF_BLOCK_BYTES);
+rf_status rf_file_digest_write(const char *path, const rf_memory_file *layout, int n_extents, const rf_extent *extents,
+                               const atomic_bool *stop, rf_file_digest *digest) {
+  RF_TRY(rf_memory_file_size(layout, &digest->size));
+  digest->n_hashes = rf_hash_blocks(digest->size, RF_HASH_BLOCK_BYTES);
+  digest->hashes = calloc((size_t)digest->n_hashes + 1, sizeof *digest->hashes);
+  writing w = {.path = path, .layout = layout, .stop = stop, .buffer = malloc(RF_HASH_BLOCK_BYTES)};
+  const rf_status status = digest->hashes && w.buffer ? write_file(&w, n_extents, extents, digest)
+                                                      : rf_fail(RF_FAILED, "%s: out of memory: a block of %d bytes",
+                                                                path, RF_HASH_BLOCK_BYTES);
   free(w.buffer);
-  if (status != RF_OK) rf_record_free(record);
+  if (status != RF_OK) rf_file_digest_free(digest);
   return status;
 }

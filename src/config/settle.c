@@ -1,7 +1,8 @@
-#include "config/check.h"
+#include "config/settle.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/filled.h"
+#include "config/read_text.h"
 #include "reformer/rng.h"
 #include "train/sample_text.h"
 #include <assert.h>
@@ -18,30 +19,38 @@ typedef struct rf_check {
   bool silent; /* it was warned before */
 } rf_check;
 
-/* "place of the key: text" */
-static rf_status refuse(const rf_check *check, const char *path, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static rf_status refuse(const rf_check *check, const char *path, const char *format, ...) {
+enum { MOST_MESSAGE = RF_MAX_PLACE + 1024 };
+
+/* "place of the key: text" into message, MOST_MESSAGE bytes, which is returned. */
+static const char *say_place(const rf_check *check, const char *path, const char *format, va_list arguments,
+                             char *message) {
   char place[RF_MAX_PLACE], text[1024];
-  (void)rf_origin_place(check->origin, path, place);
-  va_list arguments;
-  va_start(arguments, format);
   (void)vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  return rf_fail(RF_BAD_CONFIG, "%s: %s", place, text);
+  (void)snprintf(message, MOST_MESSAGE, "%s: %s", rf_origin_place(check->origin, path, place), text);
+  return message;
 }
 
-static void warn(const rf_check *check, const char *path, const char *format, ...)
+static rf_status refuse_key(const rf_check *check, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static void warn(const rf_check *check, const char *path, const char *format, ...) {
-  char place[RF_MAX_PLACE], text[1024];
-  if (check->silent) return;
-  (void)rf_origin_place(check->origin, path, place);
+static rf_status refuse_key(const rf_check *check, const char *path, const char *format, ...) {
+  char message[MOST_MESSAGE];
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)say_place(check, path, format, arguments, message);
   va_end(arguments);
-  rf_log_warn("%s: %s", place, text);
+  return rf_fail(RF_BAD_CONFIG, "%s", message);
+}
+
+static void warn_of_key(const rf_check *check, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void warn_of_key(const rf_check *check, const char *path, const char *format, ...) {
+  char message[MOST_MESSAGE];
+  if (check->silent) return;
+  va_list arguments;
+  va_start(arguments, format);
+  (void)say_place(check, path, format, arguments, message);
+  va_end(arguments);
+  rf_log_warn("%s", message);
 }
 
 static bool uses(const rf_config *config, rf_attention_kind kind) {
@@ -55,17 +64,17 @@ static rf_status settle_widths(const rf_check *check) {
   rf_model_config *model = &check->config->model;
   if (model->d_head == 0) {
     if (model->d_model % model->n_heads != 0) {
-      return refuse(check, "model.n_heads",
-                    "found %lld, which does not divide d_model = %lld; allowed: a divisor, or any number with "
-                    "model.d_head given",
-                    (long long)model->n_heads, (long long)model->d_model);
+      return refuse_key(check, "model.n_heads",
+                        "found %lld, which does not divide d_model = %lld; allowed: a divisor, or any number with "
+                        "model.d_head given",
+                        (long long)model->n_heads, (long long)model->d_model);
     }
     model->d_head = model->d_model / model->n_heads;
   }
   if (model->d_ff == 0) model->d_ff = 4 * model->d_model;
   if (model->positions.kind == RF_POSITIONS_ROTARY && model->d_head % 2 != 0) {
-    return refuse(check, "model.d_head", "found %lld; allowed: an even number, as rotary positions turn pairs",
-                  (long long)model->d_head);
+    return refuse_key(check, "model.d_head", "found %lld; allowed: an even number, as rotary positions turn pairs",
+                      (long long)model->d_head);
   }
   return RF_OK;
 }
@@ -105,15 +114,15 @@ static rf_status settle_learned(const rf_check *check, int64_t padded) {
   rf_positions_config *positions = &check->config->model.positions;
   int n_shape = count_axes(positions->shape);
   if (n_shape > 1) {
-    return refuse(check, "model.positions.shape", "found %d axes; allowed: one number or auto, with kind: learned",
-                  n_shape);
+    return refuse_key(check, "model.positions.shape", "found %d axes; allowed: one number or auto, with kind: learned",
+                      n_shape);
   }
   if (n_shape == 0) positions->shape[0] = padded;
   positions->n_axes = 1;
   if (positions->shape[0] >= padded) return RF_OK;
-  return refuse(check, "model.positions.shape",
-                "found %lld places; allowed: at least the %lld tokens of a (padded) sequence, or auto",
-                (long long)positions->shape[0], (long long)padded);
+  return refuse_key(check, "model.positions.shape",
+                    "found %lld places; allowed: at least the %lld tokens of a (padded) sequence, or auto",
+                    (long long)positions->shape[0], (long long)padded);
 }
 
 static rf_status settle_axes(const rf_check *check, int64_t padded) {
@@ -124,22 +133,22 @@ static rf_status settle_axes(const rf_check *check, int64_t padded) {
   int n_shape = count_axes(positions->shape), n_dims = count_axes(positions->dims);
   int n_axes = n_shape > 0 ? n_shape : n_dims > 0 ? n_dims : 2;
   if (n_axes < 2) {
-    return refuse(check, n_shape > 0 ? "model.positions.shape" : "model.positions.dims",
-                  "found one axis; allowed: 2 to %d axes, or kind: learned", RF_MAX_AXES);
+    return refuse_key(check, n_shape > 0 ? "model.positions.shape" : "model.positions.dims",
+                      "found one axis; allowed: 2 to %d axes, or kind: learned", RF_MAX_AXES);
   }
   if (n_shape == 0) suggest_shape(n_axes, padded, positions->shape);
   if (n_dims == 0) {
     if (d_model < n_axes) {
-      return refuse(check, "model.d_model",
-                    "found %lld; allowed: at least %d, one column for each axis of the positions", (long long)d_model,
-                    n_axes);
+      return refuse_key(check, "model.d_model",
+                        "found %lld; allowed: at least %d, one column for each axis of the positions",
+                        (long long)d_model, n_axes);
     }
     int64_t part = n_axes == 2 && d_model >= 4 ? d_model / 4 : d_model / n_axes;
     for (int axis = 0; axis < n_axes - 1; axis++) positions->dims[axis] = part;
     positions->dims[n_axes - 1] = d_model - part * (n_axes - 1);
   } else if (n_dims != n_axes) {
-    return refuse(check, "model.positions.dims", "found %d entries; allowed: %d, as many as model.positions.shape has",
-                  n_dims, n_axes);
+    return refuse_key(check, "model.positions.dims",
+                      "found %d entries; allowed: %d, as many as model.positions.shape has", n_dims, n_axes);
   }
   positions->n_axes = n_axes;
   return RF_OK;
@@ -156,19 +165,20 @@ static rf_status check_axes(const rf_check *check, int64_t padded) {
   }
   char list[128];
   if (width != check->config->model.d_model) {
-    return refuse(check, "model.positions.dims", "found %s, whose sum is %lld; allowed: a sum of d_model = %lld",
-                  write_list(positions->dims, positions->n_axes, list, sizeof list), (long long)width,
-                  (long long)check->config->model.d_model);
+    return refuse_key(check, "model.positions.dims", "found %s, whose sum is %lld; allowed: a sum of d_model = %lld",
+                      write_list(positions->dims, positions->n_axes, list, sizeof list), (long long)width,
+                      (long long)check->config->model.d_model);
   }
   if (places < padded) {
     int64_t shape[RF_MAX_AXES];
     char better[128];
     suggest_shape(positions->n_axes, padded, shape);
-    return refuse(check, "model.positions.shape",
-                  "found %s, which has %lld places; allowed: at least the %lld tokens of a (padded) sequence, such as "
-                  "%s, or auto",
-                  write_list(positions->shape, positions->n_axes, list, sizeof list), (long long)places,
-                  (long long)padded, write_list(shape, positions->n_axes, better, sizeof better));
+    return refuse_key(
+        check, "model.positions.shape",
+        "found %s, which has %lld places; allowed: at least the %lld tokens of a (padded) sequence, such as "
+        "%s, or auto",
+        write_list(positions->shape, positions->n_axes, list, sizeof list), (long long)places, (long long)padded,
+        write_list(shape, positions->n_axes, better, sizeof better));
   }
   return RF_OK;
 }
@@ -176,14 +186,15 @@ static rf_status check_axes(const rf_check *check, int64_t padded) {
 static rf_status check_length(const rf_check *check, int64_t padded) {
   int64_t length = check->config->data.length;
   if (padded > RF_RNG_MAX_POSITION) {
-    return refuse(check, "data.length",
-                  "found %lld, which the chunks pad to %lld; allowed: at most %d padded; use chunk lengths whose least "
-                  "common multiple is small",
-                  (long long)length, (long long)padded, RF_RNG_MAX_POSITION);
+    return refuse_key(
+        check, "data.length",
+        "found %lld, which the chunks pad to %lld; allowed: at most %d padded; use chunk lengths whose least "
+        "common multiple is small",
+        (long long)length, (long long)padded, RF_RNG_MAX_POSITION);
   }
   if (padded > length + length / 4) {
-    warn(check, "data.length", "%lld tokens are padded to %lld, a multiple of the chunk lengths: time is wasted",
-         (long long)length, (long long)padded);
+    warn_of_key(check, "data.length", "%lld tokens are padded to %lld, a multiple of the chunk lengths: time is wasted",
+                (long long)length, (long long)padded);
   }
   return RF_OK;
 }
@@ -194,15 +205,16 @@ static rf_status check_rounds(const rf_check *check, int64_t buckets, int64_t pa
   const int64_t rounds = lsh->n_hashes, chunks = rounds * (padded / lsh->chunk);
   const int64_t most = (INT32_MAX - 1) / rounds - 1; /* and the padding bucket of each */
   if (buckets > most) {
-    return refuse(check, "lsh.n_buckets", "found %lld in each of lsh.n_hashes = %lld rounds; allowed: at most %lld",
-                  (long long)buckets, (long long)rounds, (long long)most);
+    return refuse_key(check, "lsh.n_buckets", "found %lld in each of lsh.n_hashes = %lld rounds; allowed: at most %lld",
+                      (long long)buckets, (long long)rounds, (long long)most);
   }
   if (chunks > INT32_MAX) {
-    return refuse(check, "lsh.chunk",
-                  "found %lld, which cuts lsh.n_hashes = %lld rounds of %lld tokens in %lld chunks; allowed: at least "
-                  "%lld",
-                  (long long)lsh->chunk, (long long)rounds, (long long)padded, (long long)chunks,
-                  (long long)(rounds * padded / INT32_MAX + 1));
+    return refuse_key(
+        check, "lsh.chunk",
+        "found %lld, which cuts lsh.n_hashes = %lld rounds of %lld tokens in %lld chunks; allowed: at least "
+        "%lld",
+        (long long)lsh->chunk, (long long)rounds, (long long)padded, (long long)chunks,
+        (long long)(rounds * padded / INT32_MAX + 1));
   }
   return RF_OK;
 }
@@ -216,11 +228,12 @@ static rf_status check_histogram(const rf_check *check, int64_t buckets, int64_t
   int64_t most = UINT32_MAX / check->config->lsh.n_hashes / pairs - 1;
   if (most < padded) most = padded;
   if (buckets <= most) return RF_OK;
-  return refuse(check, "lsh.n_buckets",
-                "found %lld, with lsh.n_hashes = %lld, model.n_heads = %lld and %lld sequences at once; allowed: at "
-                "most %lld",
-                (long long)buckets, (long long)check->config->lsh.n_hashes, (long long)check->config->model.n_heads,
-                (long long)sequences, (long long)most);
+  return refuse_key(
+      check, "lsh.n_buckets",
+      "found %lld, with lsh.n_hashes = %lld, model.n_heads = %lld and %lld sequences at once; allowed: at "
+      "most %lld",
+      (long long)buckets, (long long)check->config->lsh.n_hashes, (long long)check->config->model.n_heads,
+      (long long)sequences, (long long)most);
 }
 
 static rf_status settle_buckets(const rf_check *check, int64_t padded) {
@@ -231,14 +244,15 @@ static rf_status settle_buckets(const rf_check *check, int64_t padded) {
   for (int i = 0; i < lsh->n_factors; i++) {
     buckets *= lsh->n_buckets[i];
     if (buckets > MOST_BUCKETS) {
-      return refuse(check, "lsh.n_buckets", "found a product above %d; allowed: at most that, or auto", MOST_BUCKETS);
+      return refuse_key(check, "lsh.n_buckets", "found a product above %d; allowed: at most that, or auto",
+                        MOST_BUCKETS);
     }
   }
   RF_TRY(check_rounds(check, buckets, padded));
   RF_TRY(check_histogram(check, buckets, padded));
   if (buckets > padded) {
-    warn(check, "lsh.n_buckets", "%lld buckets for %lld tokens: most stay empty", (long long)buckets,
-         (long long)padded);
+    warn_of_key(check, "lsh.n_buckets", "%lld buckets for %lld tokens: most stay empty", (long long)buckets,
+                (long long)padded);
   }
   return RF_OK;
 }
@@ -246,8 +260,8 @@ static rf_status settle_buckets(const rf_check *check, int64_t padded) {
 static void check_window(const rf_check *check, const char *path, rf_attention_kind kind, int64_t chunks,
                          int64_t before, int64_t after) {
   if (!uses(check->config, kind) || chunks <= 1 || before + 1 + after <= chunks) return;
-  warn(check, path, "a window of %lld chunks laps the ring of %lld: some keys are seen twice",
-       (long long)(before + 1 + after), (long long)chunks);
+  warn_of_key(check, path, "a window of %lld chunks laps the ring of %lld: some keys are seen twice",
+              (long long)(before + 1 + after), (long long)chunks);
 }
 
 static void check_windows(const rf_check *check, int64_t padded) {
@@ -258,7 +272,7 @@ static void check_windows(const rf_check *check, int64_t padded) {
   check_window(check, "local.chunks_before", RF_ATTENTION_LOCAL, padded / local->chunk, local->chunks_before,
                local->chunks_after);
   if (uses(check->config, RF_ATTENTION_LOCAL) && check->config->model.causal && local->chunks_after > 0) {
-    warn(check, "local.chunks_after", "a causal model sees nothing after a token: time is wasted");
+    warn_of_key(check, "local.chunks_after", "a causal model sees nothing after a token: time is wasted");
   }
 }
 
@@ -267,12 +281,12 @@ static rf_status check_data(const rf_check *check) {
   const rf_data_config *data = &config->data;
   int64_t least_vocab = data->kind == RF_DATA_BYTES ? 256 : data->kind == RF_DATA_DUPLICATE ? 128 : 2;
   if (config->model.vocab_size < least_vocab) {
-    return refuse(check, "model.vocab_size", "found %lld; allowed: at least %lld where data.kind is %s",
-                  (long long)config->model.vocab_size, (long long)least_vocab,
-                  data->kind == RF_DATA_BYTES ? "bytes" : "duplicate (symbols 0 to 127)");
+    return refuse_key(check, "model.vocab_size", "found %lld; allowed: at least %lld where data.kind is %s",
+                      (long long)config->model.vocab_size, (long long)least_vocab,
+                      data->kind == RF_DATA_BYTES ? "bytes" : "duplicate (symbols 0 to 127)");
   }
   if (data->kind == RF_DATA_TOKENS && data->token_bytes == 2 && config->model.vocab_size > 65536) {
-    return refuse(
+    return refuse_key(
         check, "data.token_bytes",
         "found 2, whose ids end at 65535, for model.vocab_size = %lld; allowed: 4, with ids of 4 bytes in the "
         "file, or a vocabulary of at most 65536",
@@ -280,21 +294,23 @@ static rf_status check_data(const rf_check *check) {
   }
   if (data->kind == RF_DATA_DUPLICATE) {
     if (data->length < 4 || data->length % 2 != 0) {
-      return refuse(check, "data.length",
-                    "found %lld; allowed: an even number of at least 4, as the duplicate task is two equal halves",
-                    (long long)data->length);
+      return refuse_key(check, "data.length",
+                        "found %lld; allowed: an even number of at least 4, as the duplicate task is two equal halves",
+                        (long long)data->length);
     }
     return RF_OK;
   }
   if (data->path[0] == '\0') {
-    return refuse(check, "data.path", "found nothing; allowed: the path of a file, where data.kind is bytes or tokens");
+    return refuse_key(check, "data.path",
+                      "found nothing; allowed: the path of a file, where data.kind is bytes or tokens");
   }
   double sum = data->split[0] + data->split[1] + data->split[2];
   char text[32];
   if (sum > 1 + 1e-9) {
-    return refuse(check, "data.split", "found a sum of %s; allowed: at most 1", rf_text_real(sum, text, sizeof text));
+    return refuse_key(check, "data.split", "found a sum of %s; allowed: at most 1",
+                      rf_text_real(sum, text, sizeof text));
   }
-  if (data->split[0] <= 0) return refuse(check, "data.split", "found no training share; allowed: above 0");
+  if (data->split[0] <= 0) return refuse_key(check, "data.split", "found no training share; allowed: above 0");
   return RF_OK;
 }
 
@@ -303,12 +319,12 @@ static rf_status settle_training(const rf_check *check) {
   rf_optimizer_config *optimizer = &check->config->optimizer;
   if (isnan(optimizer->beta1)) optimizer->beta1 = optimizer->kind == RF_ADAM ? 0.9 : 0;
   if (training->batch % training->accumulate != 0) {
-    return refuse(check, "training.accumulate", "found %lld; allowed: a divisor of training.batch = %lld",
-                  (long long)training->accumulate, (long long)training->batch);
+    return refuse_key(check, "training.accumulate", "found %lld; allowed: a divisor of training.batch = %lld",
+                      (long long)training->accumulate, (long long)training->batch);
   }
   if (optimizer->warmup > training->steps) {
-    return refuse(check, "optimizer.warmup", "found %lld; allowed: at most training.steps = %lld",
-                  (long long)optimizer->warmup, (long long)training->steps);
+    return refuse_key(check, "optimizer.warmup", "found %lld; allowed: at most training.steps = %lld",
+                      (long long)optimizer->warmup, (long long)training->steps);
   }
   return RF_OK;
 }
@@ -358,7 +374,7 @@ static void warn_without_effect(const rf_check *check) {
   if (rf_config_defaults(&defaults) != RF_OK) return;
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     if (rows[i].has_effect || !is_changed(check, rf_key_index(rows[i].path), &defaults)) continue;
-    warn(check, rows[i].path, "has no effect here; it needs %s", rows[i].needs);
+    warn_of_key(check, rows[i].path, "has no effect here; it needs %s", rows[i].needs);
   }
 }
 

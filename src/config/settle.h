@@ -1,8 +1,9 @@
 /* What no single key can tell: whether the values fit each other. */
-#ifndef RF_CONFIG_CHECK_H
-#define RF_CONFIG_CHECK_H
+#ifndef RF_CONFIG_SETTLE_H
+#define RF_CONFIG_SETTLE_H
 
-#include "config/file.h"
+#include "config/origin.h"
+#include "reformer/error.h"
 
 /* Resolves what is `auto` (d_head, d_ff, axial shape and dims, n_buckets, beta1), then checks. RF_BAD_CONFIG names the
  * place of the value to change. Warns about settings that have no effect or cost more than they seem to. */

@@ -1,5 +1,5 @@
 /* Which checkpoints of a run stay: the decision by itself, and what is left in the folder. */
-#include "checkpoint/keep.h"
+#include "checkpoint/retention.h"
 #include "checkpoint/small_state.h"
 
 enum { MOST = 8 };
@@ -8,7 +8,7 @@ typedef struct example {
   const char *what;
   int64_t keep, keep_every, newest;
   int n;
-  rf_kept all[MOST];
+  rf_retention_entry all[MOST];
   const char *stays; /* one letter each: s stays, r is removed */
 } example;
 
@@ -74,18 +74,18 @@ static void test_the_decision_keeps(void **state) {
     const rf_checkpoint_config config = {.keep = x->keep, .keep_every = x->keep_every};
     assert_int_equal(strlen(x->stays), x->n);
     for (int i = 0; i < x->n; i++)
-      if (rf_keep_removes(&config, x->newest, x->n, x->all, i) != (x->stays[i] == 'r'))
+      if (rf_retention_removes(&config, x->newest, x->n, x->all, i) != (x->stays[i] == 'r'))
         fail_msg("%s: step %lld should be %c", x->what, (long long)x->all[i].step, x->stays[i]);
   }
 }
 
 static void test_whole_checkpoints_are_missing_until_as_many_are_known(void **state) {
   (void)state;
-  static const rf_kept all[] = {{1, V}, {2, U}, {3, V}, {9, V}};
+  static const rf_retention_entry all[] = {{1, V}, {2, U}, {3, V}, {9, V}};
   const rf_checkpoint_config three = {.keep = 3}, none = {.keep = 0};
-  assert_int_equal(rf_keep_missing(&three, 3, 4, all), 1);
-  assert_int_equal(rf_keep_missing(&three, 9, 4, all), 0);
-  assert_int_equal(rf_keep_missing(&none, 3, 4, all), 0);
+  assert_int_equal(rf_retention_missing(&three, 3, 4, all), 1);
+  assert_int_equal(rf_retention_missing(&three, 9, 4, all), 0);
+  assert_int_equal(rf_retention_missing(&none, 3, 4, all), 0);
 }
 
 /* --- in a folder -------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
-#include "checkpoint/saving.h"
-#include "base/clock.h"
+#include "checkpoint/transaction.h"
 #include "base/log.h"
 #include "checkpoint/bearer.h"
+#include "base/clock.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/names.h"
 #include "comm/collective.h"
 #include "storage/files.h"
 #include <errno.h>
@@ -13,44 +14,37 @@
 
 /* --- names -------------------------------------------------------------------------------------- */
 
-/* "FOLDER.WORD-ATTEMPT" */
-static rf_status name_beside(const rf_saving *s, const char *word, char *path) {
-  const int length = snprintf(path, RF_MAX_PATH, "%s.%s-%s", s->folder, word, s->attempt);
-  if (length > 0 && length < RF_MAX_PATH) return RF_OK;
-  return rf_fail(RF_FAILED, "%.64s...: the path is longer than %d bytes", s->folder, RF_MAX_PATH - 1);
-}
-
-static rf_status set_names(rf_saving *s) {
-  const char *folder = s->order.folder;
+static rf_status set_names(rf_transaction *s) {
+  const char *folder = s->request.folder;
   size_t length = strlen(folder);
   while (length > 1 && folder[length - 1] == '/') length--;
   if (length == 0 || length >= sizeof s->folder)
     return rf_fail(RF_FAILED, "found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
   memcpy(s->folder, folder, length);
-  RF_TRY(name_beside(s, "tmp", s->temporary));
-  return name_beside(s, "damaged", s->former);
+  RF_TRY(rf_name_beside(s->folder, RF_MARK_TEMPORARY, s->attempt, s->temporary));
+  return rf_name_beside(s->folder, RF_MARK_DAMAGED, s->attempt, s->former);
 }
 
 /* --- what one rank does ------------------------------------------------------------------------- */
 
 /* Whoever has lost the lock makes nothing, least of all a run's folder that was moved away. */
-static rf_status make_folder(rf_saving *s) {
+static rf_status make_folder(rf_transaction *s) {
   rf_bearer bearer;
-  if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
-  if (s->order.replaces) RF_TRY(rf_bearer_find(s->folder, &bearer));
+  if (s->request.lock) RF_TRY(rf_lock_check(s->request.lock));
+  if (s->request.replaces) RF_TRY(rf_bearer_find(s->folder, &bearer));
   RF_TRY(rf_folder_make_parents(s->folder));
   RF_TRY(rf_folder_make(s->temporary));
   s->made = true;
   return RF_OK;
 }
 
-static rf_status lay_out(rf_saving *s) {
-  return rf_shard_lay_out(s->temporary, rf_mesh_rank(s->order.mesh), rf_mesh_size(s->order.mesh), s->order.layout,
-                          s->order.state, &s->shard);
+static rf_status lay_out(rf_transaction *s) {
+  return rf_shard_lay_out(s->temporary, rf_mesh_rank(s->request.mesh), rf_mesh_size(s->request.mesh), s->request.layout,
+                          s->request.state, &s->shard);
 }
 
 static rf_status write_shard(void *context) {
-  rf_saving *s = context;
+  rf_transaction *s = context;
   return rf_shard_write(&s->shard, &s->stop);
 }
 
@@ -59,19 +53,19 @@ static rf_status fail_as_before(void *context) {
   return rf_fail(*(const rf_status *)context, "%s", rf_error_message());
 }
 
-static rf_status check_size(const rf_saving *s, const rf_record *record) {
+static rf_status check_size(const rf_transaction *s, const rf_file_digest *digest) {
   char path[RF_MAX_PATH];
   struct stat about;
-  RF_TRY(rf_path_join(s->temporary, record->name, path));
+  RF_TRY(rf_path_join(s->temporary, digest->name, path));
   if (stat(path, &about) != 0) return rf_fail(RF_FAILED, "%s: has gone: %s", path, strerror(errno));
-  if (about.st_size == record->size) return RF_OK;
+  if (about.st_size == digest->size) return RF_OK;
   return rf_fail(RF_FAILED, "%s: has %lld bytes where %lld were written", path, (long long)about.st_size,
-                 (long long)record->size);
+                 (long long)digest->size);
 }
 
 /* The manifest, then the shards. */
-static rf_status write_commit(rf_saving *s, const rf_record *manifest) {
-  rf_commit commit = {.block_bytes = RF_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
+static rf_status write_commit(rf_transaction *s, const rf_file_digest *manifest) {
+  rf_commit commit = {.hash_block_bytes = RF_HASH_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
   char path[RF_MAX_PATH], *text = NULL;
   int64_t length = 0;
   memcpy(commit.attempt, s->attempt, sizeof commit.attempt);
@@ -92,7 +86,7 @@ static rf_status write_commit(rf_saving *s, const rf_record *manifest) {
 }
 
 /* Where the file system lets two names change places, there is no moment without a folder of that name. */
-static rf_status take_name_from_another(rf_saving *s) {
+static rf_status take_name_from_another(rf_transaction *s) {
   if (rf_names_exchange(s->temporary, s->folder)) {
     const rf_status status = rf_rename_synced(s->temporary, s->former);
     if (status != RF_OK && !rf_names_exchange(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
@@ -105,23 +99,23 @@ static rf_status take_name_from_another(rf_saving *s) {
 }
 
 /* The former one goes once the new one has its name for good. */
-static rf_status replace(rf_saving *s, rf_bearer bearer) {
-  if (bearer == RF_BEARER_CHECKPOINT) RF_TRY(name_beside(s, "replaced", s->former));
+static rf_status replace_former(rf_transaction *s, rf_bearer bearer) {
+  if (bearer == RF_BEARER_CHECKPOINT) RF_TRY(rf_name_beside(s->folder, RF_MARK_REPLACED, s->attempt, s->former));
   RF_TRY(take_name_from_another(s));
   if (bearer == RF_BEARER_CHECKPOINT)
-    rf_folder_remove(s->former);
+    (void)rf_folder_remove(s->former);
   else
     rf_log_warn("what was %s before was damaged, or not whole: it is now %s", s->folder, s->former);
   return RF_OK;
 }
 
-static rf_status take_name(rf_saving *s) {
+static rf_status take_name(rf_transaction *s) {
   struct stat about;
   rf_bearer bearer = RF_BEARER_NONE;
-  if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
-  if (s->order.replaces) {
+  if (s->request.lock) RF_TRY(rf_lock_check(s->request.lock));
+  if (s->request.replaces) {
     RF_TRY(rf_bearer_find(s->folder, &bearer));
-    if (bearer != RF_BEARER_NONE) return replace(s, bearer);
+    if (bearer != RF_BEARER_NONE) return replace_former(s, bearer);
   } else if (lstat(s->folder, &about) == 0) {
     return take_name_from_another(s); /* whatever it is, it is kept */
   }
@@ -129,12 +123,12 @@ static rf_status take_name(rf_saving *s) {
 }
 
 /* Rank 0's, when all shards are on the disk and the manifest is made. */
-static rf_status commit(void *context) {
-  rf_saving *s = context;
-  rf_record manifest = {0};
+static rf_status commit_folder(void *context) {
+  rf_transaction *s = context;
+  rf_file_digest manifest = {0};
   RF_TRY(rf_manifest_write(s->temporary, &s->manifest, &manifest));
   const rf_status status = write_commit(s, &manifest);
-  rf_record_free(&manifest);
+  rf_file_digest_free(&manifest);
   RF_TRY(status);
   RF_TRY(rf_folder_sync(s->temporary));
   RF_TRY(take_name(s));
@@ -144,80 +138,80 @@ static rf_status commit(void *context) {
 
 /* --- what all do together ----------------------------------------------------------------------- */
 
-static void start(rf_saving *s, rf_saving_stage stage, rf_status own, rf_job job) {
+static void start_stage(rf_transaction *s, rf_transaction_stage stage, rf_status own, rf_job job) {
   s->stage = stage;
   if (own == RF_OK)
-    rf_writer_start(&s->writer, s->order.aside, job, s);
+    rf_writer_start(&s->writer, s->request.aside, job, s);
   else
     rf_writer_start(&s->writer, false, fail_as_before, &own);
 }
 
 /* When all writers have ended. A failure leaves nothing behind but what was there before. */
-static void end(rf_saving *s) {
+static void end_transaction(rf_transaction *s) {
   if (s->finding.status != RF_OK && s->made) (void)rf_folder_remove(s->temporary);
   rf_shard_file_free(&s->shard);
   rf_memory_file_close(&s->manifest);
   rf_collected_free(&s->shards);
   s->made = false;
-  s->stage = RF_SAVING_IDLE;
+  s->stage = RF_TRANSACTION_IDLE;
 }
 
-static rf_status survey(rf_saving *s, rf_status own) {
-  RF_TRY(rf_survey(s->order.mesh, own, &s->finding));
-  if (s->finding.status != RF_OK) end(s);
+static rf_status survey_ranks(rf_transaction *s, rf_status own) {
+  RF_TRY(rf_survey(s->request.mesh, own, &s->finding));
+  if (s->finding.status != RF_OK) end_transaction(s);
   return RF_OK;
 }
 
-rf_status rf_saving_begin(rf_saving *saving, const rf_saving_order *order, rf_status own) {
-  rf_saving *s = saving;
+rf_status rf_transaction_begin(rf_transaction *transaction, const rf_transaction_request *request, rf_status own) {
+  rf_transaction *s = transaction;
   char attempt[RF_ATTEMPT_LENGTH + 1] = "";
-  const bool first = rf_mesh_rank(order->mesh) == 0;
+  const bool first = rf_mesh_rank(request->mesh) == 0;
   if (first) rf_attempt_draw(attempt);
-  RF_TRY(rf_share(order->mesh, attempt, sizeof attempt));
-  *s = (rf_saving){.order = *order};
+  RF_TRY(rf_share(request->mesh, attempt, sizeof attempt));
+  *s = (rf_transaction){.request = *request};
   memcpy(s->attempt, attempt, sizeof attempt);
   if (own == RF_OK) own = set_names(s);
   if (own == RF_OK && first) own = make_folder(s);
-  RF_TRY(survey(s, own));
-  if (s->finding.status == RF_OK) start(s, RF_SAVING_SHARDS, lay_out(s), write_shard);
+  RF_TRY(survey_ranks(s, own));
+  if (s->finding.status == RF_OK) start_stage(s, RF_TRANSACTION_SHARDS, lay_out(s), write_shard);
   return RF_OK;
 }
 
 /* All shards are on the disk: rank 0 learns of them. */
-static rf_status go_on_to_commit(rf_saving *s) {
-  RF_TRY(rf_collect(s->order.mesh, &s->shard.record, s->shard.n, s->shard.segments, &s->shards));
-  s->stage = RF_SAVING_COMMIT;
-  if (rf_mesh_rank(s->order.mesh) != 0) return RF_OK;
-  const rf_status own = rf_manifest_make(s->order.header, s->shards.n_files, s->order.layout, s->shards.n_segments,
+static rf_status go_on_to_commit(rf_transaction *s) {
+  RF_TRY(rf_collect(s->request.mesh, &s->shard.digest, s->shard.n, s->shard.segments, &s->shards));
+  s->stage = RF_TRANSACTION_COMMIT;
+  if (rf_mesh_rank(s->request.mesh) != 0) return RF_OK;
+  const rf_status own = rf_manifest_make(s->request.header, s->shards.n_files, s->request.layout, s->shards.n_segments,
                                          s->shards.segments, &s->manifest);
-  start(s, RF_SAVING_COMMIT, own, commit);
+  start_stage(s, RF_TRANSACTION_COMMIT, own, commit_folder);
   return RF_OK;
 }
 
 /* This rank's writer is done, or is waited for. */
-static rf_status go_on(rf_saving *s) {
-  RF_TRY(survey(s, rf_writer_end(&s->writer)));
+static rf_status go_on(rf_transaction *s) {
+  RF_TRY(survey_ranks(s, rf_writer_end(&s->writer)));
   if (s->finding.status != RF_OK) return RF_OK;
-  if (s->stage == RF_SAVING_SHARDS) return go_on_to_commit(s);
-  end(s);
+  if (s->stage == RF_TRANSACTION_SHARDS) return go_on_to_commit(s);
+  end_transaction(s);
   return RF_OK;
 }
 
-rf_status rf_saving_poll(rf_saving *saving) {
-  if (saving->stage == RF_SAVING_IDLE) return RF_OK;
-  int64_t busy = !rf_writer_is_done(&saving->writer);
-  RF_TRY(rf_sum_integers(saving->order.mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &busy));
-  return busy > 0 ? RF_OK : go_on(saving);
+rf_status rf_transaction_poll(rf_transaction *transaction) {
+  if (transaction->stage == RF_TRANSACTION_IDLE) return RF_OK;
+  int64_t busy = !rf_writer_is_done(&transaction->writer);
+  RF_TRY(rf_sum_integers(transaction->request.mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &busy));
+  return busy > 0 ? RF_OK : go_on(transaction);
 }
 
-rf_status rf_saving_finish(rf_saving *saving) {
-  while (saving->stage != RF_SAVING_IDLE) RF_TRY(go_on(saving));
+rf_status rf_transaction_finish(rf_transaction *transaction) {
+  while (transaction->stage != RF_TRANSACTION_IDLE) RF_TRY(go_on(transaction));
   return RF_OK;
 }
 
-void rf_saving_abandon(rf_saving *saving) {
-  atomic_store(&saving->stop, true);
-  (void)rf_writer_end(&saving->writer);
-  saving->made = false;
-  end(saving);
+void rf_transaction_abandon(rf_transaction *transaction) {
+  atomic_store(&transaction->stop, true);
+  (void)rf_writer_end(&transaction->writer);
+  transaction->made = false;
+  end_transaction(transaction);
 }

@@ -1,8 +1,8 @@
 /* Rank 0 reads the file, whatever it is: a pipe gives its bytes once, and hosts may see different files. */
+#include "config/read_file.h"
 #include "checkpoint/astray.h"
-#include "config/check.h"
-#include "config/file.h"
 #include "comm/collective.h"
+#include "config/read_text.h"
 #include "reformer/agree.h"
 #include <errno.h>
 #include <stdio.h>

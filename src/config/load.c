@@ -1,8 +1,10 @@
 /* A configuration (reformer/config_file.h): with it begins a program on the library that has no ranks. */
+#include "reformer/config_file.h"
 #include "base/every_processor.h"
 #include "base/processor.h"
-#include "config/check.h"
-#include "config/file.h"
+#include "config/read_file.h"
+#include "config/read_text.h"
+#include "config/settle.h"
 #include "reformer/agree.h"
 
 static rf_status check_arguments(const char *file, const char *const *sets, int n_sets, const rf_config *config) {

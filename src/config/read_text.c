@@ -1,10 +1,8 @@
-#include "config/file.h"
+#include "config/read_text.h"
 #include "base/recognise.h"
 #include "base/text.h"
-#include "config/check.h"
 #include "config/value.h"
 #include "config/yaml_document.h"
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,17 +251,4 @@ rf_status rf_config_read_text(const char *file, const char *text, size_t length,
   reader.from_set = true;
   for (int i = 0; i < n_sets; i++) RF_TRY(read_set(&reader, sets[i]));
   return refuse_missing(origin);
-}
-
-const char *rf_origin_place(const rf_origin *origin, const char *path, char *place) {
-  const int index = rf_key_index(path);
-  assert(index >= 0);
-  const int line = origin->line[index];
-  if (line > 0)
-    (void)snprintf(place, RF_MAX_PLACE, "%s:%d: %s", origin->file, line, path);
-  else if (line == RF_LINE_SET)
-    (void)snprintf(place, RF_MAX_PLACE, "--set %s", path);
-  else
-    (void)snprintf(place, RF_MAX_PLACE, "%s: %s%s", origin->file, path, line == RF_LINE_FILLED ? "" : " (not given)");
-  return place;
 }
