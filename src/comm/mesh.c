@@ -221,22 +221,14 @@ rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh_out) {
   return RF_OK;
 }
 
-static void leave_group(rf_group *group) {
-  if (group->comm != MPI_COMM_NULL) (void)MPI_Comm_free(&group->comm);
-  group->comm = MPI_COMM_NULL;
-  group->next_tag = 0;
-}
-
 /* All ranks have just agreed to come here. */
 static rf_status split_world(rf_mesh *mesh, int sequence, int data) {
   const int rank = mesh->groups[RF_SCOPE_WORLD].rank;
-  const rf_group rows = {MPI_COMM_NULL, rank % sequence, sequence, 0};
-  const rf_group columns = {MPI_COMM_NULL, rank / sequence, data, 0};
   MPI_Comm comm;
-  leave_group(&mesh->groups[RF_SCOPE_SEQUENCE]);
-  leave_group(&mesh->groups[RF_SCOPE_DATA]);
-  mesh->groups[RF_SCOPE_SEQUENCE] = rows;
-  mesh->groups[RF_SCOPE_DATA] = columns;
+  for (int i = RF_SCOPE_SEQUENCE; i <= RF_SCOPE_DATA; i++)
+    if (mesh->groups[i].comm != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->groups[i].comm);
+  mesh->groups[RF_SCOPE_SEQUENCE] = (rf_group){MPI_COMM_NULL, rank % sequence, sequence, 0};
+  mesh->groups[RF_SCOPE_DATA] = (rf_group){MPI_COMM_NULL, rank / sequence, data, 0};
   mesh->sequence_size = sequence;
   mesh->data_size = data;
   mesh->sequence_rank = rank % sequence;
