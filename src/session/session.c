@@ -159,7 +159,7 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
                    "rf_session_evaluate: found split %d; allowed: %d (training), %d (validation), %d (test)",
                    (int)split, RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST);
   RF_TRY(check_numbers(session));
-  begin(session, (rf_call)(RF_CALL_EVALUATE_TRAIN + split));
+  begin(session, (rf_call)((int)RF_CALL_EVALUATE_TRAIN + (int)split));
   RF_TRY(end(session, evaluate(session, split, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
   session->eval_loss = rf_loss_mean(loss);
