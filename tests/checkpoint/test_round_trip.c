@@ -261,6 +261,29 @@ static void test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(void 
   folder_remove(folder);
 }
 
+/* As a user has who looks at a checkpoint from within it. */
+static void test_a_checkpoint_is_read_whatever_the_working_folder_holds(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char path[256], before[512];
+  snprintf(path, sizeof path, "%s/c", folder);
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  trained_save(&t, true, path);
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(path), 0);
+  check_kinds(".", 3);
+  assert_int_equal(chdir(folder), 0);
+  file_write("manifest.h5", "x", 1);
+  check_kinds(path, 3);
+  assert_int_equal(remove("manifest.h5"), 0);
+  assert_int_equal(mkdir("manifest.h5", 0777), 0);
+  check_kinds(path, 3);
+  assert_int_equal(chdir(before), 0);
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
 static void test_a_model_of_another_shape_is_refused_with_the_tensor(void **state) {
   (void)state;
   const char *folder = folder_make();
@@ -449,6 +472,7 @@ int main(void) {
       cmocka_unit_test(test_what_is_no_checkpoint_is_refused_and_left_as_it_is),
       cmocka_unit_test(test_a_state_that_is_not_finite_is_not_saved_over_a_good_one),
       cmocka_unit_test(test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind),
+      cmocka_unit_test(test_a_checkpoint_is_read_whatever_the_working_folder_holds),
       cmocka_unit_test(test_a_model_of_another_shape_is_refused_with_the_tensor),
       cmocka_unit_test(test_any_number_of_ranks_reads_what_any_other_number_wrote),
       cmocka_unit_test(test_views_show_whole_tensors_in_their_own_shapes),
