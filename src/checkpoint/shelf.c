@@ -1,5 +1,6 @@
 #include "checkpoint/shelf.h"
 #include "base/log.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include "checkpoint/opened.h"
 #include <dirent.h>
@@ -10,9 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { STEP_NAME = 32 };
+
+static void name_step(int64_t step, char name[STEP_NAME]) {
+  (void)snprintf(name, STEP_NAME, "step-%08lld", (long long)step);
+}
+
 rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
-  char name[32];
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
+  char name[STEP_NAME];
+  name_step(step, name);
   return rf_path_join(folder, name, path);
 }
 
@@ -54,10 +61,15 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   return newest >= 0;
 }
 
-/* What an attempt left half written or half removed, and the step of which. */
+/* What an attempt left half written or half removed, and the step of which: only by a name that is written exactly so,
+ * as others may be somebody's. */
 static bool is_stale(const char *name, int64_t *step) {
+  char own[STEP_NAME];
   const char *rest = read_step(name, step);
-  return rest && (strncmp(rest, ".tmp-", 5) == 0 || strncmp(rest, ".deleting", 9) == 0);
+  if (!rest) return false;
+  name_step(*step, own);
+  if (strncmp(name, own, strlen(own)) != 0 || strlen(own) != (size_t)(rest - name)) return false;
+  return strcmp(rest, ".deleting") == 0 || (strncmp(rest, ".tmp-", 5) == 0 && rf_attempt_is(rest + 5));
 }
 
 static rf_status put(rf_shelf *shelf, const rf_kept *one) {
