@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "checkpoint/bearer.h"
 #include "checkpoint/files.h"
+#include "checkpoint/leftover.h"
 #include "checkpoint/manifest.h"
 #include "comm/collective.h"
 #include <errno.h>
@@ -109,7 +110,7 @@ static rf_status replace(rf_saving *s, rf_bearer bearer) {
   if (bearer == RF_BEARER_CHECKPOINT) RF_TRY(name_beside(s, "replaced", s->former));
   RF_TRY(take_name_from_another(s));
   if (bearer == RF_BEARER_CHECKPOINT)
-    rf_folder_remove(s->former);
+    (void)rf_folder_remove(s->former); /* what does not go is told by rf_leftovers_remove */
   else
     rf_log_warn("what was %s before was damaged, or not whole: it is now %s", s->folder, s->former);
   return RF_OK;
@@ -139,6 +140,7 @@ static rf_status commit(void *context) {
   RF_TRY(rf_folder_sync(s->temporary));
   RF_TRY(take_name(s));
   s->named_seconds = rf_clock_seconds();
+  if (s->order.replaces) rf_leftovers_remove(s->folder);
   return RF_OK;
 }
 

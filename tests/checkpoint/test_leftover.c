@@ -1,0 +1,58 @@
+/* What attempts that were killed left behind. */
+#include "base/log.h"
+#include "checkpoint/folder.h"
+
+/* A process that was killed while it saved leaves both; nothing that may be somebody's goes. */
+static void test_what_killed_saves_left_goes_with_the_next(void **state) {
+  (void)state;
+  static const char *const own[] = {"c.tmp-0123456789abcdef", "c.replaced-0123456789abcdef", "c.tmp-fedcba9876543210"};
+  static const char *const others[] = {"c.tmp-notes", "b.tmp-0123456789abcdef", "c.damaged-0123456789abcdef",
+                                       "c.tmp-1111111111111111"};
+  const char *folder = folder_make();
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  for (int i = 0; i < 3; i++) trained_save(&t, false, folder_path(folder, own[i]));
+  assert_int_equal(unlink(folder_path(folder_path(folder, own[1]), "COMMIT")), 0);
+  for (int i = 0; i < 4; i++) assert_int_equal(mkdir(folder_path(folder, others[i]), 0777), 0);
+  file_write(folder_path(folder_path(folder, others[3]), "NOTES"), "x", 1);
+  for (int i = 0; i < 2; i++) {
+    trained_save(&t, true, folder_path(folder, i == 0 ? "c" : "c//"));
+    assert_ok(rf_checkpoint_verify(folder_path(folder, "c"), NULL, NULL, NULL));
+    assert_int_equal(folder_entries(folder), 5);
+  }
+  char before[512];
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(folder), 0);
+  trained_save(&t, false, own[0]);
+  trained_save(&t, true, "c");
+  assert_int_equal(folder_entries("."), 5);
+  assert_int_equal(chdir(before), 0);
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
+static void test_what_cannot_be_removed_is_told(void **state) {
+  (void)state;
+  int64_t size;
+  const char *folder = folder_make(), *left = folder_path(folder, "c.replaced-0123456789abcdef");
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  assert_int_equal(mkdir(left, 0777), 0);
+  assert_int_equal(mkdir(folder_path(left, "manifest.h5"), 0777), 0); /* not to be removed as a file is */
+  assert_ok(rf_log_open(folder_path(folder, "log")));
+  trained_save(&t, false, folder_path(folder, "c"));
+  assert_ok(rf_log_close());
+  char *said = (char *)file_read(folder_path(folder, "log"), &size);
+  said[size] = '\0';
+  assert_non_null(strstr(said, "c.replaced-0123456789abcdef, which an earlier attempt at"));
+  free(said);
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_what_killed_saves_left_goes_with_the_next),
+    cmocka_unit_test(test_what_cannot_be_removed_is_told),
+};
+
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
