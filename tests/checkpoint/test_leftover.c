@@ -1,4 +1,4 @@
-/* What attempts that were killed left behind. */
+/* What a save does with what bears its name, and with what attempts that were killed left behind. */
 #include "base/log.h"
 #include "checkpoint/folder.h"
 
@@ -50,9 +50,29 @@ static void test_what_cannot_be_removed_is_told(void **state) {
   folder_remove(folder);
 }
 
+/* As session.h says: damage that neither COMMIT nor a size shows is not looked for. */
+static void test_a_checkpoint_of_the_right_sizes_is_replaced_unread(void **state) {
+  (void)state;
+  const char *folder = folder_make(), *shard = folder_path(folder, "c/shard-00000-of-00001.h5");
+  int64_t size;
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  trained_save(&t, false, folder_path(folder, "c"));
+  unsigned char *bytes = file_read(shard, &size);
+  bytes[size / 2] ^= 1;
+  file_write(shard, bytes, size);
+  free(bytes);
+  trained_save(&t, true, folder_path(folder, "c"));
+  assert_int_equal(folder_entries(folder), 1);
+  assert_ok(rf_checkpoint_verify(folder_path(folder, "c"), NULL, NULL, NULL));
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_killed_saves_left_goes_with_the_next),
     cmocka_unit_test(test_what_cannot_be_removed_is_told),
+    cmocka_unit_test(test_a_checkpoint_of_the_right_sizes_is_replaced_unread),
 };
 
 int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
