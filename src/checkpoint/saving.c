@@ -28,6 +28,10 @@ static rf_status set_names(rf_saving *s) {
   if (length == 0 || length >= sizeof s->folder)
     return rf_fail(RF_FAILED, "found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
   memcpy(s->folder, folder, length);
+  const char *slash = strrchr(s->folder, '/'), *name = slash ? slash + 1 : s->folder;
+  if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return rf_fail(RF_BAD_CONFIG, "found '%s', beside which nothing can be made; allowed: a path that ends in a name",
+                   folder);
   RF_TRY(name_beside(s, "tmp", s->temporary));
   return name_beside(s, "damaged", s->former);
 }
@@ -38,7 +42,10 @@ static rf_status set_names(rf_saving *s) {
 static rf_status make_folder(rf_saving *s) {
   rf_bearer bearer;
   if (s->order.lock) RF_TRY(rf_lock_check(s->order.lock));
-  if (s->order.replaces) RF_TRY(rf_bearer_find(s->folder, &bearer));
+  if (s->order.replaces) {
+    RF_TRY(rf_bearer_find(s->folder, &bearer));
+    RF_TRY(rf_bearer_check_parents(s->folder));
+  }
   RF_TRY(rf_folder_make_parents(s->folder));
   RF_TRY(rf_folder_make(s->temporary));
   s->made = true;

@@ -1,4 +1,4 @@
-/* What a save does with what bears its name, and with what attempts that were killed left behind. */
+/* Where a save may be, what it does with what bears its name, and with what attempts that were killed left behind. */
 #include "base/log.h"
 #include "checkpoint/folder.h"
 
@@ -69,9 +69,59 @@ static void test_a_checkpoint_of_the_right_sizes_is_replaced_unread(void **state
   folder_remove(folder);
 }
 
+/* Refused before anything is made. */
+static void check_refused(const trained *t, const char *folder, const char *path, const char *said) {
+  rf_state state;
+  const rf_checkpoint_header header = some_header();
+  const int before = folder_entries(folder);
+  assert_ok(rf_state_create(t->store, NULL, &state));
+  assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t->store), &state), RF_BAD_CONFIG);
+  if (!strstr(rf_error_message(), said)) fail_msg("%s: %s", path, rf_error_message());
+  assert_int_equal(folder_entries(folder), before);
+  rf_state_destroy(&state);
+}
+
+static void test_a_path_without_a_name_is_refused_at_once(void **state) {
+  (void)state;
+  static const char *const paths[] = {".", "./", "..", "c/.", "c/..", "/", "new/."};
+  const char *folder = folder_make();
+  char before[512];
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  trained_save(&t, false, folder_path(folder, "c"));
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(mkdir(folder_path(folder, "empty"), 0777), 0);
+  assert_int_equal(chdir(folder_path(folder, "empty")), 0);
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    check_refused(&t, ".", paths[i], "allowed: a path that ends in a name");
+  assert_int_equal(chdir(before), 0);
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
+static void test_nothing_is_saved_within_a_checkpoint(void **state) {
+  (void)state;
+  const char *folder = folder_make(), *outer = folder_path(folder, "c");
+  char before[512];
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  trained_save(&t, false, outer);
+  check_refused(&t, outer, folder_path(outer, "inner"), "lies in the checkpoint");
+  check_refused(&t, outer, folder_path(outer, "a/b//inner"), "lies in the checkpoint");
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(outer), 0);
+  check_refused(&t, ".", "inner", "lies in the checkpoint .");
+  assert_int_equal(chdir(before), 0);
+  trained_save(&t, true, folder_path(folder, "c"));
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_killed_saves_left_goes_with_the_next),
     cmocka_unit_test(test_what_cannot_be_removed_is_told),
+    cmocka_unit_test(test_a_path_without_a_name_is_refused_at_once),
+    cmocka_unit_test(test_nothing_is_saved_within_a_checkpoint),
     cmocka_unit_test(test_a_checkpoint_of_the_right_sizes_is_replaced_unread),
 };
 
