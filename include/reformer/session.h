@@ -58,8 +58,10 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
 
 /* Writes the state, parameters and optimizer, as the checkpoint `folder` (reformer/checkpoint.h), which appears as a
  * whole; all ranks must reach it. The commands eval, inspect, export and train --resume read it. A checkpoint of that
- * name is replaced once the new one is whole; one that is damaged stays beside it; a folder of anything else is refused
- * with RF_BAD_CONFIG, and stays as it is. */
+ * name is replaced once the new one is whole, and what killed saves of that name left is removed. One whose COMMIT is
+ * damaged, or whose files are not all there at their sizes, stays beside it; other damage is not looked for. An empty
+ * folder is taken; a folder of anything else, a path within a checkpoint, and one that ends in no name (".") are
+ * refused with RF_BAD_CONFIG, and all stays as it is. */
 rf_status rf_session_save(rf_session *session, const char *folder);
 
 /* Goes on from a checkpoint, whatever ranks and precision it was written with: of rf_session_save, reformer train or

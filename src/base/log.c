@@ -2,6 +2,7 @@
 #include "base/every_processor.h"
 #include "base/append.h"
 #include "base/file_error.h"
+#include "base/write_signals.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +43,9 @@ rf_status rf_log_open(const char *path) {
 
 rf_status rf_log_close(void) {
   if (!voice.file) return RF_OK;
+  const sigset_t before = rf_write_signals_hold();
   const int failed = fclose(voice.file) != 0 ? errno : voice.file_error;
+  rf_write_signals_release(&before);
   voice.file = NULL;
   voice.file_error = 0;
   voice.append.file = -1; /* closed with the stream */
@@ -57,6 +60,7 @@ static void wipe_status(void) {
 }
 
 static void say(FILE *stream, const char *kind, const char *format, va_list arguments) {
+  const sigset_t before = rf_write_signals_hold();
   clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
@@ -65,6 +69,7 @@ static void say(FILE *stream, const char *kind, const char *format, va_list argu
   errno = EIO; /* of a stream that has failed before */
   const bool failed = fflush(stream) != 0 || ferror(stream);
   if (stream == voice.file) voice.file_error = failed ? errno : 0;
+  rf_write_signals_release(&before);
 }
 
 static void say_line(FILE *stream, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));

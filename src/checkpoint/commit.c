@@ -103,6 +103,11 @@ static bool read_hex(const char *text, uint64_t *value) {
   return text[HEX] == '\0';
 }
 
+bool rf_attempt_is(const char *text) {
+  uint64_t number;
+  return read_hex(text, &number);
+}
+
 /* A file's name within the folder, and no way out of it. */
 static bool is_name(const char *name) {
   const size_t length = strlen(name);

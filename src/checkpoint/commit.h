@@ -29,6 +29,8 @@ typedef struct rf_commit {
 
 /* A new one, of 16 hexadecimal digits. */
 void rf_attempt_draw(char attempt[RF_ATTEMPT_LENGTH + 1]);
+/* Whether a text is one that may have been drawn, and no more. */
+bool rf_attempt_is(const char *text);
 
 void rf_commit_free(rf_commit *commit);
 

@@ -5,9 +5,9 @@
  *    ^ ^ ^                                                                           |
  *    | | '-- a rank failed before it wrote                  writers: numbers, fsync  |
  *    | |                                                                             |
- *    | '---- a rank failed; FOLDER.tmp-ATTEMPT is removed --------------------------+| all ranks are done: records
- *    |                                                                               | to rank 0, who makes the
- * manifest
+ *    | '---- a rank failed; FOLDER.tmp-ATTEMPT is removed --------------------------+| all ranks are done:
+ *    |                                                                               | records to rank 0,
+ *    |                                                                               v who makes the manifest
  *    '-------------------------------------------------------------------------- commit
  *      rank 0's writer: sizes, COMMIT, fsync, lock, name, fsync of the parent folder
  *

@@ -1,5 +1,7 @@
 #include "checkpoint/shelf.h"
 #include "base/log.h"
+#include "checkpoint/bearer.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/files.h"
 #include "checkpoint/opened.h"
 #include <dirent.h>
@@ -10,9 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { STEP_NAME = 32 };
+
+static void name_step(int64_t step, char name[STEP_NAME]) {
+  (void)snprintf(name, STEP_NAME, "step-%08lld", (long long)step);
+}
+
 rf_status rf_shelf_path(const char *folder, int64_t step, char path[RF_MAX_PATH]) {
-  char name[32];
-  (void)snprintf(name, sizeof name, "step-%08lld", (long long)step);
+  char name[STEP_NAME];
+  name_step(step, name);
   return rf_path_join(folder, name, path);
 }
 
@@ -54,10 +62,23 @@ bool rf_shelf_newest(const char *folder, char path[RF_MAX_PATH]) {
   return newest >= 0;
 }
 
-/* What an attempt left half written or half removed, and the step of which. */
-static bool is_stale(const char *name, int64_t *step) {
+static bool is_there(const rf_shelf *shelf, int64_t step) {
+  char path[RF_MAX_PATH];
+  rf_bearer bearer;
+  return rf_shelf_path(shelf->folder, step, path) == RF_OK && rf_bearer_find(path, &bearer) == RF_OK &&
+         bearer == RF_BEARER_CHECKPOINT;
+}
+
+/* What an attempt left half written or half removed, and the step of which: only by a name that is written exactly so,
+ * as others may be somebody's. What rf_checkpoint_save was to replace goes only where that came to its end. */
+static bool is_stale(const rf_shelf *shelf, const char *name, int64_t *step) {
+  char own[STEP_NAME];
   const char *rest = read_step(name, step);
-  return rest && (strncmp(rest, ".tmp-", 5) == 0 || strncmp(rest, ".deleting", 9) == 0);
+  if (!rest) return false;
+  name_step(*step, own);
+  if (strncmp(name, own, strlen(own)) != 0 || strlen(own) != (size_t)(rest - name)) return false;
+  if (strncmp(rest, ".replaced-", 10) == 0) return rf_attempt_is(rest + 10) && is_there(shelf, *step);
+  return strcmp(rest, ".deleting") == 0 || (strncmp(rest, ".tmp-", 5) == 0 && rf_attempt_is(rest + 5));
 }
 
 static rf_status put(rf_shelf *shelf, const rf_kept *one) {
@@ -125,7 +146,7 @@ static rf_status look_through(rf_shelf *shelf, int64_t resumed_step) {
     return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", shelf->folder, strerror(errno));
   }
   for (const struct dirent *entry; status == RF_OK && (entry = readdir(folder)) != NULL;) {
-    if (is_stale(entry->d_name, &step))
+    if (is_stale(shelf, entry->d_name, &step))
       remove_stale(shelf, entry->d_name);
     else
       status = take(shelf, entry->d_name, resumed_step);
@@ -200,7 +221,7 @@ static void sweep(const rf_shelf *shelf) {
   int64_t step;
   DIR *entries = opendir(shelf->folder);
   for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;)
-    if (is_stale(entry->d_name, &step) && step < shelf->newest &&
+    if (is_stale(shelf, entry->d_name, &step) && step < shelf->newest &&
         rf_path_join(shelf->folder, entry->d_name, path) == RF_OK)
       (void)rf_folder_remove(path);
   if (entries) (void)closedir(entries);

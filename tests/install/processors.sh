@@ -5,6 +5,7 @@
 # qemu-user-static is used where it is installed; elsewhere its package is fetched, as apt does, and unpacked below
 # RF_ROOTS (/var/tmp/reformer-roots): nothing is installed. Prints a table of markdown; the exit status is 1 where a row is
 # not as it must be, 2 where BUILD is none, 77 where there is no qemu to be had.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
