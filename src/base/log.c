@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/every_processor.h"
 #include "base/append.h"
+#include "base/c_locale.h"
 #include "base/file_error.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -60,7 +61,9 @@ static void say(FILE *stream, const char *kind, const char *format, va_list argu
   clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
+  const rf_c_locale locale = rf_c_locale_begin();
   (void)vfprintf(stream, format, arguments);
+  rf_c_locale_end(locale);
   (void)fputc('\n', stream);
   errno = EIO; /* of a stream that has failed before */
   const bool failed = fflush(stream) != 0 || ferror(stream);

@@ -26,7 +26,7 @@ static rf_status refuse(const rf_check *check, const char *path, const char *for
   (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   va_end(arguments);
   return rf_fail(RF_BAD_CONFIG, "%s: %s", place, text);
 }
@@ -39,7 +39,7 @@ static void warn(const rf_check *check, const char *path, const char *format, ..
   (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   va_end(arguments);
   rf_log_warn("%s: %s", place, text);
 }

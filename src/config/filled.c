@@ -1,4 +1,5 @@
 #include "config/filled.h"
+#include "base/text.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "config/schema.h"
@@ -16,7 +17,7 @@ static bool is_int(const rf_key *key, int64_t value, char *found) {
 }
 
 static bool is_real(const rf_key *key, double value, char *found) {
-  (void)snprintf(found, MOST_FOUND, "%g", value);
+  (void)rf_text_real(value, found, MOST_FOUND);
   if (isnan(value)) return key->automatic;
   const bool above = key->low_open ? value > key->low : value >= key->low;
   return above && (key->high_open ? value < key->high : value <= key->high);
