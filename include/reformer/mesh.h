@@ -45,7 +45,8 @@ typedef struct rf_mesh rf_mesh;
  * failure. */
 rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh);
 /* Arranges an open mesh as sequence x data (data 0: all that is left), under which nothing is under way; again, too.
- * Collective. RF_BAD_CONFIG, on all ranks, where that is not the number of ranks. mesh NULL: this process alone must
+ * Collective. RF_BAD_CONFIG, on all ranks, where that is not the number of ranks, or where a session or a model lives
+ * on the mesh in another arrangement. mesh NULL: this process alone must
  * fit. */
 rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data);
 /* All operations are finished, unless one failed. NULL is fine. */

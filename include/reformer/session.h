@@ -33,7 +33,8 @@ typedef struct rf_session rf_session;
 /* Before step 1: opens the data, makes the model and draws its parameters from training.seed. config: of
  * rf_config_load or rf_config_parse, or filled in by the program; copied, checked again, and what is `auto` in it
  * resolved; the same on all ranks but for data.path, whose bytes must be the same. mesh: lent, outlives the session;
- * arranged as the configuration says where it is not; NULL: this process alone. rf_threads_start comes before.
+ * arranged as the configuration says where it is not, unless another session or a model lives on it, whose arrangement
+ * stays: another one is refused with RF_BAD_CONFIG, and the mesh is as good as before; NULL: this process alone. rf_threads_start comes before.
  *
  * RF_BAD_CONFIG where a value is not allowed, does not fit the others, the ranks or their memory, cannot be trained, is
  * another than rank 0's (the message names rank and key), or where a rank has another build of the library than rank 0;

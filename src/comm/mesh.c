@@ -254,9 +254,37 @@ static rf_status split(rf_mesh *mesh, int sequence, int data) {
   return group_take(&mesh->groups[RF_SCOPE_DATA], comm);
 }
 
+void rf_mesh_hold(rf_mesh *mesh) {
+  if (mesh) mesh->models++;
+}
+
+void rf_mesh_let_go(rf_mesh *mesh) {
+  if (mesh) mesh->models--;
+}
+
+static bool is_arranged(const rf_mesh *mesh, int64_t sequence, int64_t data) {
+  return mesh->sequence_size == sequence && (data == 0 || mesh->data_size == data);
+}
+
+rf_status rf_mesh_check_held(const rf_mesh *mesh, int64_t sequence, int64_t data) {
+  if (!mesh || mesh->models == 0 || is_arranged(mesh, sequence, data)) return RF_OK;
+  char groups[32] = "auto";
+  if (data > 0) (void)snprintf(groups, sizeof groups, "%lld", (long long)data);
+  return rf_fail(
+      RF_BAD_CONFIG,
+      "mesh: found sequence %lld x data %s, but a session or a model lives on this mesh as %d x %d; allowed: "
+      "that, or the mesh once it is destroyed",
+      (long long)sequence, groups, mesh->sequence_size, mesh->data_size);
+}
+
+static rf_status check_arranging(const rf_mesh *mesh, int64_t sequence, int64_t *data) {
+  RF_TRY(rf_mesh_fit(rf_mesh_size(mesh), sequence, *data, data));
+  return rf_mesh_check_held(mesh, sequence, *data);
+}
+
 rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data) {
-  RF_TRY(rf_agree(mesh, rf_mesh_fit(rf_mesh_size(mesh), sequence, data, &data)));
-  if (!mesh) return RF_OK;
+  RF_TRY(rf_agree(mesh, check_arranging(mesh, sequence, &data)));
+  if (!mesh || mesh->models > 0) return RF_OK;
   assert(mesh->n_flying == 0);
   return rf_agree(mesh, split(mesh, (int)sequence, (int)data));
 }

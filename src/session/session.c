@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/processor.h"
 #include "comm/call.h"
+#include "comm/mesh.h"
 #include "config/check.h"
 #include "config/file.h"
 #include "config/filled.h"
@@ -42,6 +43,7 @@ static rf_status arrange(const rf_config *config, rf_mesh *mesh) {
 }
 
 static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh, rf_session *session) {
+  RF_TRY(rf_mesh_check_held(mesh, config->mesh.sequence, config->mesh.data)); /* the same on all ranks: ends nothing */
   RF_TRY(arrange(config, mesh));
   RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
   RF_TRY(rf_agree(mesh, check_data(config)));

@@ -212,6 +212,40 @@ static void test_configurations_that_differ_are_refused_by_rank_and_key(void **s
   }
 }
 
+static void test_a_session_of_another_arrangement_is_refused_and_ends_nothing(void **state) {
+  static const char says[] = "lives on this mesh as 1 x ";
+  rf_mesh *mesh;
+  rf_session *other;
+  double alone[STEPS + 1];
+  const int ranks = rf_mpi_size();
+  (void)state;
+  if (ranks == 1) skip();
+  assert_ok(make_mesh(1, 0, &mesh));
+  rf_session *session = session_of(mesh, with_momentum), *same = session_of(mesh, with_momentum);
+  train(same, alone);
+  goes_on(session, alone);
+  rf_config config = *rf_session_config(session);
+  config.mesh.sequence = ranks;
+  for (config.mesh.data = 0; config.mesh.data < 2; config.mesh.data++) {
+    refused(mesh, rf_session_create(&config, mesh, &other), RF_BAD_CONFIG, says);
+    assert_null(other);
+    goes_on(session, alone);
+  }
+  rf_session_destroy(same);
+  rf_session_destroy(session);
+  config.mesh.data = 1;
+  assert_ok(rf_session_create(&config, mesh, &other));
+  assert_int_equal(rf_mesh_sequence_size(mesh), ranks);
+  (void)step(other);
+  assert_ok(rf_mesh_arrange(mesh, ranks, 0));
+  (void)step(other);
+  const rf_status arranged = rf_mesh_arrange(mesh, 1, 0);
+  if (arranged != RF_BAD_CONFIG || !strstr(rf_error_message(), "sequence 1 x data"))
+    fail_msg("status %d: %s", (int)arranged, rf_error_message());
+  rf_session_destroy(other);
+  rf_mesh_destroy(mesh);
+}
+
 static void test_the_same_data_may_lie_elsewhere(void **state) {
   (void)state;
   rf_mesh *mesh;
@@ -323,6 +357,7 @@ static void test_a_rank_that_comes_late_ends_nothing(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_fails_to_be_saved_or_loaded_ends_nothing),
+    cmocka_unit_test(test_a_session_of_another_arrangement_is_refused_and_ends_nothing),
     cmocka_unit_test(test_the_same_data_may_lie_elsewhere),
     cmocka_unit_test(test_a_rank_that_comes_late_ends_nothing),
     cmocka_unit_test(test_configurations_that_differ_are_refused_by_rank_and_key),
