@@ -3,6 +3,7 @@
 #include "base/append.h"
 #include "base/c_locale.h"
 #include "base/file_error.h"
+#include "base/write_signals.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,6 +59,7 @@ static void wipe_status(void) {
 }
 
 static void say(FILE *stream, const char *kind, const char *format, va_list arguments) {
+  const rf_write_signals signals = rf_write_signals_hold();
   clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
@@ -68,6 +70,7 @@ static void say(FILE *stream, const char *kind, const char *format, va_list argu
   errno = EIO; /* of a stream that has failed before */
   const bool failed = fflush(stream) != 0 || ferror(stream);
   if (stream == voice.file) voice.file_error = failed ? errno : 0;
+  rf_write_signals_let_go(signals);
 }
 
 static void say_line(FILE *stream, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -2,6 +2,7 @@
 #include "base/every_processor.h"
 #include "base/log.h"
 #include "base/processor.h"
+#include "base/write_signals.h"
 #include "comm/call.h"
 #include "comm/mesh.h"
 #include "config/check.h"
@@ -176,7 +177,7 @@ static rf_status fail_of(const rf_finding *finding, const char *folder) {
 
 /* --- saved ------------------------------------------------------------------------------------------ */
 
-static rf_status write(rf_session *session, const char *folder, const char *text, const rf_state *state) {
+static rf_status write_state(rf_session *session, const char *folder, const char *text, const rf_state *state) {
   rf_trainer *t = &session->trainer;
   const double eval_loss = session->eval_step == session->step ? session->eval_loss : NAN;
   const rf_checkpoint_header header = rf_trainer_header(t, text, session->machine, session->step, eval_loss);
@@ -193,7 +194,7 @@ static rf_status save(rf_session *session, const char *folder) {
   if (status == RF_OK) status = rf_state_create(rf_model_store(t->model), t->optimizer, &state);
   status = rf_survey(t->mesh, status, &finding);
   if (status == RF_OK) status = fail_of(&finding, folder);
-  if (status == RF_OK) status = write(session, folder, text, &state);
+  if (status == RF_OK) status = write_state(session, folder, text, &state);
   free(text);
   rf_state_destroy(&state);
   return status;
@@ -203,7 +204,10 @@ rf_status rf_session_save(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_save: folder" : "rf_session_save: session");
   RF_TRY(check_numbers(session));
   begin(session, RF_CALL_SAVE);
-  return end(session, save(session, folder));
+  const rf_write_signals signals = rf_write_signals_hold();
+  const rf_status status = end(session, save(session, folder));
+  rf_write_signals_let_go(signals);
+  return status;
 }
 
 /* --- gone on with ----------------------------------------------------------------------------------- */
