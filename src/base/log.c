@@ -3,6 +3,7 @@
 #include "base/append.h"
 #include "base/c_locale.h"
 #include "base/file_error.h"
+#include "base/text.h"
 #include "base/write_signals.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -33,6 +34,7 @@ bool rf_log_speaks(void) { return voice.rank == 0 || voice.verbose; }
 bool rf_log_is_terminal(void) { return voice.rank == 0 && !voice.silent && isatty(STDERR_FILENO) == 1; }
 
 rf_status rf_log_open(const char *path) {
+  if (!path) return rf_fail(RF_BAD_CONFIG, "rf_log_open: path: " RF_NULL);
   if (voice.rank != 0) return RF_OK;
   RF_TRY(rf_log_close());
   RF_TRY(rf_append_open(path, &voice.append));

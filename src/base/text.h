@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is said of a pointer that may not be NULL. */
+#define RF_NULL "found NULL; a pointer is needed"
+
 /* Fewest single-letter insertions, deletions, replacements and swaps of neighbours that turn one word
  * into the other (Damerau-Levenshtein, optimal string alignment). Words longer than 63 letters are
  * compared by their first 63. */

@@ -28,6 +28,9 @@ rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_m
 int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope);
 int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope);
 
+/* RF_FAILED where MPI was not started, or has ended, and asking it for anything would end the process. */
+rf_status rf_mpi_check_runs(const char *who);
+
 /* A model that counts on how the mesh is arranged begins, and ends, to live on it. mesh NULL: nothing to do. */
 void rf_mesh_hold(rf_mesh *mesh);
 void rf_mesh_let_go(rf_mesh *mesh);

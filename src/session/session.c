@@ -2,6 +2,7 @@
 #include "base/every_processor.h"
 #include "base/log.h"
 #include "base/processor.h"
+#include "base/text.h"
 #include "base/write_signals.h"
 #include "comm/call.h"
 #include "comm/mesh.h"
@@ -22,9 +23,7 @@
 #define NAME "the configuration"
 
 /* The same on all ranks, or the others learn of it at the next agreement. */
-static rf_status refuse_null(const char *what) {
-  return rf_fail(RF_BAD_CONFIG, "%s: found NULL; allowed: where something is", what);
-}
+static rf_status refuse_null(const char *what) { return rf_fail(RF_BAD_CONFIG, "%s: " RF_NULL, what); }
 
 /* --- made and ended --------------------------------------------------------------------------------- */
 
@@ -75,7 +74,7 @@ static rf_status compare_ranks(rf_mesh *mesh) {
 }
 
 static rf_status take_config(const rf_config *given, rf_config *config) {
-  if (!given) return rf_fail(RF_BAD_CONFIG, "rf_session_create: found no configuration (NULL)");
+  if (!given) return refuse_null("rf_session_create: config");
   *config = *given;
   return rf_config_settle_filled(NAME, config);
 }
@@ -109,17 +108,18 @@ void rf_session_destroy(rf_session *session) {
   free(session);
 }
 
-const rf_config *rf_session_config(const rf_session *session) { return &session->trainer.config; }
+const rf_config *rf_session_config(const rf_session *session) { return session ? &session->trainer.config : NULL; }
 
-const rf_dataset *rf_session_dataset(const rf_session *session) { return session->trainer.dataset; }
+const rf_dataset *rf_session_dataset(const rf_session *session) { return session ? session->trainer.dataset : NULL; }
 
-rf_model *rf_session_model(rf_session *session) { return session->trainer.model; }
+rf_model *rf_session_model(rf_session *session) { return session ? session->trainer.model : NULL; }
 
-int64_t rf_session_steps_done(const rf_session *session) { return session->step; }
+int64_t rf_session_steps_done(const rf_session *session) { return session ? session->step : 0; }
 
 /* --- trained ---------------------------------------------------------------------------------------- */
 
-static rf_status check_numbers(const rf_session *session) {
+static rf_status check_ready(const rf_session *session) {
+  if (session->trainer.mesh) RF_TRY(rf_mpi_check_runs("a session on a mesh"));
   if (!session->spoilt) return RF_OK;
   return rf_fail(RF_BAD_DATA,
                  "the session's numbers may in part be those of a checkpoint that could not be loaded; load "
@@ -140,9 +140,12 @@ static rf_status end(const rf_session *session, rf_status status) {
 rf_status rf_session_step(rf_session *session, rf_step_result *result) {
   if (!session || !result) return refuse_null(session ? "rf_session_step: result" : "rf_session_step: session");
   const int64_t steps = session->trainer.config.training.steps;
-  RF_TRY(check_numbers(session));
+  RF_TRY(check_ready(session));
   if (session->step >= steps)
-    return rf_fail(RF_BAD_CONFIG, "all %lld steps of training.steps are done; give more to go on", (long long)steps);
+    return rf_fail(
+        RF_BAD_CONFIG,
+        "all %lld steps of training.steps are done; to go on, load what was saved into a session of more steps",
+        (long long)steps);
   begin(session, RF_CALL_STEP);
   RF_TRY(end(session, rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result))));
   session->step++;
@@ -161,7 +164,7 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
     return rf_fail(RF_BAD_CONFIG,
                    "rf_session_evaluate: found split %d; allowed: %d (training), %d (validation), %d (test)",
                    (int)split, RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST);
-  RF_TRY(check_numbers(session));
+  RF_TRY(check_ready(session));
   begin(session, (rf_call)(RF_CALL_EVALUATE_TRAIN + split));
   RF_TRY(end(session, evaluate(session, split, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
@@ -202,7 +205,7 @@ static rf_status save(rf_session *session, const char *folder) {
 
 rf_status rf_session_save(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_save: folder" : "rf_session_save: session");
-  RF_TRY(check_numbers(session));
+  RF_TRY(check_ready(session));
   begin(session, RF_CALL_SAVE);
   const rf_write_signals signals = rf_write_signals_hold();
   const rf_status status = end(session, save(session, folder));

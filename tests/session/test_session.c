@@ -183,6 +183,7 @@ static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **st
   rf_loss loss;
   rf_step_result result;
   rf_checkpoint *checkpoint;
+  char text_of_it = 'x', *emitted = &text_of_it;
   rf_session *session = session_of(NULL), *other = session;
   static const char *const sets[] = {NULL};
 #define REFUSED(call, says)                                                                                            \
@@ -190,7 +191,7 @@ static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **st
     assert_int_equal(call, RF_BAD_CONFIG);                                                                             \
     if (!strstr(rf_error_message(), says)) fail_msg("%s: %s", #call, rf_error_message());                              \
   } while (0)
-  REFUSED(rf_session_create(NULL, NULL, &other), "configuration (NULL)");
+  REFUSED(rf_session_create(NULL, NULL, &other), "rf_session_create: config: found NULL; a pointer is needed");
   assert_null(other);
   REFUSED(rf_session_create(rf_session_config(session), NULL, NULL), "rf_session_create: session");
   REFUSED(rf_session_step(NULL, &result), "rf_session_step: session");
@@ -200,16 +201,23 @@ static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **st
   REFUSED(rf_session_save(session, NULL), "rf_session_save: folder");
   REFUSED(rf_session_load(session, NULL), "rf_session_load: folder");
   REFUSED(rf_session_load(NULL, "/nowhere"), "rf_session_load: session");
-  REFUSED(rf_config_parse("test", NULL, 3, NULL, 0, &config), "test: found no text");
-  REFUSED(rf_config_parse(NULL, text, strlen(text), NULL, 0, &config), "file is NULL");
-  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 1, &config), "sets is NULL");
-  REFUSED(rf_config_parse("test", text, strlen(text), sets, 1, &config), "one of sets is NULL");
+  REFUSED(rf_config_parse("test", NULL, 3, NULL, 0, &config), "test: text: found NULL");
+  REFUSED(rf_config_parse(NULL, text, strlen(text), NULL, 0, &config), "file: found NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 1, &config), "sets: found NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), sets, 1, &config), "one of sets: found NULL");
   REFUSED(rf_config_parse("test", text, strlen(text), sets, -1, &config), "n_sets -1");
-  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 0, NULL), "config is NULL");
-  REFUSED(rf_config_load(NULL, NULL, NULL, 0, &config), "file is NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 0, NULL), "config: found NULL");
+  REFUSED(rf_config_load(NULL, NULL, NULL, 0, &config), "file: found NULL");
   REFUSED(rf_config_load(NULL, "/nowhere", NULL, -2, &config), "n_sets -2");
+  REFUSED(rf_config_emit(NULL, &emitted), "rf_config_emit: config: found NULL");
+  assert_null(emitted);
+  REFUSED(rf_config_emit(NULL, NULL), "rf_config_emit: config: found NULL");
+  REFUSED(rf_config_emit(rf_session_config(session), NULL), "rf_config_emit: text: found NULL");
+  REFUSED(rf_log_open(NULL), "rf_log_open: path: found NULL");
 #undef REFUSED
   assert_int_equal(rf_checkpoint_open(NULL, &checkpoint), RF_BAD_DATA);
+  assert_int_equal(rf_session_steps_done(NULL), 0);
+  assert_true(!rf_session_config(NULL) && !rf_session_dataset(NULL) && !rf_session_model(NULL));
   step(session);
   rf_session_destroy(session);
 }
