@@ -361,6 +361,43 @@ static void test_a_log_that_cannot_be_written_ends_nothing(void **state) {
   assert_int_equal(sigismember(&pending, SIGXFSZ) + sigismember(&pending, SIGPIPE), 0);
 }
 
+/* What include/reformer/config_file.h says to set back, against the same change by `sets`. */
+static void test_what_was_resolved_and_is_set_back_follows_a_change(void **state) {
+  (void)state;
+  static const char *const before[] = {"model.d_head=auto", "model.d_ff=auto", "model.positions.kind=axial"};
+  static const char *const after[] = {"model.d_head=auto", "model.d_ff=auto", "model.positions.kind=axial",
+                                      "model.d_model=32",  "data.length=64",  "optimizer.kind=adafactor"};
+  rf_config config, wanted;
+  rf_session *session;
+  assert_int_equal(rf_config_parse("test", text, strlen(text), before, 3, &config), RF_OK);
+  assert_int_equal(rf_config_parse("test", text, strlen(text), after, 6, &wanted), RF_OK);
+  config.model.d_model = 32;
+  config.data.length = 64;
+  config.optimizer.kind = RF_ADAFACTOR;
+  assert_int_equal(rf_session_create(&config, NULL, &session), RF_BAD_CONFIG);
+  if (!strstr(rf_error_message(), "model.positions.dims: found ") ||
+      !strstr(rf_error_message(), "a sum of d_model = 32; in a struct auto is zeros"))
+    fail_msg("%s", rf_error_message());
+  config.model.d_head = config.model.d_ff = 0;
+  memset(config.model.positions.dims, 0, sizeof config.model.positions.dims);
+  memset(config.model.positions.shape, 0, sizeof config.model.positions.shape);
+  config.lsh.n_factors = 0;
+  memset(config.lsh.n_buckets, 0, sizeof config.lsh.n_buckets);
+  config.optimizer.beta1 = NAN;
+  assert_int_equal(rf_session_create(&config, NULL, &session), RF_OK);
+  const rf_config *found = rf_session_config(session);
+  assert_int_equal(found->model.d_head, wanted.model.d_head);
+  assert_int_equal(found->model.d_ff, wanted.model.d_ff);
+  assert_memory_equal(&found->model.positions, &wanted.model.positions, sizeof wanted.model.positions);
+  assert_int_equal(found->lsh.n_factors, wanted.lsh.n_factors);
+  assert_memory_equal(found->lsh.n_buckets, wanted.lsh.n_buckets, sizeof wanted.lsh.n_buckets);
+  assert_true(found->optimizer.beta1 == wanted.optimizer.beta1);
+  config.model.d_head = -3;
+  assert_int_equal(rf_session_create(&config, NULL, &(rf_session *){NULL}), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "or auto; in a struct auto is 0"));
+  rf_session_destroy(session);
+}
+
 static void test_a_silent_log_writes_to_its_file_alone(void **state) {
   char line[64] = "";
   const char *path = folder_path(*state, "log.txt");
@@ -399,6 +436,7 @@ int main(void) {
       cmocka_unit_test(test_a_struct_with_absurd_values_is_refused_by_the_key),
       cmocka_unit_test(test_a_struct_whose_values_do_not_fit_each_other_is_refused_by_the_key),
       cmocka_unit_test(test_what_a_struct_leaves_automatic_is_resolved),
+      cmocka_unit_test(test_what_was_resolved_and_is_set_back_follows_a_change),
       cmocka_unit_test(test_a_limit_of_files_fails_to_save_and_ends_nothing),
       cmocka_unit_test(test_a_log_that_cannot_be_written_ends_nothing),
       cmocka_unit_test(test_a_silent_log_writes_to_its_file_alone),
