@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/write_signals.h"
 #include "comm/call.h"
+#include "comm/collective.h"
 #include "comm/mesh.h"
 #include "config/check.h"
 #include "config/file.h"
@@ -17,10 +18,13 @@
 #include "train/inputs.h"
 #include "train/machine.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME "the configuration"
+
+enum { MOST_MESSAGE = 4096 };
 
 /* The same on all ranks, or the others learn of it at the next agreement. */
 static rf_status refuse_null(const char *what) { return rf_fail(RF_BAD_CONFIG, "%s: " RF_NULL, what); }
@@ -173,6 +177,17 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
   return RF_OK;
 }
 
+/* With a failure that ends nothing all ranks come here: messages name folders, which may differ, and all get rank 0's.
+ */
+static rf_status tell_alike(const rf_session *session, rf_status status) {
+  rf_mesh *mesh = session->trainer.mesh;
+  char message[MOST_MESSAGE];
+  if (status == RF_OK || rf_mesh_size(mesh) == 1 || rf_mesh_has_failed(mesh)) return status;
+  (void)snprintf(message, sizeof message, "%s", rf_error_message());
+  RF_TRY(rf_share(mesh, message, sizeof message));
+  return rf_fail(status, "%s", message);
+}
+
 /* A finding about the checkpoint `folder` as a failure that ends nothing. */
 static rf_status fail_of(const rf_finding *finding, const char *folder) {
   return finding->status == RF_OK ? RF_OK : rf_fail(finding->status, "checkpoint %s: %s", folder, finding->message);
@@ -208,7 +223,7 @@ rf_status rf_session_save(rf_session *session, const char *folder) {
   RF_TRY(check_ready(session));
   begin(session, RF_CALL_SAVE);
   const rf_write_signals signals = rf_write_signals_hold();
-  const rf_status status = end(session, save(session, folder));
+  const rf_status status = end(session, tell_alike(session, save(session, folder)));
   rf_write_signals_let_go(signals);
   return status;
 }
@@ -268,5 +283,5 @@ static rf_status load(rf_session *session, const char *folder) {
 rf_status rf_session_load(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_load: folder" : "rf_session_load: session");
   begin(session, RF_CALL_LOAD);
-  return end(session, load(session, folder));
+  return end(session, tell_alike(session, load(session, folder)));
 }

@@ -103,6 +103,13 @@ static void fail_to_save(rf_mesh *mesh, rf_session *session, const char *folder)
   if (last) *number = kept;
 }
 
+static void fail_with_folders_that_differ(rf_mesh *mesh, rf_session *session) {
+  char folder[64];
+  snprintf(folder, sizeof folder, "/proc/nowhere/%d", rf_mesh_rank(mesh));
+  refused(mesh, rf_session_save(session, folder), RF_FAILED, "checkpoint /proc/nowhere/0 cannot be saved");
+  refused(mesh, rf_session_load(session, folder), RF_BAD_DATA, "/proc/nowhere/0");
+}
+
 /* What is there is refused by rank 0, and replaced where it is a checkpoint. */
 static void save_onto(rf_mesh *mesh, rf_session *session, const char *folder) {
   const char *path = folder_path(folder, "mine"), *checkpoint = folder_path(folder, "twice");
@@ -158,6 +165,7 @@ static void check_mesh(rf_mesh *mesh) {
   rf_session *session = session_of(mesh, with_momentum);
   goes_on(session, losses);
   fail_to_save(mesh, session, folder);
+  fail_with_folders_that_differ(mesh, session);
   save_onto(mesh, session, folder);
   goes_on(session, losses);
   fail_to_load(mesh, session, folder);
