@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/every_processor.h"
 #include "base/append.h"
+#include "base/c_locale.h"
 #include "base/file_error.h"
 #include "base/write_signals.h"
 #include <errno.h>
@@ -32,6 +33,7 @@ bool rf_log_speaks(void) { return voice.rank == 0 || voice.verbose; }
 bool rf_log_is_terminal(void) { return voice.rank == 0 && !voice.silent && isatty(STDERR_FILENO) == 1; }
 
 rf_status rf_log_open(const char *path) {
+  if (!path) return rf_fail(RF_BAD_CONFIG, "rf_log_open: path: " RF_NULL);
   if (voice.rank != 0) return RF_OK;
   RF_TRY(rf_log_close());
   RF_TRY(rf_append_open(path, &voice.append));
@@ -64,7 +66,9 @@ static void say(FILE *stream, const char *kind, const char *format, va_list argu
   clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
+  const rf_c_locale locale = rf_c_locale_begin();
   (void)vfprintf(stream, format, arguments);
+  rf_c_locale_end(locale);
   (void)fputc('\n', stream);
   errno = EIO; /* of a stream that has failed before */
   const bool failed = fflush(stream) != 0 || ferror(stream);

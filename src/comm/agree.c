@@ -181,6 +181,7 @@ static rf_status agree(rf_mesh *mesh, rf_status status) {
  * to one, where a rank that heard of it inside a function that agrees comes to two. */
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
   if (!mesh) return status;
+  RF_TRY(rf_mpi_check_runs("a mesh"));
   const bool alone = rf_mesh_size(mesh) == 1;
   if (mesh->over) return alone && is_the_alarm(mesh, status) ? status : rf_alarm_fail(mesh);
   if (status == RF_OK) status = rf_rank_fault(rf_mesh_rank(mesh));

@@ -28,6 +28,15 @@ rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_m
 int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope);
 int rf_mesh_size_of(const rf_mesh *mesh, rf_scope scope);
 
+/* RF_FAILED where MPI was not started, or has ended, and asking it for anything would end the process. */
+rf_status rf_mpi_check_runs(const char *who);
+
+/* A model that counts on how the mesh is arranged begins, and ends, to live on it. mesh NULL: nothing to do. */
+void rf_mesh_hold(rf_mesh *mesh);
+void rf_mesh_let_go(rf_mesh *mesh);
+/* RF_BAD_CONFIG where models live on a mesh that is arranged otherwise. Not collective. mesh NULL: none do. */
+rf_status rf_mesh_check_held(const rf_mesh *mesh, int64_t sequence, int64_t data);
+
 /* Messages of more bytes are cut; at most 2^30, the value at the start. Same on all ranks. */
 void rf_mesh_set_most_bytes(rf_mesh *mesh, int64_t bytes);
 

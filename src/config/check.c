@@ -15,7 +15,7 @@ enum { MOST_BUCKETS = 1 << 30 }; /* with the padding bucket, ids fit an int32_t 
 typedef struct rf_check {
   rf_config *config;
   const rf_origin *origin;
-  bool silent; /* it was warned before */
+  bool silent; /* a struct: it was warned before */
 } rf_check;
 
 /* "place of the key: text" */
@@ -23,12 +23,13 @@ static rf_status refuse(const rf_check *check, const char *path, const char *for
     __attribute__((format(printf, 3, 4)));
 static rf_status refuse(const rf_check *check, const char *path, const char *format, ...) {
   char place[RF_MAX_PLACE], text[1024];
+  const rf_key *key = rf_key_at(rf_key_index(path));
   (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   va_end(arguments);
-  return rf_fail(RF_BAD_CONFIG, "%s: %s", place, text);
+  return rf_fail(RF_BAD_CONFIG, "%s: %s%s", place, text, check->silent ? rf_config_automatic(key) : "");
 }
 
 static void warn(const rf_check *check, const char *path, const char *format, ...)
@@ -39,7 +40,7 @@ static void warn(const rf_check *check, const char *path, const char *format, ..
   (void)rf_origin_place(check->origin, path, place);
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   va_end(arguments);
   rf_log_warn("%s: %s", place, text);
 }

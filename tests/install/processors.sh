@@ -34,7 +34,7 @@ cd "$work" || exit 1
 cmake --install "$build" --prefix "$work/installed" >install.log || { cat install.log >&2; exit 1; }
 installed=$work/installed/bin/reformer
 unset OPENBLAS_CORETYPE LIBXSMM_TARGET LD_LIBRARY_PATH # the libraries shall choose by the processor
-# An arena reserves a TiB of addresses where nothing limits them, and qemu keeps a record of each page.
+# An arena reserves more addresses than the machine has memory where nothing limits them, and qemu keeps a record of each page.
 emulate() (
   ulimit -v $((64 << 20))
   "$qemu" -cpu "$@" 2>"$work/said"
