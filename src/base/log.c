@@ -3,6 +3,7 @@
 #include "base/append.h"
 #include "base/c_locale.h"
 #include "base/file_error.h"
+#include "base/text.h"
 #include "base/write_signals.h"
 #include <errno.h>
 #include <stdarg.h>
