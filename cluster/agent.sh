@@ -2,7 +2,9 @@
 # What ssh is between hosts: cluster/agent.sh HOST COMMAND... runs a command line on a virtual host (mpirun's
 # plm_rsh_agent). It goes in by the kernel, yet only where the network between here and the host is up, as ssh would.
 # Exit status: the command's; 255 where the host does not answer.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
+case "${1-}" in -h | --help) sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$0" && exit ;; esac
 [ $# -ge 2 ] || { echo "usage: cluster/agent.sh HOST COMMAND..." >&2; exit 2; }
 host=$1
 shift

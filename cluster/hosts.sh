@@ -10,9 +10,11 @@
 # A host has its own network, name, processes, shared memory and mounts; files are this machine's. See cluster/README.md.
 # RF_CLUSTER names the cluster (rf): clusters of different names do not meet. Exit status: 0; 1 failed; 2 wrong usage;
 # exec: the command's.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=state.sh
 . "$(dirname "${BASH_SOURCE[0]}")/state.sh"
+case "${1-}" in -h | --help) show_help && exit ;; esac
 subnet=10.77.0 # exists in the hosts only
 most_hosts=200
 

@@ -6,9 +6,11 @@
 #   cluster/slurm.sh down                                cancels all jobs and ends it, and the hosts that it started
 # Needs the Debian packages slurm-wlm and munge (launch/setup.sh --cluster). Exit status: 0; 1 failed; 2 wrong usage;
 # exec: the command's.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=state.sh
 . "$(dirname "${BASH_SOURCE[0]}")/state.sh"
+case "${1-}" in -h | --help) show_help && exit ;; esac
 slurm=$state/slurm
 
 usage() {

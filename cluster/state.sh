@@ -5,6 +5,8 @@ here=$(dirname "$(readlink -f -- "${BASH_SOURCE[0]}")")
 cluster=${RF_CLUSTER:-rf}
 state=/run/reformer-cluster/$cluster
 
+show_help() { sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$0"; } # the head of the script
+
 die() { # die STATUS MESSAGE
   local status=$1
   shift

@@ -95,7 +95,13 @@ list(TRANSFORM rf_scripts PREPEND ${PROJECT_SOURCE_DIR}/launch/)
 install(PROGRAMS ${rf_scripts} DESTINATION ${rf_share}/launch)
 install(FILES launch/plain.sh launch/places.sh launch/run_folder.sh launch/scaling_plots.py DESTINATION ${rf_share}/launch)
 
-install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Whoever reads it there has no sources beside it.
+set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS README.md)
+file(READ ${PROJECT_SOURCE_DIR}/README.md text)
+string(REGEX REPLACE "^(# [^\n]*\n)" "\\1\n(Installed. What is named below of src/, tests/ and cluster/, the build, and launch/quickstart.sh \
+and setup.sh are in the\nsources alone; docs/library.md tells what is installed, and where.)\n" text "${text}")
+file(WRITE ${installed}/README.md "${text}")
+install(FILES ${installed}/README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # --- Debian's package: cpack -G DEB in the build folder -------------------------------------------

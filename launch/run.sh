@@ -88,7 +88,10 @@ program=$(realpath -- "$program")
 
 if [ "${arguments[0]}" != train ] || ! read_train "${arguments[@]:1}"; then config='' run='' restarts=0; fi
 
-scratch=$(mktemp -d 2>/dev/null) || scratch=$(TMPDIR=/tmp mktemp -d) || die 1 "no temporary folder can be made in ${TMPDIR-/tmp}: see TMPDIR"
+scratch=$(mktemp -d 2>/dev/null) || {
+  export TMPDIR=/tmp # the launcher makes folders there too
+  scratch=$(mktemp -d) || die 1 "no temporary folder can be made in /tmp; name another in TMPDIR"
+}
 trap 'leave_folder; rm -rf "$scratch"' EXIT
 
 # --- Launcher and hosts -------------------------------------------------------------------------

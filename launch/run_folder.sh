@@ -3,9 +3,10 @@
 #
 #   run       the folder; empty: none is known, and nothing is started again
 #   made      1: this script made it
+#   kept      the copy of a stream in it; '': none
 #   config    the configuration's file
 #   options   of train, but --run and --resume
-run='' made=0 config='' resume='' options=()
+run='' made=0 kept='' config='' resume='' options=()
 
 # read_train WORD...: what follows `train`, read as the program does: getopt(1) is getopt_long, which knows shortened names.
 # Status 1: what the program will refuse, or --help, for which there is no run.
@@ -69,13 +70,13 @@ keep_config() {
     [ -e "$copy" ] || die 2 "$copy: cannot be written; name another folder with --run DIR"
     copy=$run/given-$((++n)).yaml
   done
-  config=$copy
+  config=$copy kept=$copy
 }
 
 # A run that could not begin leaves no folder behind.
 leave_folder() {
   [ $made = 1 ] && [ ! -e "$run/config.yaml" ] && [ ! -e "$run/log.txt" ] || return 0
-  rm -f -- "$run/command" "$run"/given*.yaml
+  rm -f -- "$run/command" ${kept:+"$kept"}
   rmdir -- "$run" 2>/dev/null
 }
 

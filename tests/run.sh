@@ -9,6 +9,7 @@
 #                          ctest --preset release -N -L slow).
 #   tests/run.sh --help    this
 # The last line is "N passed, N failed"; the exit status is 0 only where nothing failed.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/support/options.sh" || exit 1
 script_options --quick "$@"

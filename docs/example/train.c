@@ -18,7 +18,9 @@ static rf_status train(rf_session *session, int64_t steps, const char *checkpoin
   }
   RF_TRY(rf_session_evaluate(session, RF_SPLIT_VALIDATION, &loss));
   if (speaks) printf("validation: loss %.17g, %.3f bits a token\n", rf_loss_mean(&loss), rf_loss_bits(&loss));
-  return rf_session_save(session, checkpoint);
+  RF_TRY(rf_session_save(session, checkpoint));
+  if (fflush(stdout) == 0 && !ferror(stdout)) return RF_OK;
+  return rf_fail(RF_FAILED, "standard output could not all be written; is the disk full?");
 }
 
 static rf_status read_steps(const char *text, int64_t *steps) {

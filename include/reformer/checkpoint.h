@@ -47,9 +47,11 @@ typedef struct rf_checkpoint_header {
 
 /* Writes a checkpoint as `folder`, whose parent folder is made where it is missing. It is written beside it as
  * FOLDER.tmp-ATTEMPT and takes the name only when every byte is on the disk. A checkpoint of that name is replaced: it
- * is there until the new one is, and removed then. One that is damaged or not whole is kept as FOLDER.damaged-ATTEMPT,
- * with a warning. What may be anything else is left as it is, and refused with RF_BAD_CONFIG: a folder that holds
- * other files than a checkpoint's, a file, a symbolic link. layout, state: lent, state as of rf_state_create.
+ * is there until the new one is, and removed then, as is what killed attempts at FOLDER left. One whose COMMIT is
+ * damaged, or whose files are not all there at their sizes, is kept as FOLDER.damaged-ATTEMPT, with a warning; their
+ * bytes are not read. What may be anything else is left as it is, and refused with RF_BAD_CONFIG: a folder that holds
+ * other files than a checkpoint's, a file, a symbolic link; so is a path within a checkpoint, or without a name at its
+ * end ("."). layout, state: lent, state as of rf_state_create.
  *
  * Called by all ranks of the mesh, with the same folder, which all can reach: each writes what it holds into a shard of
  * its own, rank 0 the rest. mesh NULL: this process alone. RF_FAILED, with the same message on all ranks, where one of

@@ -27,11 +27,13 @@
 RF_API_BEGIN
 
 /* Call first, where ranks are needed, and once (the arguments may be NULL); only the main thread will call MPI, and a
- * call that fails says so instead of ending the process. RF_FAILED where the library cannot promise that; RF_BAD_CONFIG
- * where the environment says that the world should have more ranks, or where the processor lacks instructions that this
- * library was compiled for. Whatever it returns, rf_mesh_open comes next: other ranks may have fared better. */
+ * call that fails says so instead of ending the process. RF_FAILED where the library cannot promise that, as in a
+ * program that has started MPI itself; RF_BAD_CONFIG where the environment says that the world should have more ranks,
+ * or where the processor lacks instructions that this library was compiled for. Whatever it returns, rf_mesh_open comes
+ * next: other ranks may have fared better. */
 rf_status rf_mpi_start(int *argc, char ***argv);
-/* Call last, on every rank, whatever happened: a rank that ends without it makes the launcher kill the others. */
+/* Call last, on every rank, whatever happened: a rank that ends without it makes the launcher kill the others. Ends
+ * what rf_mpi_start started; meshes can only be destroyed then, and what is asked of them returns RF_FAILED. */
 void rf_mpi_finish(void);
 
 int rf_mpi_rank(void); /* in the world, from 0; 0 where MPI does not run */
@@ -45,8 +47,8 @@ typedef struct rf_mesh rf_mesh;
  * failure. */
 rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh);
 /* Arranges an open mesh as sequence x data (data 0: all that is left), under which nothing is under way; again, too.
- * Collective. RF_BAD_CONFIG, on all ranks, where that is not the number of ranks. mesh NULL: this process alone must
- * fit. */
+ * Collective. RF_BAD_CONFIG, on all ranks, where that is not the number of ranks, or where a session or a model lives
+ * on the mesh in another arrangement. mesh NULL: this process alone must fit. */
 rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data);
 /* All operations are finished, unless one failed. NULL is fine. */
 void rf_mesh_destroy(rf_mesh *mesh);

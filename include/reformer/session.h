@@ -12,8 +12,8 @@
  * Ranks that are in different ones of them, or in those of different sessions, all return RF_FAILED, and the message
  * says which rank calls what; after that, too, the mesh is of no more use. A step takes no message for it: where others
  * step, that is after a second or more. Not told apart are collective functions of the parts (rf_model_evaluate and the
- * like), a rank that has finished MPI, and folders that differ. NULL where something must be is refused with
- * RF_BAD_CONFIG. */
+ * like), a rank that has finished MPI, and folders that differ, of which messages name rank 0's. NULL where a pointer
+ * is needed is refused with RF_BAD_CONFIG; what returns no status then returns 0 or NULL. */
 #ifndef REFORMER_SESSION_H
 #define REFORMER_SESSION_H
 
@@ -33,7 +33,9 @@ typedef struct rf_session rf_session;
 /* Before step 1: opens the data, makes the model and draws its parameters from training.seed. config: of
  * rf_config_load or rf_config_parse, or filled in by the program; copied, checked again, and what is `auto` in it
  * resolved; the same on all ranks but for data.path, whose bytes must be the same. mesh: lent, outlives the session;
- * arranged as the configuration says where it is not; NULL: this process alone. rf_threads_start comes before.
+ * arranged as the configuration says where it is not, unless another session or a model lives on it, whose arrangement
+ * stays: another one is refused with RF_BAD_CONFIG, and the mesh is as good as before; NULL: this process alone.
+ * rf_threads_start comes before.
  *
  * RF_BAD_CONFIG where a value is not allowed, does not fit the others, the ranks or their memory, cannot be trained, is
  * another than rank 0's (the message names rank and key), or where a rank has another build of the library than rank 0;
@@ -47,7 +49,8 @@ rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session *
 void rf_session_destroy(rf_session *session);
 
 /* The next step: a batch of training.batch sequences forwards and backwards, and an update. Refused with RF_BAD_CONFIG
- * where all training.steps are done, which the schedule counts on. */
+ * where all training.steps are done, which the schedule counts on: to go on, save, and load that into a session of more
+ * steps. */
 rf_status rf_session_step(rf_session *session, rf_step_result *result);
 int64_t rf_session_steps_done(const rf_session *session); /* the loaded checkpoint's, and those since */
 
@@ -58,8 +61,10 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
 
 /* Writes the state, parameters and optimizer, as the checkpoint `folder` (reformer/checkpoint.h), which appears as a
  * whole; all ranks must reach it. The commands eval, inspect, export and train --resume read it. A checkpoint of that
- * name is replaced once the new one is whole; one that is damaged stays beside it; a folder of anything else is refused
- * with RF_BAD_CONFIG, and stays as it is. */
+ * name is replaced once the new one is whole, and what killed saves of that name left is removed. One whose COMMIT is
+ * damaged, or whose files are not all there at their sizes, stays beside it; other damage is not looked for. An empty
+ * folder is taken; a folder of anything else, a path within a checkpoint, and one that ends in no name (".") are
+ * refused with RF_BAD_CONFIG, and all stays as it is. */
 rf_status rf_session_save(rf_session *session, const char *folder);
 
 /* Goes on from a checkpoint, whatever ranks and precision it was written with: of rf_session_save, reformer train or

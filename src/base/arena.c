@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #ifdef RF_SANITIZE
@@ -28,8 +29,11 @@ enum { REDZONE = 0 };
 enum { ALIGNMENT = 64 };
 #define HUGE_PAGE ((size_t)2 << 20)
 #define COMMIT_STEP ((size_t)64 << 20) /* writable bytes grow by this much */
-#define RESERVE_MOST ((size_t)1 << 40) /* where no limit is given; a few fit in 47 bits */
 #define RESERVE_LEAST COMMIT_STEP
+/* Where no limit is given: more than the machine could hold, and no more than that, as all arenas of a process, seven a
+ * session, and whatever else it needs share 47 bits. */
+#define RESERVE_USUAL ((size_t)64 << 30)
+#define RESERVE_MOST ((size_t)1 << 40)
 
 /*   base                top      committed                  reserved
  *   |== taken ==========|........|~~~~~~~~~~ PROT_NONE ~~~~~~|
@@ -58,10 +62,18 @@ static size_t space_taken(void) {
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static size_t usual_reserve(void) {
+  struct sysinfo machine;
+  if (sysinfo(&machine) != 0) return RESERVE_USUAL;
+  const double twice = 2.0 * ((double)machine.totalram + (double)machine.totalswap) * machine.mem_unit;
+  if (twice >= (double)RESERVE_MOST) return RESERVE_MOST;
+  return twice > (double)RESERVE_USUAL ? round_up((size_t)twice, COMMIT_STEP) : RESERVE_USUAL;
+}
+
 /* Address space to ask for first. Under `ulimit -v` an arena leaves most of what is left to others, and to the next
  * arenas: a model has several, and programs have several models. */
 static size_t first_reserve(size_t limit) {
-  size_t want = limit == 0 || limit > RESERVE_MOST ? RESERVE_MOST : round_up(limit, COMMIT_STEP);
+  size_t want = limit == 0 ? usual_reserve() : limit > RESERVE_MOST ? RESERVE_MOST : round_up(limit, COMMIT_STEP);
   struct rlimit space;
   if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
     const size_t all = (size_t)space.rlim_cur, taken = space_taken(), left = all > taken ? all - taken : 0;
@@ -70,6 +82,15 @@ static size_t first_reserve(size_t limit) {
     if (limit == 0 && want > share) want = share;
   }
   return want;
+}
+
+static rf_status refuse(const rf_arena *arena, int error) {
+  struct rlimit space;
+  const bool limited = getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
+  return rf_fail(RF_FAILED, "arena %s: cannot reserve %zu bytes of address space: %s; the process has %zu GiB: %s",
+                 arena->name, arena->mapping_bytes, strerror(error), space_taken() >> 30,
+                 limited ? "raise `ulimit -v`, or end sessions and models that are not needed any more"
+                         : "end sessions and models that are not needed any more, or take several processes");
 }
 
 rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena_out) {
@@ -87,8 +108,7 @@ rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena_out) 
     if (mapping != MAP_FAILED || reserve == RESERVE_LEAST) break;
   }
   if (mapping == MAP_FAILED) {
-    rf_status status = rf_fail(RF_FAILED, "arena %s: cannot reserve %zu bytes of address space: %s; raise `ulimit -v`",
-                               name, arena->mapping_bytes, strerror(errno));
+    const rf_status status = refuse(arena, errno);
     free(arena);
     return status;
   }

@@ -18,7 +18,7 @@ rf_status rf_fail(rf_status status, const char *format, ...) {
   char text[MESSAGE_SIZE];
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   va_end(arguments);
   memcpy(message, text, strlen(text) + 1);
   trace[0] = '\0';
@@ -30,7 +30,7 @@ rf_status rf_context(rf_status status, const char *format, ...) {
   char text[MESSAGE_SIZE];
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   va_end(arguments);
 
   /* What does not fit is cut off at the end: the context names the place, so it stays. */

@@ -1,7 +1,10 @@
 #include "base/log.h"
 #include "base/every_processor.h"
 #include "base/append.h"
+#include "base/c_locale.h"
 #include "base/file_error.h"
+#include "base/text.h"
+#include "base/write_signals.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +34,7 @@ bool rf_log_speaks(void) { return voice.rank == 0 || voice.verbose; }
 bool rf_log_is_terminal(void) { return voice.rank == 0 && !voice.silent && isatty(STDERR_FILENO) == 1; }
 
 rf_status rf_log_open(const char *path) {
+  if (!path) return rf_fail(RF_BAD_CONFIG, "rf_log_open: path: " RF_NULL);
   if (voice.rank != 0) return RF_OK;
   RF_TRY(rf_log_close());
   RF_TRY(rf_append_open(path, &voice.append));
@@ -42,7 +46,9 @@ rf_status rf_log_open(const char *path) {
 
 rf_status rf_log_close(void) {
   if (!voice.file) return RF_OK;
+  const sigset_t before = rf_write_signals_hold();
   const int failed = fclose(voice.file) != 0 ? errno : voice.file_error;
+  rf_write_signals_release(&before);
   voice.file = NULL;
   voice.file_error = 0;
   voice.append.file = -1; /* closed with the stream */
@@ -57,14 +63,18 @@ static void wipe_status(void) {
 }
 
 static void say_arguments(FILE *stream, const char *kind, const char *format, va_list arguments) {
+  const sigset_t before = rf_write_signals_hold();
   clearerr(stream);
   if (voice.verbose) (void)fprintf(stream, "[rank %d] ", voice.rank);
   (void)fputs(kind, stream);
+  const rf_c_locale locale = rf_c_locale_begin();
   (void)vfprintf(stream, format, arguments);
+  rf_c_locale_end(locale);
   (void)fputc('\n', stream);
   errno = EIO; /* of a stream that has failed before */
   const bool failed = fflush(stream) != 0 || ferror(stream);
   if (stream == voice.file) voice.file_error = failed ? errno : 0;
+  rf_write_signals_release(&before);
 }
 
 static void say_line(FILE *stream, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "base/c_locale.h"
 #include "base/every_processor.h"
 #include <errno.h>
 #include <limits.h>
@@ -43,11 +44,26 @@ int rf_text_nearest(const char *word, const char *const *candidates, int count) 
   return nearest;
 }
 
+int rf_text_vprint(char *buffer, size_t size, const char *format, va_list arguments) {
+  const rf_c_locale locale = rf_c_locale_begin();
+  const int length = vsnprintf(buffer, size, format, arguments);
+  rf_c_locale_end(locale);
+  return length;
+}
+
+int rf_text_print(char *buffer, size_t size, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = rf_text_vprint(buffer, size, format, arguments);
+  va_end(arguments);
+  return length;
+}
+
 void rf_text_append(char *buffer, size_t size, const char *format, ...) {
   size_t used = strlen(buffer);
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(buffer + used, size - used, format, arguments);
+  (void)rf_text_vprint(buffer + used, size - used, format, arguments);
   va_end(arguments);
 }
 
@@ -115,10 +131,19 @@ const char *rf_text_whole(const char *text, int64_t *number) {
   return end;
 }
 
+const char *rf_text_number(const char *text, double *number) {
+  char *end = NULL;
+  const rf_c_locale locale = rf_c_locale_begin();
+  *number = strtod(text, &end);
+  rf_c_locale_end(locale);
+  return end != text ? end : NULL;
+}
+
 const char *rf_text_real(double value, char *buffer, size_t size) {
+  double read = 0;
   for (int digits = 1; digits <= 17; digits++) {
-    (void)snprintf(buffer, size, "%.*g", digits, value);
-    if (strtod(buffer, NULL) == value) break;
+    (void)rf_text_print(buffer, size, "%.*g", digits, value);
+    if (rf_text_number(buffer, &read) && read == value) break;
   }
   /* YAML 1.1 readers take 1e-12 for text and 1.0e-12 for a number. */
   char *exponent = strchr(buffer, 'e');

@@ -2,8 +2,12 @@
 #ifndef RF_BASE_TEXT_H
 #define RF_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What is said of a pointer that may not be NULL. */
+#define RF_NULL "found NULL; a pointer is needed"
 
 /* Fewest single-letter insertions, deletions, replacements and swaps of neighbours that turn one word
  * into the other (Damerau-Levenshtein, optimal string alignment). Words longer than 63 letters are
@@ -12,6 +16,11 @@ int rf_text_distance(const char *a, const char *b);
 
 /* Index of the candidate nearest to `word`, the first of several; -1 where count is 0. */
 int rf_text_nearest(const char *word, const char *const *candidates, int count);
+
+/* snprintf, vsnprintf, with a point in every number (base/c_locale.h). */
+int rf_text_print(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int rf_text_vprint(char *buffer, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 
 /* Appends to the string in `buffer`; what does not fit is cut off. */
 void rf_text_append(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -29,6 +38,9 @@ char *rf_text_plain(const unsigned char *bytes, size_t count, char *shown);
 /* The whole number, in decimal, that a text begins with, behind blanks and a sign if there are any. Returns what
  * follows it; NULL, and *number stays: there is none, or none that 64 bits hold. errno stays. */
 const char *rf_text_whole(const char *text, int64_t *number);
+
+/* ... and the number that strtod reads, with a point. NULL where there is none. */
+const char *rf_text_number(const char *text, double *number);
 
 /* The shortest decimal that reads back as exactly `value`. Returns buffer; 32 bytes do. */
 const char *rf_text_real(double value, char *buffer, size_t size);

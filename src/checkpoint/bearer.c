@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static rf_status refuse(const char *folder, const char *what) {
   return rf_fail(
@@ -69,5 +70,32 @@ rf_status rf_bearer_find(const char *folder, rf_bearer *bearer) {
   if (status != RF_OK && status != RF_BAD_DATA) return status; /* it cannot be read now, which says nothing */
   *bearer = status == RF_OK && is_whole(folder, &commit, n) ? RF_BEARER_CHECKPOINT : RF_BEARER_DAMAGED;
   rf_commit_free(&commit);
+  return RF_OK;
+}
+
+/* Of any state: with other files in it none could be replaced any more. */
+static bool is_checkpoint(const char *folder) {
+  static const char *const names[] = {RF_COMMIT_NAME, RF_MANIFEST_NAME};
+  char path[RF_MAX_PATH];
+  bool all = true;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    all = all && rf_path_join(folder, names[i], path) == RF_OK && access(path, F_OK) == 0;
+  return all;
+}
+
+static rf_status check_parent(const char *folder, const char *parent) {
+  if (!is_checkpoint(parent)) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG, "%s lies in the checkpoint %s; allowed: a name outside of checkpoints", folder, parent);
+}
+
+rf_status rf_bearer_check_parents(const char *folder) {
+  char parent[RF_MAX_PATH];
+  (void)snprintf(parent, sizeof parent, "%s", folder);
+  if (parent[0] != '/') RF_TRY(check_parent(folder, "."));
+  for (char *slash = parent[0] ? strchr(parent + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    RF_TRY(check_parent(folder, parent));
+    *slash = '/';
+  }
   return RF_OK;
 }

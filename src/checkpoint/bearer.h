@@ -14,4 +14,8 @@ typedef enum rf_bearer {
  * Looks at COMMIT and at names and sizes, not into the other files. */
 rf_status rf_bearer_find(const char *folder, rf_bearer *bearer);
 
+/* RF_BAD_CONFIG where a folder on the way to `folder` is a checkpoint, which holds what its COMMIT lists and no more.
+ */
+rf_status rf_bearer_check_parents(const char *folder);
+
 #endif

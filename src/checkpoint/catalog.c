@@ -1,5 +1,6 @@
 #include "checkpoint/catalog.h"
 #include "base/log.h"
+#include "checkpoint/bearer.h"
 #include "checkpoint/hash_block_reader.h"
 #include "checkpoint/names.h"
 #include "checkpoint/opened.h"
@@ -55,6 +56,18 @@ static rf_status put_entry(rf_catalog *catalog, const rf_retention_entry *one) {
   return RF_OK;
 }
 
+static bool is_there(const rf_catalog *catalog, int64_t step) {
+  char path[RF_MAX_PATH];
+  rf_bearer bearer;
+  return rf_step_path(catalog->folder, step, path) == RF_OK && rf_bearer_find(path, &bearer) == RF_OK &&
+         bearer == RF_BEARER_CHECKPOINT;
+}
+
+/* What rf_checkpoint_save was to replace goes only where that came to its end. */
+static bool is_stale(const rf_catalog *catalog, const char *name, int64_t *step) {
+  return rf_step_is_unfinished(name, step) || (rf_step_is_replaced(name, step) && is_there(catalog, *step));
+}
+
 static void remove_stale(const rf_catalog *catalog, const char *name) {
   char path[RF_MAX_PATH];
   if (!catalog->lock || rf_path_join(catalog->folder, name, path) != RF_OK) return;
@@ -104,7 +117,7 @@ static rf_status look_through(rf_catalog *catalog, int64_t resumed_step) {
     return rf_fail(RF_FAILED, "folder %s: cannot be read: %s", catalog->folder, strerror(errno));
   }
   for (const struct dirent *entry; status == RF_OK && (entry = readdir(folder)) != NULL;) {
-    if (rf_step_is_unfinished(entry->d_name, &step))
+    if (is_stale(catalog, entry->d_name, &step))
       remove_stale(catalog, entry->d_name);
     else
       status = take_in(catalog, entry->d_name, resumed_step);
@@ -181,7 +194,7 @@ static void remove_leftovers(const rf_catalog *catalog) {
   int64_t step;
   DIR *entries = opendir(catalog->folder);
   for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;)
-    if (rf_step_is_unfinished(entry->d_name, &step) && step < catalog->newest &&
+    if (is_stale(catalog, entry->d_name, &step) && step < catalog->newest &&
         rf_path_join(catalog->folder, entry->d_name, path) == RF_OK)
       (void)rf_folder_remove(path);
   if (entries) (void)closedir(entries);

@@ -1,5 +1,6 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/manifest_rows.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,12 +265,14 @@ static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest 
 static rf_status parse_image(const char *where, const void *bytes, int64_t size, const rf_commit *commit,
                              rf_manifest *m) {
   rf_h5 h = {0};
+  char name[NAME_MAX + 2] = ""; /* HDF5 refuses an image where a file has its name: none has a name so long */
+  memset(name, 'm', sizeof name - 1);
   rf_h5_listen();
   const hid_t access = rf_h5_access(&h);
   /* HDF5 copies the image before it looks at it. */
   const bool fine = access >= 0 && H5Pset_fapl_core(access, 1 << 16, 0) >= 0 &&
                     H5Pset_file_image(access, (void *)(uintptr_t)bytes, (size_t)size) >= 0;
-  reader r = {.where = where, .file = fine ? rf_h5_keep(&h, H5Fopen(RF_MANIFEST_NAME, H5F_ACC_RDONLY, access)) : -1};
+  reader r = {.where = where, .file = fine ? rf_h5_keep(&h, H5Fopen(name, H5F_ACC_RDONLY, access)) : -1};
   rf_status status =
       r.file >= 0 ? read_all(&r, commit, m) : rf_fail(RF_BAD_DATA, "%s: is not an HDF5 file: %s", where, rf_h5_cause());
   if (!rf_h5_close(&h) && status == RF_OK)

@@ -1,4 +1,5 @@
 #include "checkpoint/names.h"
+#include "storage/attempt.h"
 #include "storage/files.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,11 +37,19 @@ int64_t rf_step_of_path(const char *path) {
   return rest && rest == path + end ? step : -1;
 }
 
-static bool begins_with(const char *text, const char *mark) { return strncmp(text, mark, strlen(mark)) == 0; }
+/* The mark, an attempt, and no more. */
+static bool is_marked(const char *rest, const char *mark) {
+  return strncmp(rest, mark, strlen(mark)) == 0 && rf_attempt_is(rest + strlen(mark));
+}
 
 bool rf_step_is_unfinished(const char *name, int64_t *step) {
   const char *rest = rf_step_read(name, step);
-  return rest && (begins_with(rest, RF_MARK_TEMPORARY) || begins_with(rest, RF_MARK_DELETING));
+  return rest && (is_marked(rest, RF_MARK_TEMPORARY) || strcmp(rest, RF_MARK_DELETING) == 0);
+}
+
+bool rf_step_is_replaced(const char *name, int64_t *step) {
+  const char *rest = rf_step_read(name, step);
+  return rest && is_marked(rest, RF_MARK_REPLACED);
 }
 
 rf_status rf_name_beside(const char *path, const char *mark, const char *attempt, char beside[RF_MAX_PATH]) {

@@ -31,8 +31,11 @@ rf_status rf_step_path(const char *folder, int64_t step, char path[RF_MAX_PATH])
 const char *rf_step_read(const char *name, int64_t *step);
 /* The step whose name a path ends with, slashes left out; -1: it ends otherwise. */
 int64_t rf_step_of_path(const char *path);
-/* What an attempt left half written or half removed, and the step of which. */
+/* What an attempt left half written or half removed, and the step of which: only by a name that is written exactly so,
+ * as others may be somebody's. */
 bool rf_step_is_unfinished(const char *name, int64_t *step);
+/* What was replaced by a checkpoint of that step, and goes once that is whole. */
+bool rf_step_is_replaced(const char *name, int64_t *step);
 
 /* PATH, mark and attempt ("" after RF_MARK_DELETING), into beside. RF_FAILED where it does not fit. */
 rf_status rf_name_beside(const char *path, const char *mark, const char *attempt, char beside[RF_MAX_PATH]);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "checkpoint/bearer.h"
 #include "base/clock.h"
+#include "checkpoint/leftover.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/names.h"
 #include "comm/collective.h"
@@ -21,6 +22,10 @@ static rf_status set_names(rf_transaction *s) {
   if (length == 0 || length >= sizeof s->folder)
     return rf_fail(RF_FAILED, "found a path of %zu bytes; allowed: 1 to %d", length, RF_MAX_PATH - 1);
   memcpy(s->folder, folder, length);
+  const char *slash = strrchr(s->folder, '/'), *name = slash ? slash + 1 : s->folder;
+  if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return rf_fail(RF_BAD_CONFIG, "found '%s', beside which nothing can be made; allowed: a path that ends in a name",
+                   folder);
   RF_TRY(rf_name_beside(s->folder, RF_MARK_TEMPORARY, s->attempt, s->temporary));
   return rf_name_beside(s->folder, RF_MARK_DAMAGED, s->attempt, s->former);
 }
@@ -31,7 +36,10 @@ static rf_status set_names(rf_transaction *s) {
 static rf_status make_folder(rf_transaction *s) {
   rf_bearer bearer;
   if (s->request.lock) RF_TRY(rf_lock_check(s->request.lock));
-  if (s->request.replaces) RF_TRY(rf_bearer_find(s->folder, &bearer));
+  if (s->request.replaces) {
+    RF_TRY(rf_bearer_find(s->folder, &bearer));
+    RF_TRY(rf_bearer_check_parents(s->folder));
+  }
   RF_TRY(rf_folder_make_parents(s->folder));
   RF_TRY(rf_folder_make(s->temporary));
   s->made = true;
@@ -103,7 +111,7 @@ static rf_status replace_former(rf_transaction *s, rf_bearer bearer) {
   if (bearer == RF_BEARER_CHECKPOINT) RF_TRY(rf_name_beside(s->folder, RF_MARK_REPLACED, s->attempt, s->former));
   RF_TRY(take_name_from_another(s));
   if (bearer == RF_BEARER_CHECKPOINT)
-    (void)rf_folder_remove(s->former);
+    (void)rf_folder_remove(s->former); /* what does not go is told by rf_leftovers_remove */
   else
     rf_log_warn("what was %s before was damaged, or not whole: it is now %s", s->folder, s->former);
   return RF_OK;
@@ -133,6 +141,7 @@ static rf_status commit_folder(void *context) {
   RF_TRY(rf_folder_sync(s->temporary));
   RF_TRY(take_name(s));
   s->named_seconds = rf_clock_seconds();
+  if (s->request.replaces) rf_leftovers_remove(s->folder);
   return RF_OK;
 }
 

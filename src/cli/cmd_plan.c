@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/text.h"
 #include "storage/output.h"
 #include "cli/commands.h"
 #include "config/settle.h"
@@ -6,7 +7,6 @@
 #include "comm/mesh.h"
 #include "plan/plan.h"
 #include <math.h>
-#include <stdlib.h>
 
 enum { MOST_RANKS = 1 << 20, MOST_MEBIBYTES = 1 << 30 };
 #define USUAL_LATENCY 20e-6 /* of Ethernet, where no hosts were measured */
@@ -15,10 +15,11 @@ enum { MOST_RANKS = 1 << 20, MOST_MEBIBYTES = 1 << 30 };
  * headers of TCP over Ethernet. */
 static rf_status set_link(const rf_arguments *arguments, rf_rates *cluster) {
   const char *text = rf_arguments_value(arguments, "gbits");
-  char *end = NULL;
+  double gbits;
   if (!text) return RF_OK;
-  const double gbits = strtod(text, &end), ranks_a_host = ceil((double)cluster->ranks / cluster->hosts);
-  if (end == text || *end != '\0' || !(gbits > 0 && gbits <= 1e6))
+  const char *end = rf_text_number(text, &gbits);
+  const double ranks_a_host = ceil((double)cluster->ranks / cluster->hosts);
+  if (!end || *end != '\0' || !(gbits > 0 && gbits <= 1e6))
     return rf_fail(RF_BAD_CONFIG, "--gbits: found '%.64s'; allowed: a number above 0 and at most 1000000", text);
   cluster->between.rate = gbits * 1e9 / 8 * 0.94 / ranks_a_host;
   if (cluster->between.latency <= 0) cluster->between.latency = USUAL_LATENCY;

@@ -72,6 +72,26 @@ static void print_version(void) {
   rf_machine_print();
 }
 
+/* --help and --version are whole command lines. */
+static rf_status check_alone(const call *c) {
+  if (c->argc == 2) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG,
+                 "%s: found '%.64s' where nothing more belongs; a command comes first: see reformer --help", c->argv[1],
+                 c->argv[2]);
+}
+
+static rf_status find_command(const char *word, const rf_command **command) {
+  *command = rf_command_find(word);
+  if (*command) return RF_OK;
+  if (word[0] == '-')
+    return rf_fail(RF_BAD_CONFIG,
+                   "found '%.64s' where a command belongs, before its options; allowed: a command, --help alone, "
+                   "--version alone; see reformer --help",
+                   word);
+  return rf_fail(RF_BAD_CONFIG, "unknown command '%.64s'; the nearest known one is %s; see reformer --help", word,
+                 rf_command_nearest(word));
+}
+
 static rf_status run_words(call *c) {
   const bool speaks = c->launch.rank == 0;
   if (c->argc < 2) {
@@ -80,18 +100,17 @@ static rf_status run_words(call *c) {
   }
   const char *word = c->argv[1];
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+    RF_TRY(check_alone(c));
     if (speaks) rf_help_program(stdout, rf_commands);
     return RF_OK;
   }
   if (strcmp(word, "--version") == 0) {
+    RF_TRY(check_alone(c));
     if (speaks) print_version();
     return RF_OK;
   }
-  const rf_command *command = rf_command_find(word);
-  if (!command) {
-    return rf_fail(RF_BAD_CONFIG, "unknown command '%.64s'; the nearest known one is %s; see reformer --help", word,
-                   rf_command_nearest(word));
-  }
+  const rf_command *command;
+  RF_TRY(find_command(word, &command));
   return run_command(c, command);
 }
 

@@ -124,6 +124,7 @@ static rf_status agree_together(rf_mesh *mesh, rf_status status) {
  * to one, where a rank that heard of it inside a function that agrees comes to two. */
 rf_status rf_agree(rf_mesh *mesh, rf_status status) {
   if (!mesh) return status;
+  RF_TRY(rf_mpi_check_runs("a mesh"));
   assert(rf_mesh_is_valid(mesh));
   const bool alone = rf_mesh_size(mesh) == 1;
   if (mesh->over) return alone && is_the_alarm(mesh, status) ? status : rf_alarm_fail(mesh);

@@ -34,37 +34,33 @@ static rf_status start_mpi(const rf_launch *launch, int *argc, char ***argv) {
   return rf_launch_check(launch, rf_mpi_size());
 }
 
+static bool tried; /* it may be started once, also where that failed */
+
 /* A processor that lacks something needs MPI to tell the others. */
 rf_status rf_mpi_start(int *argc, char ***argv) {
-  static bool tried; /* it may be started once, also where that failed */
+  int others = 0;
   const rf_launch launch = rf_launch_read();
-  if (tried) return rf_fail(RF_FAILED, "the MPI library was started before");
+  (void)MPI_Initialized(&others);
+  if (tried) return rf_fail(RF_FAILED, "rf_mpi_start: the MPI library was started before; call it once");
+  if (others) return rf_fail(RF_FAILED, "rf_mpi_start: the program has started MPI itself; leave that to rf_mpi_start");
   tried = true;
   RF_TRY(start_mpi(&launch, argc, argv));
   return rf_processor_check();
 }
 
-/* Before and after, and where the start failed, nothing else may be asked of MPI. */
-static bool runs(void) {
-  int started = 0, finished = 0;
-  (void)MPI_Initialized(&started);
-  (void)MPI_Finalized(&finished);
-  return started && !finished;
-}
-
 void rf_mpi_finish(void) {
-  if (runs()) (void)MPI_Finalize();
+  if (tried && rf_mpi_runs()) (void)MPI_Finalize();
 }
 
 int rf_mpi_rank(void) {
   int rank = 0;
-  if (runs()) (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (rf_mpi_runs()) (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   return rank;
 }
 
 int rf_mpi_size(void) {
   int size = 1;
-  if (runs()) (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (rf_mpi_runs()) (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
   return size;
 }
 
@@ -157,7 +153,7 @@ static rf_status take_memory(rf_mesh **mesh_out) {
 /* Without a mesh nobody can be told anything, so every rank comes here, whatever it brings, and all leave with the
  * failure of the lowest rank that has one; each with its own where all have failed. */
 static rf_status meet(rf_status own) {
-  if (!runs()) return own;
+  if (!rf_mpi_runs()) return own;
   const int rank = rf_mpi_rank(), size = rf_mpi_size(), none = size;
   int least[] = {own == RF_OK ? none : rank, own != RF_OK}; /* the lowest that has failed; whether all have */
   if (size == 1) return own;
@@ -208,7 +204,9 @@ static rf_status join_world(rf_mesh *mesh) {
 
 rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh_out) {
   rf_mesh *mesh = NULL;
-  *mesh_out = NULL;
+  if (mesh_out) *mesh_out = NULL;
+  if (so_far == RF_OK) so_far = rf_mpi_check_runs("rf_mesh_open");
+  if (so_far == RF_OK && !mesh_out) so_far = rf_fail(RF_BAD_CONFIG, "rf_mesh_open: mesh: " RF_NULL);
   rf_log_set_rank(rf_mpi_rank());
   rf_status status = meet(so_far == RF_OK ? take_memory(&mesh) : so_far);
   assert(status != RF_OK || mesh);
@@ -239,10 +237,38 @@ static rf_status split_world(rf_mesh *mesh, int sequence, int data) {
   return group_take(&mesh->groups[RF_SCOPE_DATA], comm);
 }
 
+void rf_mesh_hold(rf_mesh *mesh) {
+  if (mesh) mesh->models++;
+}
+
+void rf_mesh_let_go(rf_mesh *mesh) {
+  if (mesh) mesh->models--;
+}
+
+static bool is_arranged(const rf_mesh *mesh, int64_t sequence, int64_t data) {
+  return mesh->sequence_size == sequence && (data == 0 || mesh->data_size == data);
+}
+
+rf_status rf_mesh_check_held(const rf_mesh *mesh, int64_t sequence, int64_t data) {
+  if (!mesh || mesh->models == 0 || is_arranged(mesh, sequence, data)) return RF_OK;
+  char groups[32] = "auto";
+  if (data > 0) (void)snprintf(groups, sizeof groups, "%lld", (long long)data);
+  return rf_fail(
+      RF_BAD_CONFIG,
+      "mesh: found sequence %lld x data %s, but a session or a model lives on this mesh as %d x %d; allowed: "
+      "that, or the mesh once it is destroyed",
+      (long long)sequence, groups, mesh->sequence_size, mesh->data_size);
+}
+
+static rf_status check_arranging(const rf_mesh *mesh, int64_t sequence, int64_t *data) {
+  RF_TRY(rf_mesh_fit(rf_mesh_size(mesh), sequence, *data, data));
+  return rf_mesh_check_held(mesh, sequence, *data);
+}
+
 rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data) {
   assert(!mesh || rf_mesh_is_valid(mesh));
-  RF_TRY(rf_agree(mesh, rf_mesh_fit(rf_mesh_size(mesh), sequence, data, &data)));
-  if (!mesh) return RF_OK;
+  RF_TRY(rf_agree(mesh, check_arranging(mesh, sequence, &data)));
+  if (!mesh || mesh->models > 0) return RF_OK;
   assert(mesh->n_flying == 0);
   return rf_agree(mesh, split_world(mesh, (int)sequence, (int)data));
 }
@@ -285,15 +311,20 @@ static void free_flights(rf_mesh *mesh) {
   free(mesh->flights);
 }
 
-void rf_mesh_destroy(rf_mesh *mesh) {
-  if (!mesh) return;
-  if (mesh->n_flying > 0 || mesh->scratch_busy || !rf_call_is_told(mesh)) {
-    abandon(mesh);
-    return;
-  }
+static void free_comms(rf_mesh *mesh) {
   for (int i = 0; i < RF_SCOPES; i++)
     if (mesh->groups[i].comm != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->groups[i].comm);
   if (mesh->control != MPI_COMM_NULL) (void)MPI_Comm_free(&mesh->control);
+}
+
+void rf_mesh_destroy(rf_mesh *mesh) {
+  if (!mesh) return;
+  const bool asked = rf_mpi_runs(); /* MPI may be: of an imagined mesh, or after its end, it may not */
+  if (mesh->n_flying > 0 || mesh->scratch_busy || (asked && !rf_call_is_told(mesh))) {
+    if (asked) abandon(mesh);
+    return;
+  }
+  if (asked) free_comms(mesh);
   free_flights(mesh);
   free(mesh->note_requests);
   free(mesh->call_requests);

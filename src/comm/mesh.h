@@ -17,4 +17,10 @@ rf_status rf_mesh_fit(int64_t ranks, int64_t sequence, int64_t data, int64_t *da
  * can be sent. For planning. */
 rf_status rf_mesh_create_imagined(int64_t sequence, int64_t data, int rank, rf_mesh **mesh);
 
+/* A model that counts on how the mesh is arranged begins, and ends, to live on it. mesh NULL: nothing to do. */
+void rf_mesh_hold(rf_mesh *mesh);
+void rf_mesh_let_go(rf_mesh *mesh);
+/* RF_BAD_CONFIG where models live on a mesh that is arranged otherwise. Not collective. mesh NULL: none do. */
+rf_status rf_mesh_check_held(const rf_mesh *mesh, int64_t sequence, int64_t data);
+
 #endif

@@ -109,6 +109,7 @@ struct rf_mesh {
   rf_hosts hosts;
   MPI_Comm control; /* notes of failures and agreement */
   int sequence_rank, sequence_size, data_rank, data_size;
+  int models;         /* that live on it, and count on how it is arranged */
   int tags;           /* how many there are */
   int64_t most_bytes; /* of a message */
   rf_flight *flights; /* [RF_FLIGHTS] */

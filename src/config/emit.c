@@ -1,4 +1,5 @@
 #include "reformer/config_file.h"
+#include "base/text.h"
 #include "config/schema.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,8 @@ static bool emit_document(yaml_emitter_t *emitter, const rf_config *config) {
 }
 
 rf_status rf_config_emit(const rf_config *config, char **text) {
-  *text = NULL;
+  if (text) *text = NULL;
+  if (!config || !text) return rf_fail(RF_BAD_CONFIG, "rf_config_emit: %s: " RF_NULL, config ? "text" : "config");
   yaml_emitter_t emitter;
   rf_text_buffer buffer = {0};
   if (!yaml_emitter_initialize(&emitter)) return rf_fail(RF_FAILED, "out of memory while writing the configuration");

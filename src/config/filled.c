@@ -1,7 +1,7 @@
 #include "config/filled.h"
+#include "base/text.h"
 #include "comm/collective.h"
 #include "comm/host.h"
-#include "config/schema.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ static bool is_int(const rf_key *key, int64_t value, char *found) {
 }
 
 static bool is_real(const rf_key *key, double value, char *found) {
-  (void)snprintf(found, MOST_FOUND, "%g", value);
+  (void)rf_text_real(value, found, MOST_FOUND);
   if (isnan(value)) return key->automatic;
   const bool above = key->low_open ? value > key->low : value >= key->low;
   return above && (key->high_open ? value < key->high : value <= key->high);
@@ -103,13 +103,24 @@ static bool is_in_range(const rf_key *key, const rf_config *config, char *found)
   return true;
 }
 
+const char *rf_config_automatic(const rf_key *key) {
+  if (!key->automatic) return "";
+  switch (key->kind) {
+  case RF_KEY_REAL: return "; in a struct auto is NaN";
+  case RF_KEY_BYTES: return "; in a struct auto is RF_MEMORY_AUTO";
+  case RF_KEY_INTS:
+    return key->count > 0 ? "; in a struct auto is a count of 0, and zeros" : "; in a struct auto is zeros";
+  default: return "; in a struct auto is 0";
+  }
+}
+
 rf_status rf_config_check_ranges(const char *name, const rf_config *config) {
   for (int i = 0; i < rf_key_count(); i++) {
     const rf_key *key = rf_key_at(i);
     char found[MOST_FOUND], allowed[RF_MAX_ALLOWED];
     if (!is_in_range(key, config, found))
-      return rf_fail(RF_BAD_CONFIG, "%s: %s: found %s; allowed: %s", name, key->path, found,
-                     rf_key_allowed(key, allowed));
+      return rf_fail(RF_BAD_CONFIG, "%s: %s: found %s; allowed: %s%s", name, key->path, found,
+                     rf_key_allowed(key, allowed), rf_config_automatic(key));
   }
   return RF_OK;
 }

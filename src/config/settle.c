@@ -16,7 +16,7 @@ enum { MOST_BUCKETS = 1 << 30 }; /* of one round; with the padding bucket, ids f
 typedef struct rf_check {
   rf_config *config;
   const rf_origin *origin;
-  bool silent; /* it was warned before */
+  bool silent; /* a struct: it was warned before */
 } rf_check;
 
 enum { MOST_MESSAGE = RF_MAX_PLACE + 1024 };
@@ -25,7 +25,7 @@ enum { MOST_MESSAGE = RF_MAX_PLACE + 1024 };
 static const char *say_place(const rf_check *check, const char *path, const char *format, va_list arguments,
                              char *message) {
   char place[RF_MAX_PLACE], text[1024];
-  (void)vsnprintf(text, sizeof text, format, arguments);
+  (void)rf_text_vprint(text, sizeof text, format, arguments);
   (void)snprintf(message, MOST_MESSAGE, "%s: %s", rf_origin_place(check->origin, path, place), text);
   return message;
 }
@@ -33,12 +33,13 @@ static const char *say_place(const rf_check *check, const char *path, const char
 static rf_status refuse_key(const rf_check *check, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static rf_status refuse_key(const rf_check *check, const char *path, const char *format, ...) {
+  const rf_key *key = rf_key_at(rf_key_index(path));
   char message[MOST_MESSAGE];
   va_list arguments;
   va_start(arguments, format);
   (void)say_place(check, path, format, arguments, message);
   va_end(arguments);
-  return rf_fail(RF_BAD_CONFIG, "%s", message);
+  return rf_fail(RF_BAD_CONFIG, "%s%s", message, check->silent ? rf_config_automatic(key) : "");
 }
 
 static void warn_of_key(const rf_check *check, const char *path, const char *format, ...)

@@ -51,12 +51,11 @@ static bool has_leading_zero(const char *text) {
 
 static const char decimal[] = "+-.0123456789eE";
 
-/* Decimals only: strtod would take hexadecimal numbers, inf and nan. */
+/* Decimals only: rf_text_number would take hexadecimal numbers, inf and nan. */
 static bool read_decimal(const char *text, double *value) {
-  char *end = NULL;
   if (strspn(text, decimal) != strlen(text) || has_leading_zero(text)) return false;
-  *value = strtod(text, &end);
-  return end != text && *end == '\0' && isfinite(*value);
+  const char *end = rf_text_number(text, value);
+  return end && *end == '\0' && isfinite(*value);
 }
 
 /* A decimal without a sign, from its digits. Zeros at its end are kept back, as they may stand behind the point. */

@@ -3,6 +3,7 @@
 #include "kernel/parallel.h"
 #include "reformer/real.h"
 #include <stddef.h>
+#include <stdint.h>
 
 /* As many independent sums as hide the latency of a multiply-add on two pipes, of the widest vectors there are; the
  * compiler keeps them in registers. */
@@ -33,7 +34,7 @@ static vector multiply_add(vector seed) {
 
 double rf_peak_rate(double seconds) {
   const size_t lanes = BYTES / sizeof(real);
-  const double per_call = 2.0 * ROUNDS * SUMS * (double)lanes;
+  const double per_call = 2.0 * (double)((int64_t)ROUNDS * SUMS * (int64_t)lanes);
   double best = 0;
   for (int run = 0; run < RUNS; run++) {
     double rate = 0;

@@ -46,6 +46,7 @@ rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_mode
   if (!model) return rf_fail(RF_FAILED, "out of memory: model");
   model->config = *config;
   model->mesh = mesh;
+  rf_mesh_hold(mesh);
   const rf_status status = build_model(model);
   if (status != RF_OK) {
     rf_model_destroy(model);
@@ -57,6 +58,7 @@ rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_mode
 
 void rf_model_destroy(rf_model *model) {
   if (!model) return;
+  rf_mesh_let_go(model->mesh);
   for (int i = 0; i < 2; i++) rf_arena_destroy(model->messages[i]);
   rf_arena_destroy(model->plans);
   rf_arena_destroy(model->scratch);

@@ -1,4 +1,5 @@
 #include "model/rotations_file.h"
+#include "base/text.h"
 #include "base/h5.h"
 #include "base/text.h"
 #include "lsh/hash.h"
@@ -72,7 +73,7 @@ static rf_status to_real(const source *s, const double *values, real *rotations)
     rotations[i] = (real)values[i];
     if (isfinite(rotations[i])) continue;
     char text[MOST_TEXT];
-    snprintf(text, sizeof text, "value %zu is %g, which is not finite in %s", i, values[i], RF_REAL_NAME);
+    (void)rf_text_print(text, sizeof text, "value %zu is %g, which is not finite in %s", i, values[i], RF_REAL_NAME);
     return refuse_rotations(s, text);
   }
   return RF_OK;

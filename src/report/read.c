@@ -1,5 +1,6 @@
 #include "base/plain_file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "reformer/config.h"
 #include "report/report.h"
 #include <errno.h>
@@ -46,7 +47,9 @@ static rf_status take_positions(const json_t *object, rf_points *p) {
   if (!positions) return RF_OK;
   p->n = 0;
   json_object_foreach(positions, key, value) {
-    RF_TRY(add_to_curve(p, strtod(key, NULL) + 1, json_is_number(value) ? json_number_value(value) : NAN));
+    int64_t position = 0;
+    (void)rf_text_whole(key, &position);
+    RF_TRY(add_to_curve(p, (double)position + 1, json_is_number(value) ? json_number_value(value) : NAN));
   }
   return RF_OK;
 }

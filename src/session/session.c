@@ -2,7 +2,11 @@
 #include "base/every_processor.h"
 #include "base/log.h"
 #include "base/processor.h"
+#include "base/text.h"
+#include "base/write_signals.h"
 #include "comm/call.h"
+#include "comm/collective.h"
+#include "comm/mesh.h"
 #include "config/filled.h"
 #include "config/settle.h"
 #include "reformer/config_file.h"
@@ -14,15 +18,16 @@
 #include "train/inputs.h"
 #include "train/machine.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME "the configuration"
 
+enum { MOST_MESSAGE = 4096 };
+
 /* The same on all ranks, or the others learn of it at the next agreement. */
-static rf_status refuse_null(const char *what) {
-  return rf_fail(RF_BAD_CONFIG, "%s: found NULL; allowed: where something is", what);
-}
+static rf_status refuse_null(const char *what) { return rf_fail(RF_BAD_CONFIG, "%s: " RF_NULL, what); }
 
 /* --- made and ended --------------------------------------------------------------------------------- */
 
@@ -42,6 +47,7 @@ static rf_status arrange(const rf_config *config, rf_mesh *mesh) {
 }
 
 static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh, rf_session *session) {
+  RF_TRY(rf_mesh_check_held(mesh, config->mesh.sequence, config->mesh.data)); /* the same on all ranks: ends nothing */
   RF_TRY(arrange(config, mesh));
   RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
   RF_TRY(rf_agree(mesh, check_data(config)));
@@ -72,7 +78,7 @@ static rf_status compare_ranks(rf_mesh *mesh) {
 }
 
 static rf_status take_config(const rf_config *given, rf_config *config) {
-  if (!given) return rf_fail(RF_BAD_CONFIG, "rf_session_create: found no configuration (NULL)");
+  if (!given) return refuse_null("rf_session_create: config");
   *config = *given;
   return rf_config_settle_filled(NAME, config);
 }
@@ -106,17 +112,18 @@ void rf_session_destroy(rf_session *session) {
   free(session);
 }
 
-const rf_config *rf_session_config(const rf_session *session) { return &session->trainer.config; }
+const rf_config *rf_session_config(const rf_session *session) { return session ? &session->trainer.config : NULL; }
 
-const rf_dataset *rf_session_dataset(const rf_session *session) { return session->trainer.dataset; }
+const rf_dataset *rf_session_dataset(const rf_session *session) { return session ? session->trainer.dataset : NULL; }
 
-rf_model *rf_session_model(rf_session *session) { return session->trainer.model; }
+rf_model *rf_session_model(rf_session *session) { return session ? session->trainer.model : NULL; }
 
-int64_t rf_session_steps_done(const rf_session *session) { return session->step; }
+int64_t rf_session_steps_done(const rf_session *session) { return session ? session->step : 0; }
 
 /* --- trained ---------------------------------------------------------------------------------------- */
 
-static rf_status check_numbers(const rf_session *session) {
+static rf_status check_ready(const rf_session *session) {
+  if (session->trainer.mesh) RF_TRY(rf_mpi_check_runs("a session on a mesh"));
   if (!session->spoilt) return RF_OK;
   return rf_fail(RF_BAD_DATA,
                  "the session's numbers may in part be those of a checkpoint that could not be loaded; load "
@@ -137,9 +144,12 @@ static rf_status end(const rf_session *session, rf_status status) {
 rf_status rf_session_step(rf_session *session, rf_step_result *result) {
   if (!session || !result) return refuse_null(session ? "rf_session_step: result" : "rf_session_step: session");
   const int64_t steps = session->trainer.config.training.steps;
-  RF_TRY(check_numbers(session));
+  RF_TRY(check_ready(session));
   if (session->step >= steps)
-    return rf_fail(RF_BAD_CONFIG, "all %lld steps of training.steps are done; give more to go on", (long long)steps);
+    return rf_fail(
+        RF_BAD_CONFIG,
+        "all %lld steps of training.steps are done; to go on, load what was saved into a session of more steps",
+        (long long)steps);
   begin(session, RF_CALL_STEP);
   RF_TRY(end(session, rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result))));
   session->step++;
@@ -158,13 +168,24 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
     return rf_fail(RF_BAD_CONFIG,
                    "rf_session_evaluate: found split %d; allowed: %d (training), %d (validation), %d (test)",
                    (int)split, RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST);
-  RF_TRY(check_numbers(session));
-  begin(session, (rf_call_kind)(RF_CALL_EVALUATE_TRAIN + split));
+  RF_TRY(check_ready(session));
+  begin(session, (rf_call_kind)((int)RF_CALL_EVALUATE_TRAIN + (int)split));
   RF_TRY(end(session, evaluate(session, split, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
   session->eval_loss = rf_loss_mean(loss);
   session->eval_step = session->step;
   return RF_OK;
+}
+
+/* With a failure that ends nothing all ranks come here: messages name folders, which may differ, and all get rank 0's.
+ */
+static rf_status tell_alike(const rf_session *session, rf_status status) {
+  rf_mesh *mesh = session->trainer.mesh;
+  char message[MOST_MESSAGE];
+  if (status == RF_OK || rf_mesh_size(mesh) == 1 || rf_mesh_has_failed(mesh)) return status;
+  (void)snprintf(message, sizeof message, "%s", rf_error_message());
+  RF_TRY(rf_share(mesh, message, sizeof message));
+  return rf_fail(status, "%s", message);
 }
 
 /* A finding about the checkpoint `folder` as a failure that ends nothing. */
@@ -174,7 +195,7 @@ static rf_status fail_of(const rf_finding *finding, const char *folder) {
 
 /* --- saved ------------------------------------------------------------------------------------------ */
 
-static rf_status write(rf_session *session, const char *folder, const char *text, const rf_state *state) {
+static rf_status write_state(rf_session *session, const char *folder, const char *text, const rf_state *state) {
   rf_trainer *t = &session->trainer;
   const double eval_loss = session->eval_step == session->step ? session->eval_loss : NAN;
   const rf_checkpoint_header header = rf_trainer_header(t, text, session->machine, session->step, eval_loss);
@@ -191,7 +212,7 @@ static rf_status save(rf_session *session, const char *folder) {
   if (status == RF_OK) status = rf_state_create(rf_model_store(t->model), t->optimizer, &state);
   status = rf_survey(t->mesh, status, &finding);
   if (status == RF_OK) status = fail_of(&finding, folder);
-  if (status == RF_OK) status = write(session, folder, text, &state);
+  if (status == RF_OK) status = write_state(session, folder, text, &state);
   free(text);
   rf_state_destroy(&state);
   return status;
@@ -199,9 +220,12 @@ static rf_status save(rf_session *session, const char *folder) {
 
 rf_status rf_session_save(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_save: folder" : "rf_session_save: session");
-  RF_TRY(check_numbers(session));
+  RF_TRY(check_ready(session));
   begin(session, RF_CALL_SAVE);
-  return end(session, save(session, folder));
+  const sigset_t signals = rf_write_signals_hold();
+  const rf_status status = end(session, tell_alike(session, save(session, folder)));
+  rf_write_signals_release(&signals);
+  return status;
 }
 
 /* --- gone on with ----------------------------------------------------------------------------------- */
@@ -259,5 +283,5 @@ static rf_status load(rf_session *session, const char *folder) {
 rf_status rf_session_load(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_load: folder" : "rf_session_load: session");
   begin(session, RF_CALL_LOAD);
-  return end(session, load(session, folder));
+  return end(session, tell_alike(session, load(session, folder)));
 }

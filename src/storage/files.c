@@ -2,6 +2,7 @@
 #include "base/fault_io.h"
 #include "base/file_error.h"
 #include "base/plain_file.h"
+#include "base/write_signals.h"
 #include "reformer/config.h"
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +34,7 @@ bool rf_file_is_named(int file, const char *path) {
          opened.st_dev == named.st_dev;
 }
 
-rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes) {
+static rf_status write_all(int file, const char *path, int64_t offset, const void *data, int64_t bytes) {
   for (const char *from = data; bytes > 0;) {
     const size_t part = (size_t)(bytes < MOST_AT_ONCE ? bytes : MOST_AT_ONCE);
     const ssize_t done = rf_io_fails() ? -1 : pwrite(file, from, part, offset);
@@ -46,6 +47,13 @@ rf_status rf_file_write(int file, const char *path, int64_t offset, const void *
     bytes -= done;
   }
   return RF_OK;
+}
+
+rf_status rf_file_write(int file, const char *path, int64_t offset, const void *data, int64_t bytes) {
+  const sigset_t before = rf_write_signals_hold();
+  const rf_status status = write_all(file, path, offset, data, bytes);
+  rf_write_signals_release(&before);
+  return status;
 }
 
 void rf_file_write_back(int file, int64_t offset, int64_t bytes) {

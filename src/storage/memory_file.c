@@ -1,5 +1,6 @@
 #include "storage/memory_file.h"
 #include "base/file_error.h"
+#include "base/write_signals.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,10 @@ static rf_status make_file(const char *name, int64_t bytes, rf_memory_file *memo
 rf_status rf_memory_file_create(const char *name, int64_t size, int64_t written, rf_memory_file *memory) {
   *memory = (rf_memory_file){0};
   RF_TRY(make_file(name, written, memory));
-  if (ftruncate(memory->file, size) == 0) return RF_OK;
-  const int error = errno;
+  const sigset_t before = rf_write_signals_hold();
+  const int error = ftruncate(memory->file, size) == 0 ? 0 : errno;
+  rf_write_signals_release(&before);
+  if (error == 0) return RF_OK;
   rf_memory_file_close(memory);
   return rf_fail(RF_FAILED, "%s: there can be no file of up to %lld bytes: %s", name, (long long)size,
                  rf_file_error(error));

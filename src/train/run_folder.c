@@ -1,5 +1,6 @@
 #include "train/run_folder.h"
 #include "base/file_error.h"
+#include "checkpoint/bearer.h"
 #include "checkpoint/commit.h"
 #include "storage/files.h"
 #include <errno.h>
@@ -128,6 +129,7 @@ static rf_status make_wanted(const char *folder) {
 
 rf_status rf_run_folder_make(rf_run_folder *folder, const char *config_file) {
   if (folder->lock) return RF_OK;
+  RF_TRY(rf_bearer_check_parents(folder->path[0] != '\0' ? folder->path : "runs/"));
   RF_TRY(folder->path[0] != '\0' ? make_wanted(folder->path) : make_next(config_file, folder->path));
   folder->made = true;
   RF_TRY(lock_and_look(folder));

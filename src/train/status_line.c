@@ -20,7 +20,7 @@ static void write_status(const rf_status_line *status, const rf_metrics_record *
   char duration[32], slowest[48] = "";
   if (record->ranks > 1)
     (void)snprintf(slowest, sizeof slowest, "  slowest rank %lld", (long long)record->slowest_rank);
-  (void)snprintf(
+  (void)rf_text_print(
       line, size, "step %lld/%lld  loss %.4f  %.3f bits/token  lr %.2e  grad %.3g  %.0f tokens/s  %s left%s%s",
       (long long)record->step, (long long)status->steps, record->loss, record->bits_per_token, record->learning_rate,
       record->grad_norm, record->tokens_per_second, rf_text_duration(left, duration, sizeof duration), slowest,
@@ -30,7 +30,7 @@ static void write_status(const rf_status_line *status, const rf_metrics_record *
 static void say_evaluation(const rf_status_line *status, const rf_metrics_record *record) {
   char accuracy[48] = "";
   if (isfinite(record->eval_accuracy)) {
-    (void)snprintf(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100 * record->eval_accuracy);
+    (void)rf_text_print(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100 * record->eval_accuracy);
   }
   rf_log_info("step %lld/%lld  validation loss %.4f  %.3f bits/token%s", (long long)record->step,
               (long long)status->steps, record->eval_loss, record->eval_bits_per_token, accuracy);

@@ -1,6 +1,7 @@
 #include "train/watchdog.h"
 #include "base/clock.h"
 #include "base/process.h"
+#include "base/text.h"
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -43,10 +44,10 @@ static void say_hang(const rf_watchdog *w) {
   double waited;
   char line[512], doing[160] = "it does not wait for other ranks";
   const char *what = rf_mesh_waiting_for(w->mesh, &waited);
-  if (waited >= 0) (void)snprintf(doing, sizeof doing, "it has waited %.1f s for %s", waited, what);
+  if (waited >= 0) (void)rf_text_print(doing, sizeof doing, "it has waited %.1f s for %s", waited, what);
   const int length =
-      snprintf(line, sizeof line, "error: rank %d on %s: step %lld exceeds training.step_timeout = %g s; %s\n",
-               rf_mesh_rank(w->mesh), w->host, (long long)w->step, w->limit, doing);
+      rf_text_print(line, sizeof line, "error: rank %d on %s: step %lld exceeds training.step_timeout = %g s; %s\n",
+                    rf_mesh_rank(w->mesh), w->host, (long long)w->step, w->limit, doing);
   /* at once and past the log, which belongs to the main thread */
   if (write(STDERR_FILENO, line, (size_t)length) < 0) return;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -215,6 +216,46 @@ static int run_side_by_side(size_t bytes, int arenas) {
   return WEXITSTATUS(status);
 }
 
+/* As many as a process has arenas with 100 sessions, and room for everything else beside them. A machine of more memory
+ * gives each arena more. */
+static void test_a_process_has_room_for_hundreds_of_arenas(void **state) {
+  (void)state;
+  enum { MANY = 700, MOST_GIGABYTES = 64 };
+  static rf_arena *arenas[MANY];
+  const size_t room = (size_t)1 << 40;
+  if (sysconf(_SC_PHYS_PAGES) > MOST_GIGABYTES * ((1 << 30) / sysconf(_SC_PAGESIZE))) skip();
+  for (int i = 0; i < MANY; i++) arenas[i] = new_arena(0);
+  void *other = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  assert_true(other != MAP_FAILED);
+  assert_int_equal(munmap(other, room), 0);
+  for (int i = 0; i < MANY; i++) rf_arena_destroy(arenas[i]);
+}
+
+/* What to do is told by what is short. */
+static void test_where_no_address_space_is_left_the_message_says_what_helps(void **state) {
+  (void)state;
+  static struct {
+    void *at;
+    size_t bytes;
+  } taken[4096];
+  int n = 0;
+  rf_arena *arena;
+  for (size_t bytes = (size_t)1 << 46; bytes >= (size_t)64 << 20; bytes /= 2)
+    for (; n < 4096; n++) {
+      taken[n].bytes = bytes;
+      taken[n].at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (taken[n].at == MAP_FAILED) break;
+    }
+  const rf_status status = rf_arena_create("one too many", 0, &arena);
+  while (n > 0) {
+    n--;
+    assert_int_equal(munmap(taken[n].at, taken[n].bytes), 0);
+  }
+  assert_int_equal(status, RF_FAILED);
+  assert_non_null(strstr(rf_error_message(), "end sessions and models"));
+  assert_null(strstr(rf_error_message(), "ulimit"));
+}
+
 static void test_a_limited_address_space_is_respected(void **state) {
   (void)state;
   assert_int_equal(run_side_by_side((size_t)4 << 30, 12), 0);
@@ -237,6 +278,8 @@ int main(void) {
 #ifdef RF_SANITIZE
       cmocka_unit_test(test_overruns_and_stale_pointers_are_poisoned),
 #else
+      cmocka_unit_test(test_a_process_has_room_for_hundreds_of_arenas),
+      cmocka_unit_test(test_where_no_address_space_is_left_the_message_says_what_helps),
       cmocka_unit_test(test_a_limited_address_space_is_respected),
 #endif
   };

@@ -13,12 +13,6 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-static int count_of_table(void) {
-  int n = 0;
-  while (rf_features[n].name) n++;
-  return n;
-}
-
 static void test_this_processor_has_what_this_build_was_compiled_for(void **state) {
   char names[RF_MAX_FEATURES];
   (void)state;
@@ -72,6 +66,12 @@ static void test_the_remedy_is_one_where_the_program_stands(void **state) {
 }
 
 #if defined(__x86_64__)
+static int count_of_table(void) {
+  int n = 0;
+  while (rf_features[n].name) n++;
+  return n;
+}
+
 /* Linux finds out by other code: whatever it shows is found. What it does not show the processor may have. */
 static void test_what_linux_shows_is_found(void **state) {
   char flags[8192] = "", names[RF_MAX_FEATURES], word[64];

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Scripts of this project: without a temporary folder they end at once and leave the present folder alone; what is started
-# by hand tells how; shellcheck finds nothing in them; fresh machines share their packages. PROGRAM SOURCE_DIR
+# by hand tells how, by sh too; shellcheck finds nothing in them; fresh machines share their packages. PROGRAM SOURCE_DIR
 set -u
 program=$1 source_dir=$2
 . "$source_dir/tests/cli/check.sh" || exit 1
@@ -11,12 +11,18 @@ mapfile -t scripts < <(grep -lE 'mktemp -d|/(work|check|measure)\.sh"' "$source_
 mkdir empty && cd empty || exit 1
 for script in "${scripts[@]}"; do
   case $script in */tests/base/test_scripts.sh | */tests/support/* | */check.sh | */measure.sh) continue ;; esac
-  output=$(TMPDIR=$work/none timeout 60 bash "$script" "$program" "$source_dir" 2>&1 </dev/null)
+  [[ $script != */install/processors.sh ]] || continue # it looks for an emulator, which may be fetched, first
+  arguments=("$program" "$source_dir")
+  case $script in
+  */fault/kill.sh) arguments=("$program" 1 1 1) ;;
+  */fault/damage.sh) arguments=("$program" 1 1) ;;
+  esac
+  output=$(TMPDIR=$work/none timeout 60 bash "$script" "${arguments[@]}" 2>&1 </dev/null)
   status=$?
   checks=$((checks + 1))
   # Some look for what they need first.
   case "$status $output" in 0*"nothing to try"* | 77*) continue ;; esac
-  [ $status != 0 ] && [ $status != 124 ] && [ -z "$(ls -A)" ] && continue
+  [ $status = 1 ] && [[ $output = *"$work/none"* ]] && [ -z "$(ls -A)" ] && continue
   failures=$((failures + 1))
   printf 'FAILED: %s without a temporary folder: status %s; in the present folder: %s\n%s\n' \
     "$script" $status "$(ls -A)" "$output"
@@ -29,6 +35,18 @@ for script in "$source_dir"/tests/bench/*.sh; do
   [ "$name" != measure.sh ] || continue
   check 0 "tests/bench/$name [" -- "$script" --help
   check 2 "$name: found --fast; allowed: --help" -- "$script" --fast
+done
+
+# What is started by hand, also by sh, which is another shell; what it is not given it asks for.
+PROGRAM=sh
+mapfile -t scripts < <(grep -l '^#!/usr/bin/env bash' "$source_dir"/{tests,tests/*,launch,cluster}/*.sh)
+for script in "${scripts[@]}"; do
+  case $script in */test_*) continue ;; esac
+  check 0 "${script##*/}" -- "$script" --help
+done
+for script in kill damage; do
+  check 2 "usage: tests/fault/$script.sh PROGRAM" -- "$source_dir/tests/fault/$script.sh"
+  check 2 "usage: tests/fault/$script.sh PROGRAM" -- "$source_dir/tests/fault/$script.sh" "$program" 1 few
 done
 
 if command -v shellcheck >/dev/null; then

@@ -3,6 +3,7 @@
 #   tests/bench/checkpoint.sh [PROGRAM] [FOLDER] [REPEATS] [RANKS...]      (build/release/reformer, ., 7, 1 2)
 # Prints a Markdown table: a state of 1.1 GiB (94 million parameters and Adam's moments, in float), medians of turns in
 # which all kinds of writing take turns. FOLDER is on the disk that is asked about.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

@@ -3,6 +3,7 @@
 #   tests/bench/kept.sh [PROGRAM] [TURNS] [LENGTH...]      (build/release/reformer, 5, 4096 16384)
 # Steps of both take turns, so that what else the machine does meets both alike; medians over the turns, and the median of
 # the turns' ratios. Threads: OMP_NUM_THREADS. Prints a Markdown table.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

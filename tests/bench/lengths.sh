@@ -5,6 +5,7 @@
 # phase; OUT.json gets all figures. Lengths 1024, 4096, 16384, ... with one sequence a step and 1, 2, 4, 8 rounds;
 # a length whose memory does not fit this machine ends the table. OPTIONs go to `reformer bench step`.
 # PREFIX="mpirun -n 2" measures on ranks (with --set mesh.sequence=2).
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

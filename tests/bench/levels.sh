@@ -5,6 +5,7 @@
 # OpenBLAS and libxsmm, which choose by the processor whatever the level is, are told to take code of that level too; the
 # last row is what they choose here. OPTIONs go to `reformer bench step`. RUNS=5 measures so often, in turns, and gives
 # medians by tokens/s.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

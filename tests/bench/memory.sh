@@ -6,6 +6,7 @@
 #   buckets      2 bytes for each token, head, hash round and layer
 #   activations  ordinary only: the inputs of a layer's two sublayers, 2 L d_model numbers
 # The machine gives memory in pages of 2 MiB, so the peak is good to a few MiB.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

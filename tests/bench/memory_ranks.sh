@@ -8,6 +8,7 @@
 #   shards       parameters, gradients and Adam's two moments that a rank owns
 #   full blocks  two full vectors of parameters and two of gradients
 # "x N" is the number times N, as a share of that on one rank: 100 % where it falls as 1/N.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

@@ -4,6 +4,7 @@
 # Trains configs/million.yaml for one step, all ranks on the one sequence, and prints seconds and tokens/s of the step,
 # and the largest sum of proportional set sizes over all ranks (a page that n processes share counts 1/n in each), read
 # twice a second from /proc. Threads: OMP_NUM_THREADS, or the cores divided by the ranks.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

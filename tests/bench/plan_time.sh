@@ -6,6 +6,7 @@
 # across the hosts, at 0.25 and 2.5 Gbit/s, of which the plan is told the nominal rate. Prints a Markdown table; without
 # root, or with RF_NO_HOSTS=1, of this host alone. One thread a rank; RANKS should not be more than there are cores, and
 # nothing else should run.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

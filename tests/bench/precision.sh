@@ -4,6 +4,7 @@
 # Trains CONFIG in float, with model.precision: bf16, and on two ranks with mesh.wire: bf16; prints a Markdown table of
 # the training loss (mean of the last 20 steps) at every tenth of the steps, and of the loss on the validation split.
 # OPTIONs go to `reformer train`. Minutes.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

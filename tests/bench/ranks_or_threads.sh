@@ -3,6 +3,7 @@
 #   tests/bench/ranks_or_threads.sh [PROGRAM] [LENGTH] [RANKS] [TURNS]      (build/release/reformer, 32768, 2, 7)
 # Steps of both take turns, first one first and then the other, so that what else the machine does meets both alike.
 # Prints tokens/s of every turn, and the median of their ratios.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1

@@ -37,6 +37,15 @@ static inline const char *folder_path(const char *folder, const char *name) {
   return strcpy(paths[next++ % 4], path);
 }
 
+static inline int folder_entries(const char *folder) {
+  int n = 0;
+  DIR *entries = opendir(folder);
+  assert_non_null(entries);
+  while (readdir(entries)) n++;
+  closedir(entries);
+  return n - 2;
+}
+
 static inline unsigned char *file_read(const char *path, int64_t *size) {
   FILE *file = fopen(path, "rb");
   if (!file) fail_msg("%s: cannot be opened", path);

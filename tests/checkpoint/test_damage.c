@@ -6,6 +6,7 @@
 #include "checkpoint/commit.h"
 #include <dlfcn.h>
 #include <hdf5.h>
+#include <limits.h>
 
 /* Stands before the library's own function and counts: with which file did HDF5 begin to read? */
 static int opened;
@@ -13,7 +14,7 @@ static int opened;
 hid_t H5Fopen(const char *name, unsigned flags, hid_t access) {
   hid_t (*real_open)(const char *, unsigned, hid_t);
   *(void **)&real_open = dlsym(RTLD_NEXT, "H5Fopen");
-  if (strcmp(name, "manifest.h5") != 0) fail_msg("HDF5 opens %s", name);
+  if (strlen(name) <= NAME_MAX) fail_msg("HDF5 opens %s", name); /* an image in memory has a name that no file has */
   opened++;
   return real_open(name, flags, access);
 }

@@ -188,6 +188,7 @@ static void test_a_checkpoint_that_is_replaced_is_there_until_the_new_one_is(voi
       old += !new;
       if (errors[e] != RF_FAULT_KILL) assert_true(new == (status == RF_OK));
       assert_ok(save_with(&t, true, path));
+      assert_int_equal(folder_entries(folder), 1);
       folder_remove(folder);
       assert_true(k < MOST_CALLS);
     }

@@ -178,14 +178,24 @@ static void test_what_another_attempt_left_is_removed_by_who_holds_the_lock(void
   assert_int_equal(mkdir(folder_path(folder, "checkpoints"), 0777), 0);
   make_unfinished(folder, "step-00000005.tmp-0123456789abcdef");
   make_unfinished(folder, "step-00000004.deleting");
+  make_unfinished(folder, "step-00000006.replaced-0123456789abcdef"); /* by what never came */
+  static const char *const others[] = {"step-00000004.deleting-notes", "step-00000005.tmp-notes", "step-4.deleting",
+                                       "step-00000005.tmp-0123456789abcdef0", "step-00000005.tmp-0123456789ABCDEF"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) make_unfinished(folder, others[i]); /* a user's */
   assert_int_equal(mkdir(folder_path(folder, "checkpoints/step-9.damaged-x"), 0777), 0);
   assert_int_equal(mkdir(folder_path(folder, "checkpoints/mine"), 0777), 0);
   const rf_saver_options options = {.folder = folder_path(folder, "checkpoints"), .config = config, .resumed_step = -1};
   assert_ok(rf_saver_create(&options, NULL, &s.layout, &s.state, &s.saver));
-  assert_int_equal(small_entries(&s, ""), 4); /* without the lock, they may be somebody's */
+  assert_int_equal(small_entries(&s, ""), 10); /* without the lock, they may be somebody's */
   rf_saver_destroy(s.saver);
   small_open(&s, &config, -1);
-  assert_int_equal(small_entries(&s, ""), 2);
+  assert_int_equal(small_entries(&s, ""), 8);
+  small_save(&s, 6, NAN);
+  assert_int_equal(small_entries(&s, ".replaced-"), 1); /* a later job removes it */
+  small_close(&s);
+  small_open(&s, &config, -1);
+  assert_int_equal(small_entries(&s, ".replaced-"), 0);
+  assert_int_equal(small_entries(&s, ""), 8);
   small_close(&s);
   small_free(&s);
   folder_remove(folder);

@@ -106,22 +106,13 @@ static void test_a_checkpoint_tells_what_was_told_to_it(void **state) {
   folder_remove(folder);
 }
 
-static int count_entries(const char *folder) {
-  int n = 0;
-  DIR *open = opendir(folder);
-  assert_non_null(open);
-  while (readdir(open)) n++;
-  closedir(open);
-  return n - 2;
-}
-
 static void check_kinds(const char *path, int wanted) {
   rf_checkpoint *c;
   assert_ok(rf_checkpoint_open(path, &c));
   assert_int_equal(rf_checkpoint_info_of(c)->n_kinds, wanted);
   rf_checkpoint_close(c);
   assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
-  assert_int_equal(count_entries(path), 3);
+  assert_int_equal(folder_entries(path), 3);
 }
 
 static void test_a_checkpoint_is_replaced_and_nothing_else_is_left(void **state) {
@@ -133,7 +124,7 @@ static void test_a_checkpoint_is_replaced_and_nothing_else_is_left(void **state)
   snprintf(path, sizeof path, "%s/c", folder);
   for (int i = 0; i < 4; i++) {
     trained_save(&t, i % 2 == 1, path);
-    assert_int_equal(count_entries(folder), 1);
+    assert_int_equal(folder_entries(folder), 1);
     check_kinds(path, i % 2 == 1 ? 3 : 1);
   }
   trained_destroy(&t);
@@ -149,7 +140,7 @@ static void test_an_empty_folder_becomes_the_checkpoint(void **state) {
   snprintf(path, sizeof path, "%s/c", folder);
   assert_int_equal(mkdir(path, 0777), 0);
   trained_save(&t, true, path);
-  assert_int_equal(count_entries(folder), 1);
+  assert_int_equal(folder_entries(folder), 1);
   check_kinds(path, 3);
   trained_destroy(&t);
   folder_remove(folder);
@@ -176,10 +167,10 @@ static void test_a_damaged_checkpoint_is_kept_beside_the_new_one(void **state) {
     trained_save(&t, false, path);
     harms[i](path);
     trained_save(&t, true, path);
-    assert_int_equal(count_entries(folder), 2);
+    assert_int_equal(folder_entries(folder), 2);
     check_kinds(path, 3);
     trained_save(&t, false, path);
-    assert_int_equal(count_entries(folder), 2);
+    assert_int_equal(folder_entries(folder), 2);
     trained_destroy(&t);
     folder_remove(folder);
   }
@@ -209,10 +200,10 @@ static void test_what_is_no_checkpoint_is_refused_and_left_as_it_is(void **state
     snprintf(path, sizeof path, "%s/%s", folder, others[i][0]);
     assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_BAD_CONFIG);
     if (!strstr(rf_error_message(), others[i][1])) fail_msg("%s: %s", others[i][0], rf_error_message());
-    assert_int_equal(count_entries(folder), 4);
+    assert_int_equal(folder_entries(folder), 4);
   }
-  assert_int_equal(count_entries(folder_path(folder, "thesis")), 1);
-  assert_int_equal(count_entries(folder_path(folder, "noted")), 4);
+  assert_int_equal(folder_entries(folder_path(folder, "thesis")), 1);
+  assert_int_equal(folder_entries(folder_path(folder, "noted")), 4);
   assert_ok(rf_checkpoint_verify(folder_path(folder, "noted"), NULL, NULL, NULL));
   assert_int_equal(rf_checkpoint_save(NULL, NULL, &header, rf_store_layout(t.store), &s), RF_BAD_CONFIG);
   rf_state_destroy(&s);
@@ -234,7 +225,7 @@ static void test_a_state_that_is_not_finite_is_not_saved_over_a_good_one(void **
   assert_ok(rf_state_create(t.store, t.optimizer, &s));
   assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "parameters/layers.0"));
-  assert_int_equal(count_entries(folder), 1);
+  assert_int_equal(folder_entries(folder), 1);
   assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
   rf_state_destroy(&s);
   trained_destroy(&t);
@@ -255,8 +246,31 @@ static void test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(void 
   assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "file"));
   assert_int_equal(rf_checkpoint_save("", NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
-  assert_int_equal(count_entries(folder), 1);
+  assert_int_equal(folder_entries(folder), 1);
   rf_state_destroy(&s);
+  trained_destroy(&t);
+  folder_remove(folder);
+}
+
+/* As a user has who looks at a checkpoint from within it. */
+static void test_a_checkpoint_is_read_whatever_the_working_folder_holds(void **state) {
+  (void)state;
+  const char *folder = folder_make();
+  char path[256], before[512];
+  snprintf(path, sizeof path, "%s/c", folder);
+  trained t;
+  trained_make(&t, RF_ADAM, 1);
+  trained_save(&t, true, path);
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(path), 0);
+  check_kinds(".", 3);
+  assert_int_equal(chdir(folder), 0);
+  file_write("manifest.h5", "x", 1);
+  check_kinds(path, 3);
+  assert_int_equal(remove("manifest.h5"), 0);
+  assert_int_equal(mkdir("manifest.h5", 0777), 0);
+  check_kinds(path, 3);
+  assert_int_equal(chdir(before), 0);
   trained_destroy(&t);
   folder_remove(folder);
 }
@@ -449,6 +463,7 @@ int main(void) {
       cmocka_unit_test(test_what_is_no_checkpoint_is_refused_and_left_as_it_is),
       cmocka_unit_test(test_a_state_that_is_not_finite_is_not_saved_over_a_good_one),
       cmocka_unit_test(test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind),
+      cmocka_unit_test(test_a_checkpoint_is_read_whatever_the_working_folder_holds),
       cmocka_unit_test(test_a_model_of_another_shape_is_refused_with_the_tensor),
       cmocka_unit_test(test_any_number_of_ranks_reads_what_any_other_number_wrote),
       cmocka_unit_test(test_views_show_whole_tensors_in_their_own_shapes),

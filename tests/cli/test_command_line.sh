@@ -21,7 +21,10 @@ check 2 "--completion: found 'train' beside it" -- help --completion train
 check 2 "--completion: found '--man' beside it" -- help --completion --man
 check 2 "no help on 'trian'" "the nearest is train" -- help trian
 check 2 "unknown command 'trian'" "train" "reformer --help" -- trian configs/small.yaml
-check 2 "unknown command '--verbos'" -- --verbos
+check 2 "found '--verbose' where a command belongs" "--version alone" -- --verbose --version
+check 2 "--version: found 'anything' where nothing more belongs" -- --version anything
+check 2 "--help: found 'train' where nothing more belongs" -- --help train
+check 2 "-h: found '' where nothing more belongs" -- -h ''
 check 2 "CONFIG is missing" "reformer train --help" -- train
 check 2 "CONFIG is missing" -- bench step
 check 2 "found 'attend'; allowed: step, attention, exchange, checkpoint, cluster" -- bench attend x.yaml

@@ -7,7 +7,7 @@ program=$1 source_dir=$2
 mkdir -p "my folder/bin" elsewhere/scripts && cd "my folder" || exit 1
 unset SLURM_JOB_ID OMP_NUM_THREADS
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-printf '%s\n' '#!/bin/sh' '[ "$1" != --version ] || echo "mpirun (Open MPI) 4.1.4"' >bin/mpirun
+printf '%s\n' '#!/bin/sh' '[ "$1" != --version ] || exec echo "mpirun (Open MPI) 4.1.4"' 'echo "launched in $TMPDIR"' >bin/mpirun
 printf '#!/bin/sh\n' >'a program'
 chmod +x bin/mpirun 'a program'
 PATH=$PWD/bin:$PATH
@@ -51,6 +51,9 @@ same "without a usable TMPDIR" env TMPDIR=/nonexistent "$run"
 mkdir 'tmp folder' && same "with a space in TMPDIR" env TMPDIR="$PWD/tmp folder" "$run"
 same "without USER, LOGNAME, TERM and SHELL" env -u USER -u LOGNAME -u TERM -u SHELL "$run"
 same "without standard input" bash -c 'exec 0<&-; exec "$@"' bash "$run"
+checks=$((checks + 1))
+said=$(TMPDIR=/nonexistent "$run" "${arguments[@]}" --run tried 2>&1 </dev/null)
+[[ $said = *"launched in /tmp"* ]] || { failures=$((failures + 1)) && echo "FAILED: without a usable TMPDIR: $said"; }
 checks=$((checks + 1))
 [ -z "$(ls -A 'tmp folder')" ] || { failures=$((failures + 1)) && echo "FAILED: left in TMPDIR: $(ls -A 'tmp folder')"; }
 

@@ -99,6 +99,10 @@ nothing 2 "--run: found a second argument, x" -- tiny.yaml --run=y --ru x
 nothing 2 "--resume: found a second argument" -- tiny.yaml --resume auto -R never
 nothing 0 "Usage: reformer train" -- tiny.yaml --help
 nothing 2 "given.yaml: found nothing" -- /dev/stdin
+rm -rf runs
+printf '%s\n' '#!/bin/sh' ': >runs/stdin-1/given-mine.yaml' 'exit 2' >spoiler && chmod +x spoiler
+REFORMER_PROGRAM=$PWD/spoiler run /dev/stdin <tiny.yaml >log 2>&1
+expect "what is left of somebody's" given-mine.yaml "$(cd runs/stdin-1 && echo *)"
 rm -rf runs && : >runs
 check 2 "runs cannot be made here" -- --ranks 1 -- train tiny.yaml
 rm runs

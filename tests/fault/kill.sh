@@ -10,11 +10,14 @@
 # the one never killed: loss, gradient norm, learning rate and evaluations of every step and all numbers of the last
 # state, to the bit, and leave nothing behind. Then another one begins, until there were KILLS kills; every fourth run
 # has checkpoint.async: false. Prints a table; exit status 0 only where all of this was so.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -eu
 folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 # shellcheck source=tests/support/options.sh
 . "$folder/../support/options.sh"
 script_options "" "$@"
+[ $# = 4 ] && [ -x "$1" ] && [[ "$2 $3 $4" =~ ^[0-9]+\ [1-9][0-9]*\ [0-9]+$ ]] ||
+  { echo "usage: tests/fault/kill.sh PROGRAM KILLS RANKS SEED: a program that is there, and whole numbers" >&2 && exit 2; }
 program=$(realpath "$1")
 shift
 # shellcheck source=tests/support/work.sh

@@ -4,6 +4,7 @@
 #   tests/install/debian13.sh [TEST...]        ctest's names of tests (regular expressions), where not all are meant
 # Prints a row of a table; the log is build/install/debian13.log. Takes a quarter of an hour on two cores. Exit status:
 # 0 all passed; 1 one did not, was skipped, or the build fails; 2 no such option; 77 there are no fresh machines here.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"

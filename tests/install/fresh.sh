@@ -4,6 +4,7 @@
 # Prints a row of a table for each: the variant, what came of it, and seconds. Most are roots of Debian (root.sh: for
 # root, with debootstrap and a mirror); the others run here, on a copy of the project. Logs: build/install/VARIANT.log.
 # Exit status: 0 each did what it should; 1 one did not; 2 no such variant or option; 77 there are no fresh machines here.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"

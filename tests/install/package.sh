@@ -6,6 +6,7 @@
 # Prints the package's control data, contents and size, what lintian says, and what the example program prints. The
 # packages and logs are left in build/install/. For root, with debootstrap and a mirror (root.sh).
 # Exit status: 0 all of it is so; 1 something is not; 2 wrong usage; 77 there are no fresh machines here.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"

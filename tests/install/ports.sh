@@ -5,6 +5,7 @@
 # Prints a row of docs/machines.md for each: what was there, what came of it, and minutes. --keep leaves the roots, and
 # goes on in those that were left. Logs: build/install/VARIANT.log.
 # Exit status: 0 each did what it should; 1 one did not; 2 no such variant or option; 77 there are no fresh machines here.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"

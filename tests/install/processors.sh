@@ -5,6 +5,7 @@
 # qemu-user-static is used where it is installed; elsewhere its package is fetched, as apt does, and unpacked below
 # RF_ROOTS (/var/tmp/reformer-roots): nothing is installed. Prints a table of markdown; the exit status is 1 where a row is
 # not as it must be, 2 where BUILD is none, 77 where there is no qemu to be had.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 # shellcheck source-path=SCRIPTDIR source=root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
@@ -33,7 +34,7 @@ cd "$work" || exit 1
 cmake --install "$build" --prefix "$work/installed" >install.log || { cat install.log >&2; exit 1; }
 installed=$work/installed/bin/reformer
 unset OPENBLAS_CORETYPE LIBXSMM_TARGET LD_LIBRARY_PATH # the libraries shall choose by the processor
-# An arena reserves a TiB of addresses where nothing limits them, and qemu keeps a record of each page.
+# An arena reserves more addresses than the machine has memory where nothing limits them, and qemu keeps a record of each page.
 emulate() (
   ulimit -v $((64 << 20))
   "$qemu" -cpu "$@" 2>"$work/said"

@@ -32,6 +32,8 @@ for file in bin/reformer include/reformer/session.h "$(basename "$lib")/cmake/re
   holds "installed" test -s "$prefix/$file"
 done
 
+holds "the installed README says what is not" grep -q 'launch/quickstart.sh and setup.sh are in the' "$prefix/share/doc/reformer/README.md"
+
 # --- Headers and what the libraries show --------------------------------------------------------
 
 # Each header alone, in C11 and, where there is a compiler, in C++; what they declare, in declared.
@@ -66,6 +68,11 @@ line=${line//PREFIX\/lib/$(printf %q "$lib")}
 by_pkgconfig() { eval "cc -Wall -Wextra -Werror example/train.c -o by_pkgconfig $(eval "echo \"$line\"")"; }
 [[ $line = *pkg-config* ]] || wrong "docs/library.md has no line for pkg-config"
 holds "the example by pkg-config" by_pkgconfig
+# And the lines for such a folder.
+blank=$(sed -n 's/^ *\(flags=\|eval cc train.c\)/\1/p' "$source_dir/docs/library.md")
+blank=${blank//PREFIX\/lib/$lib}
+[[ $blank = *pkg-config*train.c* ]] || wrong "docs/library.md has no lines for a folder with a blank"
+holds "the example by the lines for a folder with a blank" bash -c "cd example && $blank"
 
 config=$prefix/share/reformer/configs/duplicate.yaml
 settings=(training.steps=4 optimizer.warmup=2 training.seed=7 training.eval_every=0 training.eval_batches=2 output.log_every=1
@@ -106,6 +113,9 @@ for steps in abc 3x '' -1; do
   grep -q "^error: STEPS: found '$steps'; allowed: a whole number" said && [ ! -e never ] ||
     wrong "the example's message on '$steps': $(cat said)"
 done
+checks=$((checks + 1))
+by_cmake/train "$config" 1 full "${settings[@]}" >/dev/full 2>said && wrong "the example ends well on a full disk"
+grep -q "^error: standard output could not all be written" said || wrong "the example's message on a full disk: $(cat said)"
 # What the example saved goes on in the program.
 check 0 "the state after step 4 is loaded" -- train "$config" --run goes_on --resume saved-2 "${sets[@]}" --set training.steps=5
 

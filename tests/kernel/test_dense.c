@@ -369,6 +369,8 @@ static bool runs_here(const char *code) {
 #ifdef __x86_64__
   if (strcmp(code, "hsw") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (strcmp(code, "wsm") == 0) return __builtin_cpu_supports("sse4.2");
+#else
+  (void)code;
 #endif
   return true;
 }

@@ -109,6 +109,7 @@ static void check_failed_save(const char *(*spoil)(rf_trainer *t, const char *fo
     fail_msg("found '%s', expected '%s'", rf_error_message(), expected);
   assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
   assert_ok(rf_agree(mesh, RF_OK)); /* the mesh is as good as before */
+  rf_trainer_destroy(&t);
   rf_mesh_destroy(mesh);
   rf_mesh *again;
   assert_ok(make_mesh(1, 0, &again));
@@ -118,7 +119,6 @@ static void check_failed_save(const char *(*spoil)(rf_trainer *t, const char *fo
     folder_remove(folder);
   }
   rf_mesh_destroy(again);
-  rf_trainer_destroy(&t);
 }
 
 static const char *spoil_the_last_rank(rf_trainer *t, const char *folder) {
@@ -150,12 +150,12 @@ static void test_a_folder_that_rank_0_cannot_make_fails_all(void **state) {
   if (rf_mesh_rank(mesh) == 0) file_write(folder_path(folder, "file"), "x", 1);
   assert_int_equal(save(&t, path), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "file"));
+  rf_trainer_destroy(&t);
   rf_mesh_destroy(mesh);
   if (rf_mpi_rank() == 0) {
     assert_int_equal(entries_in(folder), 1);
     folder_remove(folder);
   }
-  rf_trainer_destroy(&t);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -103,6 +103,13 @@ static void fail_to_save(rf_mesh *mesh, rf_session *session, const char *folder)
   if (last) *number = kept;
 }
 
+static void fail_with_folders_that_differ(rf_mesh *mesh, rf_session *session) {
+  char folder[64];
+  snprintf(folder, sizeof folder, "/proc/nowhere/%d", rf_mesh_rank(mesh));
+  refused(mesh, rf_session_save(session, folder), RF_FAILED, "checkpoint /proc/nowhere/0 cannot be saved");
+  refused(mesh, rf_session_load(session, folder), RF_BAD_DATA, "/proc/nowhere/0");
+}
+
 /* What is there is refused by rank 0, and replaced where it is a checkpoint. */
 static void save_onto(rf_mesh *mesh, rf_session *session, const char *folder) {
   const char *path = folder_path(folder, "mine"), *checkpoint = folder_path(folder, "twice");
@@ -158,6 +165,7 @@ static void check_mesh(rf_mesh *mesh) {
   rf_session *session = session_of(mesh, with_momentum);
   goes_on(session, losses);
   fail_to_save(mesh, session, folder);
+  fail_with_folders_that_differ(mesh, session);
   save_onto(mesh, session, folder);
   goes_on(session, losses);
   fail_to_load(mesh, session, folder);
@@ -210,6 +218,40 @@ static void test_configurations_that_differ_are_refused_by_rank_and_key(void **s
     if (!strstr(rf_error_message(), says)) fail_msg("found: %s\nwanted: %s", rf_error_message(), says);
     rf_mesh_destroy(mesh);
   }
+}
+
+static void test_a_session_of_another_arrangement_is_refused_and_ends_nothing(void **state) {
+  static const char says[] = "lives on this mesh as 1 x ";
+  rf_mesh *mesh;
+  rf_session *other;
+  double alone[STEPS + 1];
+  const int ranks = rf_mpi_size();
+  (void)state;
+  if (ranks == 1) skip();
+  assert_ok(make_mesh(1, 0, &mesh));
+  rf_session *session = session_of(mesh, with_momentum), *same = session_of(mesh, with_momentum);
+  train(same, alone);
+  goes_on(session, alone);
+  rf_config config = *rf_session_config(session);
+  config.mesh.sequence = ranks;
+  for (config.mesh.data = 0; config.mesh.data < 2; config.mesh.data++) {
+    refused(mesh, rf_session_create(&config, mesh, &other), RF_BAD_CONFIG, says);
+    assert_null(other);
+    goes_on(session, alone);
+  }
+  rf_session_destroy(same);
+  rf_session_destroy(session);
+  config.mesh.data = 1;
+  assert_ok(rf_session_create(&config, mesh, &other));
+  assert_int_equal(rf_mesh_sequence_size(mesh), ranks);
+  (void)step(other);
+  assert_ok(rf_mesh_arrange(mesh, ranks, 0));
+  (void)step(other);
+  const rf_status arranged = rf_mesh_arrange(mesh, 1, 0);
+  if (arranged != RF_BAD_CONFIG || !strstr(rf_error_message(), "sequence 1 x data"))
+    fail_msg("status %d: %s", (int)arranged, rf_error_message());
+  rf_session_destroy(other);
+  rf_mesh_destroy(mesh);
 }
 
 static void test_the_same_data_may_lie_elsewhere(void **state) {
@@ -323,6 +365,7 @@ static void test_a_rank_that_comes_late_ends_nothing(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_what_fails_to_be_saved_or_loaded_ends_nothing),
+    cmocka_unit_test(test_a_session_of_another_arrangement_is_refused_and_ends_nothing),
     cmocka_unit_test(test_the_same_data_may_lie_elsewhere),
     cmocka_unit_test(test_a_rank_that_comes_late_ends_nothing),
     cmocka_unit_test(test_configurations_that_differ_are_refused_by_rank_and_key),

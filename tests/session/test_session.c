@@ -6,7 +6,9 @@
 #include "reformer/session.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const char text[] = "model: {vocab_size: 128, d_model: 16, n_layers: 2, n_heads: 2, d_head: 8, d_ff: 16,\n"
                            "        attention: [local, lsh], positions: learned}\n"
@@ -181,6 +183,7 @@ static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **st
   rf_loss loss;
   rf_step_result result;
   rf_checkpoint *checkpoint;
+  char text_of_it = 'x', *emitted = &text_of_it;
   rf_session *session = session_of(NULL), *other = session;
   static const char *const sets[] = {NULL};
 #define REFUSED(call, says)                                                                                            \
@@ -188,7 +191,7 @@ static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **st
     assert_int_equal(call, RF_BAD_CONFIG);                                                                             \
     if (!strstr(rf_error_message(), says)) fail_msg("%s: %s", #call, rf_error_message());                              \
   } while (0)
-  REFUSED(rf_session_create(NULL, NULL, &other), "configuration (NULL)");
+  REFUSED(rf_session_create(NULL, NULL, &other), "rf_session_create: config: found NULL; a pointer is needed");
   assert_null(other);
   REFUSED(rf_session_create(rf_session_config(session), NULL, NULL), "rf_session_create: session");
   REFUSED(rf_session_step(NULL, &result), "rf_session_step: session");
@@ -198,16 +201,23 @@ static void test_null_is_refused_with_the_name_of_what_it_is_given_for(void **st
   REFUSED(rf_session_save(session, NULL), "rf_session_save: folder");
   REFUSED(rf_session_load(session, NULL), "rf_session_load: folder");
   REFUSED(rf_session_load(NULL, "/nowhere"), "rf_session_load: session");
-  REFUSED(rf_config_parse("test", NULL, 3, NULL, 0, &config), "test: found no text");
-  REFUSED(rf_config_parse(NULL, text, strlen(text), NULL, 0, &config), "file is NULL");
-  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 1, &config), "sets is NULL");
-  REFUSED(rf_config_parse("test", text, strlen(text), sets, 1, &config), "one of sets is NULL");
+  REFUSED(rf_config_parse("test", NULL, 3, NULL, 0, &config), "test: text: found NULL");
+  REFUSED(rf_config_parse(NULL, text, strlen(text), NULL, 0, &config), "file: found NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 1, &config), "sets: found NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), sets, 1, &config), "one of sets: found NULL");
   REFUSED(rf_config_parse("test", text, strlen(text), sets, -1, &config), "n_sets -1");
-  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 0, NULL), "config is NULL");
-  REFUSED(rf_config_load(NULL, NULL, NULL, 0, &config), "file is NULL");
+  REFUSED(rf_config_parse("test", text, strlen(text), NULL, 0, NULL), "config: found NULL");
+  REFUSED(rf_config_load(NULL, NULL, NULL, 0, &config), "file: found NULL");
   REFUSED(rf_config_load(NULL, "/nowhere", NULL, -2, &config), "n_sets -2");
+  REFUSED(rf_config_emit(NULL, &emitted), "rf_config_emit: config: found NULL");
+  assert_null(emitted);
+  REFUSED(rf_config_emit(NULL, NULL), "rf_config_emit: config: found NULL");
+  REFUSED(rf_config_emit(rf_session_config(session), NULL), "rf_config_emit: text: found NULL");
+  REFUSED(rf_log_open(NULL), "rf_log_open: path: found NULL");
 #undef REFUSED
   assert_int_equal(rf_checkpoint_open(NULL, &checkpoint), RF_BAD_DATA);
+  assert_int_equal(rf_session_steps_done(NULL), 0);
+  assert_true(!rf_session_config(NULL) && !rf_session_dataset(NULL) && !rf_session_model(NULL));
   step(session);
   rf_session_destroy(session);
 }
@@ -298,6 +308,96 @@ static void test_what_a_struct_leaves_automatic_is_resolved(void **state) {
   rf_session_destroy(filled);
 }
 
+/* 0: unlimited. */
+static void limit_files(rlim_t bytes) {
+  struct rlimit limit;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  limit.rlim_cur = bytes > 0 ? bytes : limit.rlim_max;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_a_limit_of_files_fails_to_save_and_ends_nothing(void **state) {
+  const char *path = folder_path(*state, "limited");
+  rf_session *session = session_of(NULL), *straight = session_of(NULL);
+  (void)signal(SIGXFSZ, SIG_DFL);
+  for (rlim_t most = 1; most < 1 << 20; most *= 32) {
+    limit_files(most);
+    const rf_status status = rf_session_save(session, path);
+    limit_files(0);
+    assert_true(status == RF_FAILED || most > 1);
+    if (status != RF_OK) assert_non_null(strstr(rf_error_message(), "ulimit -f"));
+    assert_int_equal(access(path, F_OK) == 0, status == RF_OK);
+    if (status == RF_OK) break;
+  }
+  assert_true(step(session) == step(straight));
+  assert_int_equal(rf_session_save(session, path), RF_OK);
+  rf_session_destroy(session);
+  rf_session_destroy(straight);
+}
+
+/* ... nor does a reader of standard error that has gone; and a program that waits for such a signal itself still does.
+ */
+static void test_a_log_that_cannot_be_written_ends_nothing(void **state) {
+  int ends[2];
+  sigset_t pending;
+  const int before = dup(STDERR_FILENO);
+  (void)signal(SIGXFSZ, SIG_DFL);
+  (void)signal(SIGPIPE, SIG_DFL);
+  assert_int_equal(pipe(ends), 0);
+  (void)dup2(ends[1], STDERR_FILENO);
+  (void)close(ends[0]);
+  (void)close(ends[1]);
+  rf_log_warn("nobody reads this");
+  (void)dup2(before, STDERR_FILENO);
+  (void)close(before);
+  rf_log_set_silent(true);
+  assert_int_equal(rf_log_open(folder_path(*state, "limited-log.txt")), RF_OK);
+  limit_files(4);
+  rf_log_info("longer than the limit");
+  limit_files(0);
+  assert_int_equal(rf_log_close(), RF_FAILED);
+  rf_log_set_silent(false);
+  assert_int_equal(sigpending(&pending), 0);
+  assert_int_equal(sigismember(&pending, SIGXFSZ) + sigismember(&pending, SIGPIPE), 0);
+}
+
+/* What include/reformer/config_file.h says to set back, against the same change by `sets`. */
+static void test_what_was_resolved_and_is_set_back_follows_a_change(void **state) {
+  (void)state;
+  static const char *const before[] = {"model.d_head=auto", "model.d_ff=auto", "model.positions.kind=axial"};
+  static const char *const after[] = {"model.d_head=auto", "model.d_ff=auto", "model.positions.kind=axial",
+                                      "model.d_model=32",  "data.length=64",  "optimizer.kind=adafactor"};
+  rf_config config, wanted;
+  rf_session *session;
+  assert_int_equal(rf_config_parse("test", text, strlen(text), before, 3, &config), RF_OK);
+  assert_int_equal(rf_config_parse("test", text, strlen(text), after, 6, &wanted), RF_OK);
+  config.model.d_model = 32;
+  config.data.length = 64;
+  config.optimizer.kind = RF_ADAFACTOR;
+  assert_int_equal(rf_session_create(&config, NULL, &session), RF_BAD_CONFIG);
+  if (!strstr(rf_error_message(), "model.positions.dims: found ") ||
+      !strstr(rf_error_message(), "a sum of d_model = 32; in a struct auto is zeros"))
+    fail_msg("%s", rf_error_message());
+  config.model.d_head = config.model.d_ff = 0;
+  memset(config.model.positions.dims, 0, sizeof config.model.positions.dims);
+  memset(config.model.positions.shape, 0, sizeof config.model.positions.shape);
+  config.lsh.n_factors = 0;
+  memset(config.lsh.n_buckets, 0, sizeof config.lsh.n_buckets);
+  config.optimizer.beta1 = NAN;
+  assert_int_equal(rf_session_create(&config, NULL, &session), RF_OK);
+  const rf_config *found = rf_session_config(session);
+  assert_int_equal(found->model.d_head, wanted.model.d_head);
+  assert_int_equal(found->model.d_ff, wanted.model.d_ff);
+  assert_memory_equal(&found->model.positions, &wanted.model.positions, sizeof wanted.model.positions);
+  assert_int_equal(found->lsh.n_factors, wanted.lsh.n_factors);
+  assert_memory_equal(found->lsh.n_buckets, wanted.lsh.n_buckets, sizeof wanted.lsh.n_buckets);
+  assert_true(found->optimizer.beta1 == wanted.optimizer.beta1);
+  config.model.d_head = -3;
+  assert_int_equal(rf_session_create(&config, NULL, &(rf_session *){NULL}), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "or auto; in a struct auto is 0"));
+  rf_session_destroy(session);
+}
+
 static void test_a_silent_log_writes_to_its_file_alone(void **state) {
   char line[64] = "";
   const char *path = folder_path(*state, "log.txt");
@@ -336,6 +436,9 @@ int main(void) {
       cmocka_unit_test(test_a_struct_with_absurd_values_is_refused_by_the_key),
       cmocka_unit_test(test_a_struct_whose_values_do_not_fit_each_other_is_refused_by_the_key),
       cmocka_unit_test(test_what_a_struct_leaves_automatic_is_resolved),
+      cmocka_unit_test(test_what_was_resolved_and_is_set_back_follows_a_change),
+      cmocka_unit_test(test_a_limit_of_files_fails_to_save_and_ends_nothing),
+      cmocka_unit_test(test_a_log_that_cannot_be_written_ends_nothing),
       cmocka_unit_test(test_a_silent_log_writes_to_its_file_alone),
   };
   return cmocka_run_group_tests(tests, make, clear);

@@ -146,6 +146,29 @@ static void test_what_is_no_folder_is_refused(void **state) {
   assert_int_equal(rf_run_folder_open("", &folder), RF_BAD_CONFIG);
 }
 
+/* It could never be replaced again. */
+static void test_no_run_is_made_in_a_checkpoint(void **state) {
+  (void)state;
+  rf_run_folder folder;
+  char before[512];
+  assert_int_equal(mkdir(path_of("saved"), 0777), 0);
+  static const char *const files[] = {"saved/COMMIT", "saved/manifest.h5"};
+  for (int i = 0; i < 2; i++) {
+    FILE *file = fopen(path_of(files[i]), "w");
+    assert_non_null(file);
+    (void)fclose(file);
+  }
+  assert_int_equal(rf_run_folder_open(path_of("saved/a/b"), &folder), RF_OK);
+  assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_BAD_CONFIG);
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(path_of("saved")), 0);
+  assert_int_equal(rf_run_folder_open(NULL, &folder), RF_OK);
+  assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_BAD_CONFIG);
+  assert_int_equal(access("runs", F_OK), -1);
+  assert_int_equal(access("a", F_OK), -1);
+  assert_int_equal(chdir(before), 0);
+}
+
 static void test_runs_without_a_name_are_numbered_from_one(void **state) {
   (void)state;
   static const char *const expected[] = {"runs/small.v2-1", "runs/small.v2-2"};
@@ -194,6 +217,7 @@ int main(void) {
       cmocka_unit_test(test_a_disk_that_fails_at_any_call_takes_no_configuration_away),
 #endif
       cmocka_unit_test(test_what_is_no_folder_is_refused),
+      cmocka_unit_test(test_no_run_is_made_in_a_checkpoint),
       cmocka_unit_test(test_runs_without_a_name_are_numbered_from_one),
   };
   return cmocka_run_group_tests(tests, make_work, remove_work);
