@@ -122,8 +122,12 @@ int64_t rf_session_steps_done(const rf_session *session) { return session ? sess
 
 /* --- trained ---------------------------------------------------------------------------------------- */
 
+static rf_status check_runs(const rf_session *session) {
+  return session->trainer.mesh ? rf_mpi_check_runs("a session on a mesh") : RF_OK;
+}
+
 static rf_status check_ready(const rf_session *session) {
-  if (session->trainer.mesh) RF_TRY(rf_mpi_check_runs("a session on a mesh"));
+  RF_TRY(check_runs(session));
   if (!session->spoilt) return RF_OK;
   return rf_fail(RF_BAD_DATA,
                  "the session's numbers may in part be those of a checkpoint that could not be loaded; load "
@@ -282,6 +286,7 @@ static rf_status load(rf_session *session, const char *folder) {
 
 rf_status rf_session_load(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_load: folder" : "rf_session_load: session");
+  RF_TRY(check_runs(session));
   begin(session, RF_CALL_LOAD);
   return end(session, tell_alike(session, load(session, folder)));
 }
