@@ -4,6 +4,7 @@
 #include "comm/call.h"
 #include "comm/fault.h"
 #include "comm/poll.h"
+#include "comm/mpi_runs.h"
 #include "comm/traffic.h"
 #include "comm/waiting.h"
 #include <assert.h>

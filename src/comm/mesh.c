@@ -7,6 +7,7 @@
 #include "comm/fault.h"
 #include "comm/launch.h"
 #include "comm/mesh_state.h"
+#include "comm/mpi_runs.h"
 #include "reformer/agree.h"
 #include <assert.h>
 #include <sched.h>

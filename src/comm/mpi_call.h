@@ -8,11 +8,6 @@
 /* MPI_STATUSES_IGNORE of MPICH and its kin is the address 1, where gcc misses an array. */
 #if defined(MPICH_VERSION) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wstringop-overflow"
-/* Before and after, and where the start failed, nothing else may be asked of MPI. */
-bool rf_mpi_runs(void);
-/* RF_FAILED where MPI was not started, or has ended, and asking it for anything would end the process. */
-rf_status rf_mpi_check_runs(const char *who);
-
 #endif
 
 #define RF_MPI(call) RF_TRY(rf_mpi_check((call), #call))
@@ -23,16 +18,6 @@ rf_status rf_mpi_check(int code, const char *call);
 #define RF_MPI_REAL MPI_DOUBLE
 #else
 #define RF_MPI_REAL MPI_FLOAT
-/* Before and after, and where the start failed, nothing else may be asked of MPI. */
-bool rf_mpi_runs(void);
-/* RF_FAILED where MPI was not started, or has ended, and asking it for anything would end the process. */
-rf_status rf_mpi_check_runs(const char *who);
-
 #endif
-
-/* Before and after, and where the start failed, nothing else may be asked of MPI. */
-bool rf_mpi_runs(void);
-/* RF_FAILED where MPI was not started, or has ended, and asking it for anything would end the process. */
-rf_status rf_mpi_check_runs(const char *who);
 
 #endif

@@ -7,6 +7,7 @@
 #include "comm/call.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
+#include "comm/mpi_runs.h"
 #include "config/filled.h"
 #include "config/settle.h"
 #include "reformer/config_file.h"
