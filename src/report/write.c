@@ -64,9 +64,11 @@ static double tick_of(range r) {
   return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
-static double at_x(range r, double v) { return LEFT + (v - r.low) / (r.high - r.low) * (WIDTH - LEFT - RIGHT); }
+static double at_x(range r, double v) {
+  return (double)LEFT + (v - r.low) / (r.high - r.low) * (double)(WIDTH - LEFT - RIGHT);
+}
 static double at_y(range r, double v) {
-  return HEIGHT - BOTTOM - (v - r.low) / (r.high - r.low) * (HEIGHT - TOP - BOTTOM);
+  return (double)(HEIGHT - BOTTOM) - (v - r.low) / (r.high - r.low) * (double)(HEIGHT - TOP - BOTTOM);
 }
 
 /* Steps between the first multiple of `step` in a range and the last. */
