@@ -5,7 +5,7 @@
  *   loss         scalar                   mean over the counted tokens
  *
  * in the build's own precision. HDF5 lays the file out, in memory; that and the numbers are written by calls of our
- * own, whose failures are ours to tell (checkpoint/memory_file.h). Room for all of it is taken at the beginning, and
+ * own, whose failures are ours to tell (storage/memory_file.h). Room for all of it is taken at the beginning, and
  * the file appears whole under its name or not at all (storage/output.h). */
 #ifndef RF_WEIGHTS_LOGITS_FILE_H
 #define RF_WEIGHTS_LOGITS_FILE_H
