@@ -12,8 +12,8 @@
 #ifndef RF_LSH_WINDOWS_H
 #define RF_LSH_WINDOWS_H
 
-#include "kernel/attend.h"
 #include "comm/poll.h"
+#include "kernel/attend.h"
 
 /* One (sequence, head), as far as this rank owns its slots. A row is a token that has a slot here, or that a
  * neighbouring chunk's window needs; row strides are rf_windows.ld. */

@@ -10,9 +10,9 @@
 #ifndef RF_WEIGHTS_LOGITS_FILE_H
 #define RF_WEIGHTS_LOGITS_FILE_H
 
-#include "storage/output.h"
 #include "reformer/error.h"
 #include "reformer/real.h"
+#include "storage/output.h"
 #include <stdint.h>
 
 typedef struct rf_logits_file rf_logits_file;
