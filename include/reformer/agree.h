@@ -1,8 +1,8 @@
 /* Failures known to all ranks. A rank that fails between two points of agreement goes straight to the next one:
  *
- *   rank 0   ... rf_flight_wait (learns of it, fails) --> rf_agree: all ranks return rank 1's status and message
+ *   rank 0   ... waits for rows (learns of it, fails) --> rf_agree: all ranks return rank 1's status and message
  *   rank 1   ... fails ---------------------------------> rf_agree (tells everybody first)
- *   rank 2   ... compute ------------ rf_flight_wait (same) --> rf_agree
+ *   rank 2   ... compute ------------ waits for rows (same) --> rf_agree
  *
  * So nobody waits for a rank that will not come, and all end with one message. */
 #ifndef REFORMER_AGREE_H

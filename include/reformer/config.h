@@ -42,7 +42,7 @@ typedef struct rf_positions_config {
 typedef struct rf_model_config {
   int64_t vocab_size, d_model, n_layers, n_heads, d_head, d_ff;
   rf_activation activation;
-  rf_precision precision; /* of the products with weights; see kernel/gemm_bf16.h */
+  rf_precision precision; /* of the products with weights; see src/kernel/gemm_bf16.h */
   int n_attention;
   rf_attention_kind attention[RF_MAX_PATTERN]; /* repeated over the layers */
   bool causal;
@@ -171,7 +171,7 @@ rf_attention_kind rf_layer_attention(const rf_model_config *model, int64_t layer
  * ranks: padding that did would shift chunk edges and change the result. */
 int64_t rf_padded_length(const rf_config *config, int64_t length);
 
-/* Resolves lsh.n_buckets: auto from the padded training length (DESIGN 2.1): the largest power of
+/* Resolves lsh.n_buckets: auto from the padded training length (docs/design.md 2.1): the largest power of
  * two <= 2 * length / chunk, at least 2; above 128 as two factors. No-op when already given. */
 void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length);
 

@@ -20,7 +20,7 @@ typedef enum rf_stash_part {
 typedef struct rf_stash_summary {
   int64_t layers[RF_STASH_PARTS]; /* how many layers stash each part */
   int64_t bytes;                  /* of all parts, on the rank with most */
-  double dense, attention;        /* operations that this saves a training step, per token (model/operations.h) */
+  double dense, attention;        /* operations that this saves a training step, per token (src/model/operations.h) */
 } rf_stash_summary;
 
 RF_API_END

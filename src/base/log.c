@@ -1,7 +1,7 @@
 #include "base/log.h"
-#include "base/every_processor.h"
 #include "base/append.h"
 #include "base/c_locale.h"
+#include "base/every_processor.h"
 #include "base/file_error.h"
 #include "base/text.h"
 #include "base/write_signals.h"

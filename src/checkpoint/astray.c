@@ -1,7 +1,7 @@
 #include "checkpoint/astray.h"
 #include "base/recognise.h"
-#include "checkpoint/names.h"
 #include "checkpoint/catalog.h"
+#include "checkpoint/names.h"
 #include "storage/files.h"
 #include <stdarg.h>
 #include <stdio.h>

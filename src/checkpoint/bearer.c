@@ -1,6 +1,6 @@
 #include "checkpoint/bearer.h"
-#include "storage/files.h"
 #include "checkpoint/opened.h"
+#include "storage/files.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
 #ifndef RF_CHECKPOINT_FILE_DIGEST_H
 #define RF_CHECKPOINT_FILE_DIGEST_H
 
-#include "storage/memory_file.h"
 #include "reformer/error.h"
+#include "storage/memory_file.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>

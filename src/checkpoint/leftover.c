@@ -2,9 +2,9 @@
 #include "base/log.h"
 #include "checkpoint/bearer.h"
 #include "checkpoint/names.h"
+#include "reformer/config.h"
 #include "storage/attempt.h"
 #include "storage/files.h"
-#include "reformer/config.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  *   shard 0   [......|aaaaaa]          flat           tensor   a a a a
  *   shard 1          [bbbb|cccccc..]   --------->              a a b b
  *                                                              b b c c ... */
-#include "base/h5.h"
 #include "checkpoint/manifest.h"
+#include "base/h5.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-#include "storage/files.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/manifest_rows.h"
 #include "reformer/config.h"
+#include "storage/files.h"
 #include <stdlib.h>
 #include <string.h>
 

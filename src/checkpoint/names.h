@@ -1,4 +1,5 @@
-/* Names in a run's folder of checkpoints, which this file alone writes and reads:
+/* Names in a run's folder of checkpoints, which this file alone writes, and reads (checkpoint/leftover.c knows the two
+ * of them that may stand behind a name of any kind):
  *
  *   step-NNNNNNNN                      the state after that step: as many digits as it has, and at least eight
  *   step-NNNNNNNN.tmp-ATTEMPT          a checkpoint on its way there

@@ -2,10 +2,10 @@
 #include "base/clock.h"
 #include "base/fault_io.h"
 #include "base/log.h"
-#include "checkpoint/names.h"
-#include "checkpoint/transaction.h"
 #include "checkpoint/catalog.h"
+#include "checkpoint/names.h"
 #include "checkpoint/snapshot.h"
+#include "checkpoint/transaction.h"
 #include "comm/collective.h"
 #include <assert.h>
 #include <math.h>

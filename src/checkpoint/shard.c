@@ -1,7 +1,7 @@
 #include "checkpoint/shard.h"
-#include "storage/files.h"
 #include "base/h5.h"
 #include "reformer/config.h"
+#include "storage/files.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "checkpoint/transaction.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "checkpoint/bearer.h"
-#include "base/clock.h"
 #include "checkpoint/leftover.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/names.h"

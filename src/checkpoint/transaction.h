@@ -5,7 +5,7 @@
  *    ^ ^ ^                                                                     |
  *    | | '-- a rank failed before it wrote            writers: numbers, fsync  |
  *    | |                                                                       |
- *    | '---- a rank failed; FOLDER.tmp-ATTEMPT is removed --------------------+| all ranks are done: digests
+ *    | '---- a rank failed; FOLDER.tmp-ATTEMPT is removed ---------------------+ all ranks are done: digests
  *    |                                                                         | to rank 0, who makes the
  *    |                                                                         | manifest
  *    '-------------------------------------------------------------------- commit

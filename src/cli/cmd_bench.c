@@ -5,8 +5,8 @@
 #include "bench/exchange.h"
 #include "bench/step.h"
 #include "config/settle.h"
-#include "reformer/config_file.h"
 #include "reformer/agree.h"
+#include "reformer/config_file.h"
 #include <string.h>
 
 enum { MOST_STEPS = 1000000, MOST_SKEW = 20, USUAL_LONGEST = 16384 };

@@ -1,12 +1,12 @@
 #include "base/log.h"
-#include "storage/output.h"
 #include "cli/commands.h"
 #include "cli/saved_model.h"
 #include "reformer/rng.h"
+#include "storage/output.h"
 #include "train/evaluate.h"
 #include "train/inputs.h"
-#include "weights/logits_file.h"
 #include "train/score.h"
+#include "weights/logits_file.h"
 #include <stdio.h>
 #include <string.h>
 

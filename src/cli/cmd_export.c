@@ -1,7 +1,7 @@
 #include "base/log.h"
-#include "weights/huggingface.h"
 #include "cli/commands.h"
 #include "cli/saved_model.h"
+#include "weights/huggingface.h"
 #include <string.h>
 
 static rf_status read_dtype(const char *text, rf_dtype *dtype) {

@@ -1,10 +1,10 @@
 #include "base/log.h"
 #include "base/recognise.h"
-#include "weights/huggingface.h"
 #include "cli/commands.h"
-#include "reformer/config_file.h"
 #include "reformer/checkpoint.h"
+#include "reformer/config_file.h"
 #include "reformer/model.h"
+#include "weights/huggingface.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 #include "base/log.h"
 #include "base/text.h"
-#include "storage/output.h"
 #include "cli/commands.h"
-#include "config/settle.h"
-#include "reformer/config_file.h"
 #include "comm/mesh.h"
+#include "config/settle.h"
 #include "plan/plan.h"
+#include "reformer/config_file.h"
+#include "storage/output.h"
 #include <math.h>
 
 enum { MOST_RANKS = 1 << 20, MOST_MEBIBYTES = 1 << 30 };

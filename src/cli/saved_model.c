@@ -1,6 +1,6 @@
 #include "cli/saved_model.h"
-#include "reformer/config_file.h"
 #include "kernel/stack.h"
+#include "reformer/config_file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

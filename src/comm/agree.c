@@ -3,8 +3,8 @@
 #include "comm/alarm.h"
 #include "comm/call.h"
 #include "comm/fault.h"
-#include "comm/poll.h"
 #include "comm/mpi_runs.h"
+#include "comm/poll.h"
 #include "comm/traffic.h"
 #include "comm/waiting.h"
 #include <assert.h>

@@ -24,7 +24,7 @@ rf_span rf_exchange_owned(const rf_mesh *mesh, const rf_exchange_shape *shape); 
 
 /* Collective over the sequence ranks; moves what else is under way while it waits. The plan lives in `arena`, so there
  * is nothing to destroy; `scratch` is another arena and is given back. tokens: read before the call returns. That
- * tokens, chunks and buckets of all rounds fit an int32_t the configuration sees to (config/check.c). */
+ * tokens, chunks and buckets of all rounds fit an int32_t the configuration sees to (config/settle.c). */
 rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, const rf_exchange_tokens *tokens,
                              rf_arena *arena, rf_arena *scratch, rf_exchange **exchange);
 /* Takes from arenas that only count what rf_exchange_create takes and keeps in `arena`, and needs of `scratch` for a

@@ -1,5 +1,5 @@
 /* What an exchange would move at any number of ranks, expected over random buckets: for planning a run whose buckets
- * are not known. simulate.h counts the same exactly where they are. */
+ * are not known. comm/simulate.h counts the same exactly where they are. */
 #ifndef RF_COMM_EXPECT_H
 #define RF_COMM_EXPECT_H
 

@@ -12,8 +12,8 @@
 #ifndef RF_COMM_HISTOGRAM_H
 #define RF_COMM_HISTOGRAM_H
 
-#include "reformer/mesh.h"
 #include "reformer/arena.h"
+#include "reformer/mesh.h"
 
 typedef enum rf_histogram {
   RF_HISTOGRAM_AUTO, /* dense while that is expected to be fewer bytes, the same choice on all ranks */

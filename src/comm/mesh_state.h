@@ -1,9 +1,8 @@
 /* The inside of a mesh and of the operations under way: data only, for comm/ only. What is done with it stands in
- * layers, each of which knows those to its left:
+ * layers, each of which knows those to its left; the second row goes on after poll:
  *
- *   place, span, scope | mesh_state | traffic, waiting, host | call | alarm | flight | poll | agree | mesh
- *                                                                           | all_to_all | collective | ... exchange
- */
+ *   place, scope | mesh_state | traffic, waiting, host, mesh_view | call | alarm | flight | poll | agree | mesh
+ *                                        | all_to_all, collective, segments | histogram | exchange_plan | exchange */
 #ifndef RF_COMM_MESH_STATE_H
 #define RF_COMM_MESH_STATE_H
 
@@ -48,7 +47,7 @@ typedef struct rf_queue {
   MPI_Request requests[RF_WINDOW];
 } rf_queue;
 
-/* Progress of a ring reduce-scatter; see segments.c. */
+/* How far a ring reduce-scatter has come; see comm/segments.c. */
 typedef struct rf_ring_place {
   int64_t unit;   /* how many pieces came before */
   int step;       /* round of the ring, 0 .. size - 2 */

@@ -1,4 +1,4 @@
-/* What no single key can tell: whether the values fit each other. */
+/* What no single key can tell: what `auto` is, and whether the values fit each other. */
 #ifndef RF_CONFIG_SETTLE_H
 #define RF_CONFIG_SETTLE_H
 

@@ -1,7 +1,7 @@
 #include "kernel/attend.h"
 #include "kernel/dropout.h"
-#include "kernel/gemm.h"
 #include "kernel/exponential.h"
+#include "kernel/gemm.h"
 #include "kernel/largest.h"
 #include <string.h>
 

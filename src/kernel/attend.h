@@ -3,8 +3,8 @@
  * Results are carried as (o, M, Z): M the largest logit of a query, Z the sum of exp(s - M), o the sum of exp(s - M) v.
  * Never as a log-sum-exp: near -1e5, where a token sees only itself, one ulp of float is 0.008.
  *
- * The rules (DESIGN 2.2), in order: a forbidden key's logit becomes -1e9; the query's own token gets -1e5, so that it
- * wins only against forbidden ones; a key of another bucket becomes forbidden; log of the duplicate count is
+ * The rules (docs/design.md 2.2), in order: a forbidden key's logit becomes -1e9; the query's own token gets -1e5, so
+ * that it wins only against forbidden ones; a key of another bucket becomes forbidden; log of the duplicate count is
  * subtracted. A replaced logit is a constant: its derivative is exactly 0. */
 #ifndef RF_KERNEL_ATTEND_H
 #define RF_KERNEL_ATTEND_H

@@ -14,7 +14,8 @@
  * does, nothing may be multiplied. */
 const char *rf_gemm_bf16_obstacle(void);
 
-/* Bytes of a packed b[k, n]: panels as in gemm.h, in each the rows in pairs, an odd last one with a row of zeros:
+/* Bytes of a packed b[k, n]: panels as in kernel/gemm.h, in each the rows in pairs, an odd last one with a row of
+ * zeros:
  *
  *     [(k + 1) / 2][RF_GEMM_PANEL][2]
  */

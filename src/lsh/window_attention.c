@@ -1,7 +1,7 @@
 #include "lsh/window_attention.h"
-#include "kernel/parallel.h"
 #include "base/integers.h"
 #include "kernel/gather.h"
+#include "kernel/parallel.h"
 #include "lsh/stripe.h"
 #include <assert.h>
 #include <string.h>

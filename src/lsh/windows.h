@@ -5,15 +5,15 @@
  * rounds. A token has one slot in each round:
  *
  *   slots of a pair   | c0 | c1 | c2 | c3 |   round 0     | c4 | c5 | c6 | c7 |   round 1
- *   window of c2           '----^----'  (chunks_before 1)
- *   window of c0      '^                                                '----'    wraps across the round edge
+ *   window of c2           '----'-^--'   (chunks_before 1)
+ *   window of c0      '-^--'                                             '----'   wraps across the round edge
  *
  * Local attention is the same with slots in token order, one round, and chunks of its own. */
 #ifndef RF_LSH_WINDOWS_H
 #define RF_LSH_WINDOWS_H
 
-#include "kernel/attend.h"
 #include "comm/poll.h"
+#include "kernel/attend.h"
 
 /* One (sequence, head), as far as this rank owns its slots. A row is a token that has a slot here, or that a
  * neighbouring chunk's window needs; row strides are rf_windows.ld. */

@@ -1,4 +1,5 @@
-/* What a model and its training step would hold, at any number of ranks, without holding it: for planning. */
+/* What a model and its training step would hold, the stash included, at any number of ranks, without holding it: for
+ * planning. */
 #ifndef RF_MODEL_FOOTPRINT_H
 #define RF_MODEL_FOOTPRINT_H
 

@@ -1,5 +1,4 @@
 #include "model/rotations_file.h"
-#include "base/text.h"
 #include "base/h5.h"
 #include "base/text.h"
 #include "lsh/hash.h"

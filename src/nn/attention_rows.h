@@ -9,7 +9,7 @@
  * dropout. */
 rf_status rf_wave_plan(rf_wave *wave, const rf_slot_layout *layout);
 
-/* Take the arrays of a side that do not lie in `saved`: at home first, the owner's after rf_wave_plan, which points the
+/* Take the arrays that do not lie in `saved`: those at home first, the owner's after rf_wave_plan, which points the
  * pairs at them too. Arrays that are never needed at the same time share a place. */
 rf_status rf_wave_take_home(rf_wave *wave, bool reverse);
 rf_status rf_wave_take_owner(rf_wave *wave, bool reverse);

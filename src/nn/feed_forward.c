@@ -1,13 +1,13 @@
 /* Feed-forward: linear(d -> d_ff, bias) -> dropout -> activation -> linear(d_ff -> d, bias) -> dropout, over blocks of
  * tokens so that the hidden activations stay in cache and never exist for the whole sequence (paper, section 3:
  * chunking). */
-#include "kernel/activation.h"
+#include "nn/sublayer.h"
 #include "base/integers.h"
+#include "kernel/activation.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
 #include "nn/linear.h"
-#include "nn/sublayer.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Local attention: chunks of neighbouring tokens, separate queries and keys. LSH attention's windows with all tokens in
  * one bucket and one round, so that slots are positions: over several ranks, only chunks that a rank edge cuts and
  * their neighbours travel. A sequence that fits one chunk is attended whole. */
-#include "lsh/window_attention.h"
 #include "nn/attention.h"
+#include "lsh/window_attention.h"
 #include "nn/attention_rows.h"
 #include "nn/attention_saved.h"
 

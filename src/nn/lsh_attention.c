@@ -1,10 +1,10 @@
 /* LSH attention (paper, section 2): queries that are their own keys, hashed into buckets in several rounds, sorted, and
  * attended in windows of neighbouring chunks of slots. A sequence that fits one chunk is attended whole, unhashed. */
-#include "kernel/parallel.h"
+#include "nn/attention.h"
 #include "base/integers.h"
+#include "kernel/parallel.h"
 #include "lsh/hash.h"
 #include "lsh/window_attention.h"
-#include "nn/attention.h"
 #include "nn/attention_rows.h"
 #include "nn/attention_saved.h"
 

@@ -1,5 +1,5 @@
-/* The contract of a sublayer (DESIGN 3.1): a pure function F(LN(x)) of parameters and input, with two operations that
- * accumulate in place.
+/* The contract of a sublayer (docs/design.md 3.1): a pure function F(LN(x)) of parameters and input, with two
+ * operations that accumulate in place.
  *
  *     apply:      y += sign F(LN(x))
  *     apply_vjp:  y -= F(LN(x));   dx += F'(..)^T dy;   dparams += ..

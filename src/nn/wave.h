@@ -8,7 +8,7 @@
 #include "lsh/windows.h"
 #include "nn/sublayer.h"
 
-/* The arrays of a wave, on one of two sides:
+/* The arrays of a wave, at one of two places:
  *   home    by this rank's tokens: [sequences, tokens, heads, d_head] (row stride width) and [pairs, tokens]
  *   owner   by the rows whose slots this rank owns: [pairs][rows, d_head] (row stride d_head) and [pairs][rows]
  * With one sequence rank rows are tokens, and the owner's arrays are those at home. */

@@ -12,7 +12,7 @@
 #define MPI_BYTES_A_RANK ((size_t)1 << 17)
 #define ARENAS_BYTES ((size_t)6 << 20)
 
-/* What is taken beside what is measured: pointers to masks and the like. */
+/* What is taken beside what is counted: pointers to masks and the like. */
 enum { SMALL_TABLES = 65536 };
 
 int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks) {

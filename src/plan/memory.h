@@ -15,14 +15,14 @@ typedef struct rf_plan_memory {
   size_t total;      /* resident at the highest */
 } rf_plan_memory;
 
-/* What training.memory_limit lets layers keep (train/memory.h). */
+/* What training.memory_limit lets layers stash (train/memory.h). */
 typedef struct rf_plan_keep {
-  rf_layer_stash *layers; /* [n_layers]; NULL: nothing is kept */
+  rf_layer_stash *layers; /* [n_layers]; NULL: nothing is stashed */
   rf_stash_summary keeping;
 } rf_plan_keep;
 
 /* The same for all ranks. room: bytes that a rank may take, of which `auto` uses what train/memory.h says; 0: not
- * known, and `auto` keeps nothing. */
+ * known, and `auto` stashes nothing. */
 rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, double room, rf_plan_keep *keep);
 void rf_plan_keep_destroy(rf_plan_keep *keep);
 /* Of layer i. */
@@ -35,16 +35,16 @@ rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t d
 rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
                               rf_plan_memory *memory);
 
-/* What training.memory_limit leaves on a rank for what layers keep; below 0: the limit is too low. there: parameters,
+/* What training.memory_limit leaves on a rank for what layers stash; below 0: the limit is too low. there: parameters,
  * gradients, moments and sequences; coming: what the run takes besides; free: what the machine has for it beside what
  * is there, of which auto takes four fifths. */
 int64_t rf_plan_memory_left(int64_t limit, int64_t there, int64_t coming, int64_t free);
 
-/* Most bytes of a step that keeps nothing, of what was measured. On several ranks transients are measured as expected
+/* Most bytes of a step that stashes nothing, of what was counted. On several ranks transients are counted as expected
  * of random buckets: others may bring up to half as much more. */
 int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks);
 
-/* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank, keeping nothing; 0: none. Positions'
+/* The longest sequence, padded to whole chunks, whose run fits `bytes` a rank, stashing nothing; 0: none. Positions'
  * tables are taken to grow with it, and n_buckets as `auto`. */
 rf_status rf_plan_longest(const rf_config *config, int64_t sequence, int64_t data, double bytes, int64_t *length);
 

@@ -49,8 +49,8 @@ static double attention_rate(const rf_rates *c, rf_attention_kind kind) {
   return kind == RF_ATTENTION_LSH ? c->lsh : kind == RF_ATTENTION_LOCAL ? c->local : c->full;
 }
 
-/* Arithmetic of a layer: forward, again where it is not kept, and twice in reverse. Returns that of attention, behind
- * which its rows may travel. */
+/* Arithmetic of a layer: forward, again where it is not stashed, and twice in reverse. Returns that of attention,
+ * behind which its rows may travel. */
 static double add_layer(stage *s, int64_t layer, int64_t padded) {
   const rf_config *config = s->config;
   const rf_model_config *m = &config->model;

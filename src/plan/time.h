@@ -3,8 +3,8 @@
 #define RF_PLAN_TIME_H
 
 #include "base/phase.h"
-#include "plan/traffic.h"
 #include "plan/rates.h"
+#include "plan/traffic.h"
 
 typedef struct rf_plan_time {
   double seconds[RF_PHASES]; /* of a step, of a rank; waiting included */

@@ -101,7 +101,7 @@ static rf_call planned_call(const rf_config *config, rf_mesh *mesh) {
                    .mesh = mesh};
 }
 
-/* Of the layers of one kind that keep the same. */
+/* Of the layers of one kind that stash the same. */
 static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep,
                       rf_attention_kind kind, int level, const rf_call *call, double times, rf_plan_traffic *t) {
   const rf_sublayer *self = NULL;

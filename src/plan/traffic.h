@@ -13,8 +13,8 @@ typedef struct rf_plan_traffic {
   double bytes[RF_TRAFFIC_PURPOSES]; /* of a step, of all ranks; parameters and gradients exact, rows expected over
                                         random buckets, histogram and plan exact where dense */
   double rows_a_token;               /* remote owners of a token and head, of lsh layers; 0 without any */
-  /* Of one sublayer of each kind and level of keeping in use and one micro-batch, seen from a rank in the middle: those
-   * at the ends have no neighbour on one side. */
+  /* Of one sublayer of each kind and level of the stash in use and one micro-batch, seen from a rank in the middle:
+   * those at the ends have no neighbour on one side. */
   rf_attention_traffic attention[RF_ATTENTION_KINDS][RF_ATTENTION_LEVELS];
   double fetches, handed_back; /* blocks' full vectors that are gathered; whose gradients are scattered */
 } rf_plan_traffic;

@@ -1,8 +1,8 @@
-#include "base/plain_file.h"
+#include "report/report.h"
 #include "base/log.h"
+#include "base/plain_file.h"
 #include "base/text.h"
 #include "reformer/config.h"
-#include "report/report.h"
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>

@@ -1,5 +1,5 @@
-#include "storage/output.h"
 #include "report/report.h"
+#include "storage/output.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>

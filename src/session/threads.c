@@ -1,10 +1,10 @@
 #include "session/threads.h"
+#include "base/cores.h"
 #include "base/every_processor.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "comm/host.h"
-#include "base/cores.h"
 #include <cblas.h>
 #include <math.h>
 #include <omp.h>

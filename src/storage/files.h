@@ -1,4 +1,4 @@
-/* Files as a checkpoint needs them: whole writes, whole reads, and names that survive a loss of power. */
+/* Files that survive a loss of power, as a checkpoint needs them: whole writes, whole reads, names. */
 #ifndef RF_STORAGE_FILES_H
 #define RF_STORAGE_FILES_H
 

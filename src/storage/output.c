@@ -1,7 +1,7 @@
 #include "storage/output.h"
-#include "base/plain_file.h"
 #include "base/fault_io.h"
 #include "base/file_error.h"
+#include "base/plain_file.h"
 #include "storage/attempt.h"
 #include "storage/files.h"
 #include <errno.h>

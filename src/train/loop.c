@@ -7,11 +7,11 @@
 #include "train/evaluate.h"
 #include "train/loss.h"
 #include "train/memory.h"
-#include "train/status_line.h"
 #include "train/metrics_record.h"
 #include "train/run_folder.h"
 #include "train/sample.h"
 #include "train/sample_text.h"
+#include "train/status_line.h"
 #include "train/stop.h"
 #include "train/watchdog.h"
 #include <math.h>

@@ -1,18 +1,19 @@
-/* How much memory of a rank may keep activations (training.memory_limit), and what is kept in it. */
+/* How much memory of a rank the stash may take (training.memory_limit), and what is in it. */
 #ifndef RF_TRAIN_MEMORY_H
 #define RF_TRAIN_MEMORY_H
 
 #include "train/trainer.h"
 
-/* Tells the model what to keep, after everything else of the trainer has been made. Collective. Fills trainer->keeping.
+/* Tells the model what to stash, after everything else of the trainer has been made. Collective. Fills
+ * trainer->keeping.
  *
- *   limit    | parameters, gradients, moments, sequences | a checkpoint's copy | activations, transients | kept |
+ *   limit    | parameters, gradients, moments, sequences | a checkpoint's copy | activations, transients | stash |
  *   auto     the same, with what is there already and four fifths of what the machine has free in place of the limit
  *
- * A limit below what the run needs anyway keeps nothing, with a warning. */
+ * A limit below what the run needs anyway stashes nothing, with a warning. */
 rf_status rf_memory_plan(rf_trainer *trainer);
 
-/* One line for the log: what is kept; no line where nothing is. */
+/* One line for the log: what is stashed; no line where nothing is. */
 void rf_memory_say(const rf_trainer *trainer);
 
 #endif

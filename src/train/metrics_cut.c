@@ -1,7 +1,7 @@
+#include "train/metrics.h"
 #include "base/log.h"
 #include "storage/files.h"
 #include "storage/output.h"
-#include "train/metrics.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -2,12 +2,12 @@
 #include "base/file_error.h"
 #include "base/log.h"
 #include "checkpoint/names.h"
-#include "storage/attempt.h"
-#include "storage/files.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "reformer/agree.h"
 #include "reformer/config.h"
+#include "storage/attempt.h"
+#include "storage/files.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The state of a run that goes on: which checkpoints there are, and one of them into the model and the optimizer.
  *
- *   rank 0    lists RUN/checkpoints | opens step-30: damaged | opens step-20 | loads its part
- *   rank r    learns the steps      | opens step-30: whole   | opens step-20 | loads its part
+ *   rank 0    lists RUN/checkpoints | opens step 30: damaged | opens step 20 | loads its part
+ *   rank r    learns the steps      | opens step 30: whole   | opens step 20 | loads its part
  *                                   ^ survey: passed over    ^ survey        ^ survey
  *
  * Whether a checkpoint is used is decided by all ranks together, after each of them has checked every block that it

@@ -5,9 +5,9 @@
 #ifndef RF_TRAIN_RUN_FOLDER_H
 #define RF_TRAIN_RUN_FOLDER_H
 
-#include "storage/lock.h"
 #include "reformer/config.h"
 #include "reformer/error.h"
+#include "storage/lock.h"
 #include <stdbool.h>
 #include <stddef.h>
 

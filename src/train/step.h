@@ -1,4 +1,4 @@
-/* One training step, the story of the program. */
+/* The trainer (train/trainer.h) from its making to its end, and one training step, the story of the program. */
 #ifndef RF_TRAIN_STEP_H
 #define RF_TRAIN_STEP_H
 

@@ -12,9 +12,9 @@
 #ifndef RF_WEIGHTS_HUGGINGFACE_H
 #define RF_WEIGHTS_HUGGINGFACE_H
 
-#include "weights/safetensors.h"
 #include "reformer/config.h"
 #include "reformer/store.h"
+#include "weights/safetensors.h"
 
 /* RF_BAD_DATA where their Reformer has no such model: full attention, ordinary residuals, a tied head, or other
  * positions than axial and learned. The message names the key. */

@@ -1,6 +1,6 @@
 #include "weights/logits_file.h"
-#include "base/plain_file.h"
 #include "base/h5.h"
+#include "base/plain_file.h"
 #include "storage/files.h"
 #include "storage/memory_file.h"
 #include "storage/output.h"

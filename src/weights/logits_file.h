@@ -5,14 +5,14 @@
  *   loss         scalar                   mean over the counted tokens
  *
  * in the build's own precision. HDF5 lays the file out, in memory; that and the numbers are written by calls of our
- * own, whose failures are ours to tell (checkpoint/memory_file.h). Room for all of it is taken at the beginning, and
+ * own, whose failures are ours to tell (storage/memory_file.h). Room for all of it is taken at the beginning, and
  * the file appears whole under its name or not at all (storage/output.h). */
 #ifndef RF_WEIGHTS_LOGITS_FILE_H
 #define RF_WEIGHTS_LOGITS_FILE_H
 
-#include "storage/output.h"
 #include "reformer/error.h"
 #include "reformer/real.h"
+#include "storage/output.h"
 #include <stdint.h>
 
 typedef struct rf_logits_file rf_logits_file;

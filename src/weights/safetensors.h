@@ -6,9 +6,9 @@
 #ifndef RF_WEIGHTS_SAFETENSORS_H
 #define RF_WEIGHTS_SAFETENSORS_H
 
-#include "weights/dtype.h"
-#include "storage/output.h"
 #include "reformer/error.h"
+#include "storage/output.h"
+#include "weights/dtype.h"
 #include <stdint.h>
 
 enum { RF_SAFETENSORS_DIMS = 8, RF_MAX_SAFE_NAME = 256 };

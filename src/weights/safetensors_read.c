@@ -1,7 +1,7 @@
+#include "weights/safetensors.h"
 #include "base/plain_file.h"
 #include "base/recognise.h"
 #include "storage/files.h"
-#include "weights/safetensors.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

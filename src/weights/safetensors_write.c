@@ -1,5 +1,5 @@
-#include "storage/files.h"
 #include "weights/safetensors.h"
+#include "storage/files.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* A configuration as text, for the tests that read or refuse one. */
-#ifndef RF_TESTS_CONFIG_CASE_H
-#define RF_TESTS_CONFIG_CASE_H
+#ifndef TESTS_CONFIG_CASE_H
+#define TESTS_CONFIG_CASE_H
 
 #include "config/schema.h"
 #include "reformer/config_file.h"

@@ -323,7 +323,7 @@ static void test_merged_results_are_those_of_one_rank_whatever_the_logits(void *
   on_every_mesh(check_merges);
 }
 
-/* --- The narrow wire ------------------------------------------------------------------------------ */
+/* --- The bfloat16 wire ---------------------------------------------------------------------------- */
 
 static void set_rough(const bench *b, const arrays *a) {
   for (int f = 0; f < a->n_fields; f++)

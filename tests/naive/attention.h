@@ -1,4 +1,5 @@
-/* Attention over windows of slots, slot by slot and in double: the specification of lsh/windows and kernel/attend.
+/* Attention over windows of slots, slot by slot and in double: the specification of lsh/window_attention and
+ * kernel/attend.
  *
  * Every query's keys of all rounds form one list, and the output is one softmax over that list; what the fast version
  * merges round by round is here never apart. */
