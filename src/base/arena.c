@@ -84,7 +84,7 @@ static size_t first_reserve(size_t limit) {
   return want;
 }
 
-static rf_status refuse(const rf_arena *arena, int error) {
+static rf_status refuse_reservation(const rf_arena *arena, int error) {
   struct rlimit space;
   const bool limited = getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
   return rf_fail(RF_FAILED, "arena %s: cannot reserve %zu bytes of address space: %s; the process has %zu GiB: %s",
@@ -108,7 +108,7 @@ rf_status rf_arena_create(const char *name, size_t limit, rf_arena **arena_out) 
     if (mapping != MAP_FAILED || reserve == RESERVE_LEAST) break;
   }
   if (mapping == MAP_FAILED) {
-    const rf_status status = refuse(arena, errno);
+    const rf_status status = refuse_reservation(arena, errno);
     free(arena);
     return status;
   }

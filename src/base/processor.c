@@ -15,7 +15,7 @@ static uint32_t kept_state(void) {
   return eax;
 }
 
-static bool has(const rf_feature_place *place) {
+static bool has_feature(const rf_feature_place *place) {
   uint32_t words[4];
   if (!__get_cpuid_count(place->leaf, place->subleaf, &words[0], &words[1], &words[2], &words[3])) return false;
   const uint32_t word = words[place->word];
@@ -42,13 +42,13 @@ static bool ask_name(char name[RF_MAX_PROCESSOR]) {
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 
-static bool has(const rf_feature_place *place) {
+static bool has_feature(const rf_feature_place *place) {
   return (getauxval(place->word == 0 ? AT_HWCAP : AT_HWCAP2) >> place->bit & 1) != 0;
 }
 
 #else
 
-static bool has(const rf_feature_place *place) {
+static bool has_feature(const rf_feature_place *place) {
   (void)place;
   return true;
 }
@@ -89,7 +89,7 @@ int rf_processor_lacks(const rf_feature *table, char names[RF_MAX_FEATURES]) {
   int lacking = 0;
   names[0] = '\0';
   for (const rf_feature *f = table; f->name; f++) {
-    if (!f->built || has(&f->place)) continue;
+    if (!f->built || has_feature(&f->place)) continue;
     lacking++;
     add_name(names, f->name);
   }

@@ -91,7 +91,7 @@ typedef struct head {
   size_t length;
 } head;
 
-static bool has(const head *h, size_t at, const char *bytes, size_t length) {
+static bool head_has(const head *h, size_t at, const char *bytes, size_t length) {
   return h->length >= at + length && memcmp(h->bytes + at, bytes, length) == 0;
 }
 
@@ -107,8 +107,8 @@ static uint64_t little_endian(const head *h, size_t at, int bytes) {
 
 /* The first name in a zip archive tells who wrote it. */
 static const rf_recognised *recognise_zip(const head *h) {
-  if (has(h, 0, "PK\5\6", 4)) return &zip;
-  if (!has(h, 0, "PK\3\4", 4)) return NULL;
+  if (head_has(h, 0, "PK\5\6", 4)) return &zip;
+  if (!head_has(h, 0, "PK\3\4", 4)) return NULL;
   if (h->length < 30) return &zip;
   const size_t length = little_endian(h, 26, 2);
   const head name = {h->bytes + 30, length < h->length - 30 ? length : h->length - 30};
@@ -122,20 +122,21 @@ static bool is_pickle(const head *h) {
   if (h->length < 12 || h->bytes[0] != 0x80 || h->bytes[1] < 2 || h->bytes[1] > 5) return false;
   if (h->bytes[1] >= 4) return h->bytes[2] == 0x95 && little_endian(h, 9, 2) == 0;
   const bool named = h->bytes[2] == 'c' && isalpha(h->bytes[3]) && isalpha(h->bytes[4]) && isalpha(h->bytes[5]);
-  return named || has(h, 2, "}q\0", 3) || has(h, 2, "]q\0", 3) ||
-         has(h, 2,
-             "\x8a\x0al\xfc\x9c"
-             "F\xf9",
-             7);
+  return named || head_has(h, 2, "}q\0", 3) || head_has(h, 2, "]q\0", 3) ||
+         head_has(h, 2,
+                  "\x8a\x0al\xfc\x9c"
+                  "F\xf9",
+                  7);
 }
 
 static bool is_safetensors(const head *h) {
-  return h->length >= 10 && (has(h, 8, "{\"", 2) || has(h, 8, "{}", 2)) && little_endian(h, 0, 8) <= 100000000;
+  return h->length >= 10 && (head_has(h, 8, "{\"", 2) || head_has(h, 8, "{}", 2)) &&
+         little_endian(h, 0, 8) <= 100000000;
 }
 
 /* A mark of no length, the length of the description, and where in it the description begins. */
 static bool is_arrow_stream(const head *h) {
-  return h->length >= 12 && has(h, 0, "\xff\xff\xff\xff", 4) && little_endian(h, 4, 4) % 8 == 0 &&
+  return h->length >= 12 && head_has(h, 0, "\xff\xff\xff\xff", 4) && little_endian(h, 4, 4) % 8 == 0 &&
          little_endian(h, 4, 4) < 1 << 20 && little_endian(h, 8, 4) == 16;
 }
 
@@ -143,7 +144,7 @@ static bool is_arrow_stream(const head *h) {
 static bool is_orc(const head *h) {
   bool control = false;
   for (size_t i = 0; i < h->length; i++) control = control || h->bytes[i] < '\t';
-  return control && has(h, 0, "ORC", 3);
+  return control && head_has(h, 0, "ORC", 3);
 }
 
 static bool begins(const head *h, size_t at, const char *word) {
@@ -152,7 +153,7 @@ static bool begins(const head *h, size_t at, const char *word) {
 }
 
 static const rf_recognised *recognise_text(const head *h) {
-  size_t at = has(h, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
+  size_t at = head_has(h, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
   while (at < h->length && isspace(h->bytes[at])) at++;
   if (begins(h, at, "<!doctype html") || begins(h, at, "<html") || (begins(h, at, "<?xml") && contains(h, "<Error>")))
     return &html;
@@ -167,7 +168,7 @@ static const rf_recognised *recognise_text(const head *h) {
 const rf_recognised *rf_recognise(const void *bytes, size_t length) {
   const head h = {bytes, length < RF_HEAD_BYTES ? length : RF_HEAD_BYTES};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    if (has(&h, rows[i].at, rows[i].bytes, rows[i].length)) return &rows[i].what;
+    if (head_has(&h, rows[i].at, rows[i].bytes, rows[i].length)) return &rows[i].what;
   const rf_recognised *archive = recognise_zip(&h);
   if (archive) return archive;
   if (is_pickle(&h)) return &pickle;

@@ -18,22 +18,22 @@ static const char *write_advice(char *advice, const char *format, ...) {
   return advice;
 }
 
-static bool has(const char *folder, const char *name) {
+static bool has_entry(const char *folder, const char *name) {
   char path[RF_MAX_PATH];
   return rf_path_join(folder, name, path) == RF_OK && access(path, F_OK) == 0;
 }
 
 static const char *advise_of_folder(const char *path, char *advice) {
   char inner[RF_MAX_PATH], newest[RF_MAX_PATH];
-  if (has(path, "checkpoints") && rf_path_join(path, "checkpoints", inner) == RF_OK)
+  if (has_entry(path, "checkpoints") && rf_path_join(path, "checkpoints", inner) == RF_OK)
     return rf_catalog_newest(inner, newest)
                ? write_advice(advice, "it is a run's folder, whose newest checkpoint is %s", newest)
                : write_advice(advice, "it is the folder of a run that has no checkpoint");
   if (rf_catalog_newest(path, newest))
     return write_advice(advice, "it holds checkpoints, the newest of which is %s", newest);
-  if (has(path, "metrics.jsonl")) return write_advice(advice, "it is the folder of a run that has no checkpoint");
+  if (has_entry(path, "metrics.jsonl")) return write_advice(advice, "it is the folder of a run that has no checkpoint");
   if (strstr(path, RF_MARK_TEMPORARY)) return write_advice(advice, "it was never finished");
-  if (has(path, "model.safetensors"))
+  if (has_entry(path, "model.safetensors"))
     return write_advice(
         advice, "it is a model of HuggingFace: reformer import %s/model.safetensors CONFIG -o CHECKPOINT", path);
   return NULL;
@@ -44,7 +44,7 @@ static const char *advise_of_file(const char *path, char *advice) {
   char parent[RF_MAX_PATH];
   const char *slash = strrchr(path, '/');
   (void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-  if (has(parent, RF_COMMIT_NAME))
+  if (has_entry(parent, RF_COMMIT_NAME))
     return write_advice(advice, "it is a file of the checkpoint %s, whose folder is wanted", parent);
   const rf_recognised *what = rf_recognise_file(path);
   return write_advice(advice, "it is %s, and a checkpoint is a folder that a run or reformer import has written",
@@ -64,8 +64,8 @@ rf_status rf_astray_refuse(const char *path, rf_status status) {
 }
 
 const char *rf_astray_config_advice(const char *folder, char *advice) {
-  if (has(folder, RF_COMMIT_NAME))
+  if (has_entry(folder, RF_COMMIT_NAME))
     return write_advice(advice, "it is a checkpoint, which train takes as --resume %s", folder);
-  if (has(folder, "config.yaml")) return write_advice(advice, "its configuration is %s/config.yaml", folder);
+  if (has_entry(folder, "config.yaml")) return write_advice(advice, "its configuration is %s/config.yaml", folder);
   return NULL;
 }

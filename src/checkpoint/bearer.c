@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static rf_status refuse(const char *folder, const char *what) {
+static rf_status refuse_bearer(const char *folder, const char *what) {
   return rf_fail(
       RF_BAD_CONFIG,
       "%s exists already and %s, so it is not replaced; allowed: the name of a checkpoint, of an empty folder, "
@@ -36,7 +36,7 @@ static rf_status check_names(const char *folder, int *n) {
     (*n)++;
     if (is_own_name(entry->d_name)) continue;
     (void)snprintf(what, sizeof what, "holds %.256s, which is no part of a checkpoint", entry->d_name);
-    status = refuse(folder, what);
+    status = refuse_bearer(folder, what);
   }
   (void)closedir(entries);
   return status;
@@ -63,7 +63,8 @@ rf_status rf_bearer_find(const char *folder, rf_bearer *bearer) {
   bool there;
   *bearer = RF_BEARER_NONE;
   if (lstat(folder, &about) != 0) return RF_OK; /* what else may be wrong shows when it is made */
-  if (!S_ISDIR(about.st_mode)) return refuse(folder, S_ISLNK(about.st_mode) ? "is a symbolic link" : "is no folder");
+  if (!S_ISDIR(about.st_mode))
+    return refuse_bearer(folder, S_ISLNK(about.st_mode) ? "is a symbolic link" : "is no folder");
   RF_TRY(check_names(folder, &n));
   if (n == 0) return RF_OK;
   const rf_status status = rf_opened_commit(folder, &commit, &there);

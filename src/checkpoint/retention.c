@@ -1,13 +1,13 @@
 #include "checkpoint/retention.h"
 #include <math.h>
 
-static bool counts(const rf_retention_entry *c, int64_t after, int64_t newest) {
+static bool counts_as_newer(const rf_retention_entry *c, int64_t after, int64_t newest) {
   return c->verified && c->step > after && c->step <= newest;
 }
 
 static int64_t count_newer(int64_t after, int64_t newest, int n, const rf_retention_entry *all) {
   int64_t count = 0;
-  for (int i = 0; i < n; i++) count += counts(&all[i], after, newest);
+  for (int i = 0; i < n; i++) count += counts_as_newer(&all[i], after, newest);
   return count;
 }
 

@@ -23,7 +23,8 @@ bool rf_shard_holds(const rf_state_array *array, int rank) {
 }
 
 /* An empty data set whose place in the file is fixed at once; *at: its first byte. */
-static rf_status lay_out(hid_t file, const char *path, const char *link, const rf_segment *segment, int64_t *at) {
+static rf_status lay_out_segments(hid_t file, const char *path, const char *link, const rf_segment *segment,
+                                  int64_t *at) {
   rf_h5 h = {0};
   const hsize_t count = (hsize_t)segment->count, one = 1;
   const hid_t space = rf_h5_keep(&h, H5Screate_simple(1, &count, NULL));
@@ -46,7 +47,7 @@ static rf_status lay_out_all(hid_t file, const char *path, const rf_layout *layo
   for (int i = 0; i < n; i++) {
     char link[RF_MAX_LINK];
     rf_segment_link(layout, segments[i].kind, segments[i].block, segments[i].tensor, link);
-    RF_TRY(lay_out(file, path, link, &segments[i], &segments[i].at));
+    RF_TRY(lay_out_segments(file, path, link, &segments[i], &segments[i].at));
   }
   return RF_OK;
 }

@@ -84,7 +84,7 @@ static int find_gravest(const rf_mesh *mesh, bool *well, bool *same) {
 
 /* All ranks know by now that there is a failure, and whose counts: that rank tells of it if it has not, and everybody
  * takes all notes that were sent. */
-static rf_status settle(rf_mesh *mesh, rf_vote own, int gravest) {
+static rf_status settle_failure(rf_mesh *mesh, rf_vote own, int gravest) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   if (gravest == world->rank && !mesh->told) RF_TRY(rf_alarm_tell(mesh));
   RF_TRY(vote(mesh, (rf_vote){own.status, own.call, mesh->told}));
@@ -114,7 +114,7 @@ static rf_status agree_together(rf_mesh *mesh, rf_status status) {
   /* An alarm that came nevertheless was sent after this agreement, by a rank that has left it already: it belongs to
    * the next one, where that rank votes. */
   if (well && !apart) return RF_OK;
-  RF_TRY(settle(mesh, own, gravest));
+  RF_TRY(settle_failure(mesh, own, gravest));
   mesh->alarm_shared = same || apart;
   if (apart) mesh->alarm = note; /* what follows from it explains nothing */
   mesh->over = true;

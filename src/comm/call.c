@@ -30,7 +30,7 @@ static const char *name_of(uint16_t call, char name[MAX_NAME]) {
   return name;
 }
 
-static rf_status refuse(const rf_mesh *mesh, int rank, uint16_t call, int other, uint16_t other_call) {
+static rf_status refuse_calls(const rf_mesh *mesh, int rank, uint16_t call, int other, uint16_t other_call) {
   char one[MAX_NAME], two[MAX_NAME];
   return rf_fail(
       RF_FAILED,
@@ -40,15 +40,15 @@ static rf_status refuse(const rf_mesh *mesh, int rank, uint16_t call, int other,
 }
 
 /* Whoever has failed outside of a session's functions comes to the next agreement, wherever that is. */
-static bool counts(const rf_vote *vote) { return vote->status == RF_OK || vote->call % CALLS != RF_CALL_NONE; }
+static bool vote_counts(const rf_vote *vote) { return vote->status == RF_OK || vote->call % CALLS != RF_CALL_NONE; }
 
 rf_status rf_call_compare(const rf_mesh *mesh) {
   int first = -1;
   for (int i = 0; i < mesh->groups[RF_SCOPE_WORLD].size; i++) {
     const rf_vote *vote = &mesh->votes[i];
-    if (!counts(vote)) continue;
+    if (!vote_counts(vote)) continue;
     if (first < 0) first = i;
-    if (vote->call != mesh->votes[first].call) return refuse(mesh, first, mesh->votes[first].call, i, vote->call);
+    if (vote->call != mesh->votes[first].call) return refuse_calls(mesh, first, mesh->votes[first].call, i, vote->call);
   }
   return RF_OK;
 }
@@ -70,7 +70,7 @@ rf_status rf_call_check(const rf_mesh *mesh) {
   const rf_call_note *heard = &mesh->heard_call;
   if (!heard_now(mesh) || heard->call == mesh->call) return RF_OK;
   const int rank = mesh->groups[RF_SCOPE_WORLD].rank;
-  return refuse(mesh, rank, mesh->call, heard->from, heard->call);
+  return refuse_calls(mesh, rank, mesh->call, heard->from, heard->call);
 }
 
 /* The last ones have been taken, or the buffer is not free yet: then this agreement does without. */

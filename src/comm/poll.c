@@ -35,8 +35,6 @@ static rf_status look_around(rf_mesh *mesh, int spin) {
   return RF_OK;
 }
 
-bool rf_flight_arrived(const rf_flight *flight) { return flight->done; }
-
 rf_status rf_flight_wait(rf_flight *flight) {
   if (!flight) return RF_OK;
   rf_mesh *mesh = flight->mesh;

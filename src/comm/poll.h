@@ -19,8 +19,6 @@ rf_status rf_mesh_poll(rf_mesh *mesh);
  * whoever waits. */
 void rf_mesh_poll_within(rf_mesh *mesh);
 
-bool rf_flight_arrived(const rf_flight *flight); /* would rf_flight_wait return at once? */
-
 /* Returns when the operation is over, here. Fails with the other rank's status and message where another rank has
  * reported a failure (rf_agree); the operation's buffers must then stay until MPI is finished. NULL is fine. */
 rf_status rf_flight_wait(rf_flight *flight);

@@ -379,7 +379,7 @@ static void warn_without_effect(const rf_check *check) {
   }
 }
 
-static rf_status settle(const rf_check *check) {
+static rf_status settle_all(const rf_check *check) {
   rf_config *config = check->config;
   int64_t padded = rf_padded_length(config, config->data.length);
   RF_TRY(settle_widths(check));
@@ -396,7 +396,7 @@ static rf_status settle(const rf_check *check) {
 
 rf_status rf_config_settle(rf_config *config, const rf_origin *origin) {
   const rf_check check = {.config = config, .origin = origin};
-  return settle(&check);
+  return settle_all(&check);
 }
 
 rf_status rf_config_settle_filled(const char *name, rf_config *config) {
@@ -404,7 +404,7 @@ rf_status rf_config_settle_filled(const char *name, rf_config *config) {
   for (int i = 0; i < RF_MAX_KEYS; i++) origin.line[i] = RF_LINE_FILLED;
   const rf_check check = {.config = config, .origin = &origin, .silent = true};
   RF_TRY(rf_config_check_ranges(name, config));
-  return settle(&check);
+  return settle_all(&check);
 }
 
 rf_status rf_config_check_training(const char *file, const rf_config *config) {

@@ -268,7 +268,7 @@ rf_status rf_wave_arrive(rf_wave *w) {
   return RF_OK;
 }
 
-void rf_wave_progress(const rf_wave *w) {
+void rf_wave_poll(const rf_wave *w) {
   if (!rf_wave_alone(w)) rf_mesh_poll_within(w->call->mesh);
 }
 

@@ -30,6 +30,6 @@ rf_status rf_wave_arrive(rf_wave *wave);
 void rf_wave_scale_keys(const rf_wave *wave);
 
 /* To be called now and then by whoever computes for long, in parallel regions too: moves what is under way. */
-void rf_wave_progress(const rf_wave *wave);
+void rf_wave_poll(const rf_wave *wave);
 
 #endif

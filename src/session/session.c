@@ -84,7 +84,7 @@ static rf_status take_config(const rf_config *given, rf_config *config) {
   return rf_config_settle_filled(NAME, config);
 }
 
-static rf_status create(const rf_config *given, rf_mesh *mesh, bool first, rf_session **session) {
+static rf_status create_session(const rf_config *given, rf_mesh *mesh, bool first, rf_session **session) {
   rf_config config = {0};
   RF_TRY(rf_agree(mesh, RF_OK)); /* all are here */
   if (first) RF_TRY(compare_ranks(mesh));
@@ -100,7 +100,7 @@ rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session *
   const int number = rf_call_count_session(mesh);
   *session = NULL;
   rf_call_begin(mesh, RF_CALL_CREATE, number);
-  const rf_status status = create(config, mesh, number == 1, session);
+  const rf_status status = create_session(config, mesh, number == 1, session);
   rf_call_end(mesh);
   if (status == RF_OK) (*session)->number = number;
   return status;

@@ -42,7 +42,7 @@ static rf_status lay_out_set(rf_logits_file *f, hid_t file, int set) {
   return rf_h5_close(&h) && place != HADDR_UNDEF ? RF_OK : fail_by_h5(f, names[set]);
 }
 
-static rf_status lay_out(rf_logits_file *f, rf_memory_file *layout) {
+static rf_status lay_out_logits(rf_logits_file *f, rf_memory_file *layout) {
   rf_h5 h = {0};
   rf_h5_listen();
   const hid_t access = rf_h5_access(&h);
@@ -81,10 +81,10 @@ static rf_status write_layout(const rf_logits_file *f, const rf_memory_file *lay
   }
 }
 
-static rf_status create(rf_logits_file *f) {
+static rf_status create_logits(rf_logits_file *f) {
   rf_memory_file layout;
   RF_TRY(rf_memory_file_create(f->output.path, f->bytes[LOGITS] + f->bytes[TOKEN_LOSS] + META, META, &layout));
-  rf_status status = lay_out(f, &layout);
+  rf_status status = lay_out_logits(f, &layout);
   if (status == RF_OK) status = write_layout(f, &layout);
   rf_memory_file_close(&layout);
   return status;
@@ -98,7 +98,7 @@ static rf_status open_all(rf_logits_file *f, const char *path, bool force) {
       __builtin_mul_overflow(f->bytes[TOKEN_LOSS], f->vocab, &f->bytes[LOGITS]))
     return rf_fail(RF_FAILED, "%s: out of memory, or of numbers to count its bytes", path);
   RF_TRY(rf_output_open(path, &rf_logits_kind, force, &f->output));
-  return create(f);
+  return create_logits(f);
 }
 
 rf_status rf_logits_file_create(const rf_logits_place *place, int64_t sequences, int64_t length, int64_t vocab,
