@@ -33,7 +33,7 @@ done
 for script in "$source_dir"/tests/bench/*.sh; do
   name=${script##*/}
   [ "$name" != measure.sh ] || continue
-  check 0 "tests/bench/$name [" -- "$script" --help
+  check 0 "tests/bench/$name " -- "$script" --help
   check 2 "$name: found --fast; allowed: --help" -- "$script" --fast
 done
 

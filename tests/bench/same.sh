@@ -5,6 +5,7 @@
 # norms of gradients, learning rates, evaluations and bytes sent of all steps are equal, and all numbers of the last
 # checkpoint; but for bytes of "other", as ranks ask at every step whether a checkpoint is written. Exit status 0 only
 # where all are.
+[ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
 set -u
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$source_dir/tests/support/options.sh" || exit 1
