@@ -1,7 +1,7 @@
 /* Numbers are written and read with a point, whatever locale the program has chosen (setlocale): what one writes, all
  * can read. Whatever prints or reads a real does it between these two, which concern the calling thread alone; most do
- * by way of base/text.h, rf_fail and rf_log_info. The
- * program itself chooses none: what its commands print by printf has points anyway. */
+ * by way of base/text.h, rf_fail and rf_log_info. The program itself chooses none: what its commands print by printf
+ * has points anyway. */
 #ifndef RF_BASE_C_LOCALE_H
 #define RF_BASE_C_LOCALE_H
 

@@ -3,7 +3,6 @@
 #include "checkpoint/bearer.h"
 #include "checkpoint/names.h"
 #include "reformer/config.h"
-#include "storage/attempt.h"
 #include "storage/files.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -11,14 +10,9 @@
 
 /* "BASE.tmp-ATTEMPT", "BASE.replaced-ATTEMPT" */
 static bool is_leftover(const char *name, const char *base) {
-  static const char *const words[] = {RF_MARK_TEMPORARY, RF_MARK_REPLACED};
   const size_t length = strlen(base);
-  if (strncmp(name, base, length) != 0) return false;
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    const size_t word = strlen(words[i]);
-    if (strncmp(name + length, words[i], word) == 0 && rf_attempt_is(name + length + word)) return true;
-  }
-  return false;
+  return strncmp(name, base, length) == 0 &&
+         (rf_name_is_marked(name + length, RF_MARK_TEMPORARY) || rf_name_is_marked(name + length, RF_MARK_REPLACED));
 }
 
 static void remove_leftover(const char *folder, const char *path) {

@@ -37,19 +37,18 @@ int64_t rf_step_of_path(const char *path) {
   return rest && rest == path + end ? step : -1;
 }
 
-/* The mark, an attempt, and no more. */
-static bool is_marked(const char *rest, const char *mark) {
+bool rf_name_is_marked(const char *rest, const char *mark) {
   return strncmp(rest, mark, strlen(mark)) == 0 && rf_attempt_is(rest + strlen(mark));
 }
 
 bool rf_step_is_unfinished(const char *name, int64_t *step) {
   const char *rest = rf_step_read(name, step);
-  return rest && (is_marked(rest, RF_MARK_TEMPORARY) || strcmp(rest, RF_MARK_DELETING) == 0);
+  return rest && (rf_name_is_marked(rest, RF_MARK_TEMPORARY) || strcmp(rest, RF_MARK_DELETING) == 0);
 }
 
 bool rf_step_is_replaced(const char *name, int64_t *step) {
   const char *rest = rf_step_read(name, step);
-  return rest && is_marked(rest, RF_MARK_REPLACED);
+  return rest && rf_name_is_marked(rest, RF_MARK_REPLACED);
 }
 
 rf_status rf_name_beside(const char *path, const char *mark, const char *attempt, char beside[RF_MAX_PATH]) {

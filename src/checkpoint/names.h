@@ -38,6 +38,9 @@ bool rf_step_is_unfinished(const char *name, int64_t *step);
 /* What was replaced by a checkpoint of that step, and goes once that is whole. */
 bool rf_step_is_replaced(const char *name, int64_t *step);
 
+/* Whether what follows a name is the mark, an attempt, and no more. */
+bool rf_name_is_marked(const char *rest, const char *mark);
+
 /* PATH, mark and attempt ("" after RF_MARK_DELETING), into beside. RF_FAILED where it does not fit. */
 rf_status rf_name_beside(const char *path, const char *mark, const char *attempt, char beside[RF_MAX_PATH]);
 

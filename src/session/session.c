@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/processor.h"
 #include "base/text.h"
-#include "base/write_signals.h"
 #include "comm/call.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
@@ -227,10 +226,7 @@ rf_status rf_session_save(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_save: folder" : "rf_session_save: session");
   RF_TRY(check_ready(session));
   begin(session, RF_CALL_SAVE);
-  const sigset_t signals = rf_write_signals_hold();
-  const rf_status status = end(session, tell_alike(session, save(session, folder)));
-  rf_write_signals_release(&signals);
-  return status;
+  return end(session, tell_alike(session, save(session, folder)));
 }
 
 /* --- gone on with ----------------------------------------------------------------------------------- */

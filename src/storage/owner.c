@@ -83,7 +83,7 @@ static void find_value(const char *text, const char *key, char *value, size_t si
 void rf_owner_attempt(const char *text, char attempt[RF_ATTEMPT_LENGTH + 1]) {
   char value[64];
   find_value(text, "attempt", value, sizeof value);
-  const bool fits = strlen(value) == RF_ATTEMPT_LENGTH && strspn(value, "0123456789abcdef") == RF_ATTEMPT_LENGTH;
+  const bool fits = rf_attempt_is(value);
   memcpy(attempt, fits ? value : "", fits ? RF_ATTEMPT_LENGTH + 1 : 1);
 }
 

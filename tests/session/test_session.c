@@ -6,9 +6,7 @@
 #include "reformer/session.h"
 
 #include <math.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 
 static const char text[] = "model: {vocab_size: 128, d_model: 16, n_layers: 2, n_heads: 2, d_head: 8, d_ff: 16,\n"
                            "        attention: [local, lsh], positions: learned}\n"
@@ -308,59 +306,6 @@ static void test_what_a_struct_leaves_automatic_is_resolved(void **state) {
   rf_session_destroy(filled);
 }
 
-/* 0: unlimited. */
-static void limit_files(rlim_t bytes) {
-  struct rlimit limit;
-  assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-  limit.rlim_cur = bytes > 0 ? bytes : limit.rlim_max;
-  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void test_a_limit_of_files_fails_to_save_and_ends_nothing(void **state) {
-  const char *path = folder_path(*state, "limited");
-  rf_session *session = session_of(NULL), *straight = session_of(NULL);
-  (void)signal(SIGXFSZ, SIG_DFL);
-  for (rlim_t most = 1; most < 1 << 20; most *= 32) {
-    limit_files(most);
-    const rf_status status = rf_session_save(session, path);
-    limit_files(0);
-    assert_true(status == RF_FAILED || most > 1);
-    if (status != RF_OK) assert_non_null(strstr(rf_error_message(), "ulimit -f"));
-    assert_int_equal(access(path, F_OK) == 0, status == RF_OK);
-    if (status == RF_OK) break;
-  }
-  assert_true(step(session) == step(straight));
-  assert_int_equal(rf_session_save(session, path), RF_OK);
-  rf_session_destroy(session);
-  rf_session_destroy(straight);
-}
-
-/* ... nor does a reader of standard error that has gone; and a program that waits for such a signal itself still does.
- */
-static void test_a_log_that_cannot_be_written_ends_nothing(void **state) {
-  int ends[2];
-  sigset_t pending;
-  const int before = dup(STDERR_FILENO);
-  (void)signal(SIGXFSZ, SIG_DFL);
-  (void)signal(SIGPIPE, SIG_DFL);
-  assert_int_equal(pipe(ends), 0);
-  (void)dup2(ends[1], STDERR_FILENO);
-  (void)close(ends[0]);
-  (void)close(ends[1]);
-  rf_log_warn("nobody reads this");
-  (void)dup2(before, STDERR_FILENO);
-  (void)close(before);
-  rf_log_set_silent(true);
-  assert_int_equal(rf_log_open(folder_path(*state, "limited-log.txt")), RF_OK);
-  limit_files(4);
-  rf_log_info("longer than the limit");
-  limit_files(0);
-  assert_int_equal(rf_log_close(), RF_FAILED);
-  rf_log_set_silent(false);
-  assert_int_equal(sigpending(&pending), 0);
-  assert_int_equal(sigismember(&pending, SIGXFSZ) + sigismember(&pending, SIGPIPE), 0);
-}
-
 /* What include/reformer/config_file.h says to set back, against the same change by `sets`. */
 static void test_what_was_resolved_and_is_set_back_follows_a_change(void **state) {
   (void)state;
@@ -437,8 +382,6 @@ int main(void) {
       cmocka_unit_test(test_a_struct_whose_values_do_not_fit_each_other_is_refused_by_the_key),
       cmocka_unit_test(test_what_a_struct_leaves_automatic_is_resolved),
       cmocka_unit_test(test_what_was_resolved_and_is_set_back_follows_a_change),
-      cmocka_unit_test(test_a_limit_of_files_fails_to_save_and_ends_nothing),
-      cmocka_unit_test(test_a_log_that_cannot_be_written_ends_nothing),
       cmocka_unit_test(test_a_silent_log_writes_to_its_file_alone),
   };
   return cmocka_run_group_tests(tests, make, clear);
