@@ -26,6 +26,8 @@ void rf_mesh_poll_within(rf_mesh *mesh) {
   if (mesh && rf_thread() == 0) (void)rf_mesh_poll(mesh);
 }
 
+bool rf_mesh_is_flying(const rf_mesh *mesh) { return mesh && mesh->n_flying > 0; }
+
 /* After a fruitless look: moves the others, looks for failures, lets a rank that shares the core go first. */
 static rf_status look_around(rf_mesh *mesh, int spin) {
   RF_TRY(rf_mesh_poll(mesh));

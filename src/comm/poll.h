@@ -19,6 +19,10 @@ rf_status rf_mesh_poll(rf_mesh *mesh);
  * whoever waits. */
 void rf_mesh_poll_within(rf_mesh *mesh);
 
+/* Whether operations are under way: what was lent to them must stay, after a failure until the process ends. mesh NULL:
+ * none. */
+bool rf_mesh_is_flying(const rf_mesh *mesh);
+
 /* Returns when the operation is over, here. Fails with the other rank's status and message where another rank has
  * reported a failure (rf_agree); the operation's buffers must then stay until MPI is finished. NULL is fine. */
 rf_status rf_flight_wait(rf_flight *flight);

@@ -1,6 +1,7 @@
 #include "reformer/model.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
+#include "comm/poll.h"
 #include "kernel/gemm_packed.h"
 #include "model/budget.h"
 #include "model/rotations_file.h"
@@ -59,6 +60,7 @@ rf_status rf_model_create(const rf_config *config, struct rf_mesh *mesh, rf_mode
 void rf_model_destroy(rf_model *model) {
   if (!model) return;
   rf_mesh_let_go(model->mesh);
+  if (rf_mesh_is_flying(model->mesh)) return; /* messages of a failed pass, into the arenas */
   for (int i = 0; i < 2; i++) rf_arena_destroy(model->messages[i]);
   rf_arena_destroy(model->plans);
   rf_arena_destroy(model->scratch);
@@ -260,7 +262,8 @@ static rf_status score(rf_model *model, const rf_batch *batch, double *token_los
   return RF_OK;
 }
 
-/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not. */
+/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not; but for a pass that failed
+ * among operations under way, into whose memory messages may still arrive, and after which there is no other. */
 typedef struct marks {
   rf_mark scratch, plans, messages[2];
 } marks;
@@ -273,6 +276,7 @@ static marks mark_arenas(const rf_model *model) {
 }
 
 static rf_status release_arenas(rf_model *model, marks before, rf_status status) {
+  if (status != RF_OK && rf_mesh_is_flying(model->mesh)) return status;
   rf_arena_release(model->scratch, before.scratch);
   rf_arena_release(model->plans, before.plans);
   for (int i = 0; i < 2; i++) rf_arena_release(model->messages[i], before.messages[i]);
