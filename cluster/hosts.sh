@@ -233,6 +233,26 @@ set_link() { # set_link HOST up|down
   fi
 }
 
+# Whether an answer of the head has come to what a host sends it.
+hears_head() { # hears_head HOST
+  on_net "$1" bash -c "echo >/dev/udp/$subnet.1/9" 2>/dev/null
+  on_net "$1" ip neigh show "$subnet.1" | grep -q lladdr
+}
+
+# Whoever asked for an address in the silence gives up up to 3 s later, and tells those that connect by then that there
+# is no route: all forget that they asked.
+mend_link() { # mend_link HOST
+  local address name of
+  address=$(awk -v host="$1" '$2 == host { print $1 }' "$state/hosts")
+  set_link "$1" up
+  on_net "$1" ip neigh flush all 2>/dev/null
+  wait_for 10 hears_head "$1" || die 1 "$1 does not hear of the others"
+  on_net "$1" ip neigh flush all 2>/dev/null
+  while read -r of name; do
+    [ "$of" = 127.0.0.1 ] || ! process_of "$name" >/dev/null || on_net "$name" ip neigh flush to "$address" 2>/dev/null
+  done <"$state/hosts"
+}
+
 list() {
   local address name
   [ -d "$state" ] || return 0
@@ -250,7 +270,7 @@ up) up "$@" ;;
 down) down ;;
 exec) run_on "$@" ;;
 cut) a_host "$@" && set_link "$1" down ;;
-mend) a_host "$@" && set_link "$1" up ;;
+mend) a_host "$@" && mend_link "$1" ;;
 kill)
   a_host "$@" && pid=$(pid_or_die "$1") || exit
   set_link "$1" down

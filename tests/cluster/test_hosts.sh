@@ -28,6 +28,27 @@ train_on() { # train_on RANKS PER_HOST SEQUENCE NAME
 # shellcheck disable=SC2016 # the inner shell's
 sent_by() { "$hosts" exec "$1" awk '/eth0:/ { print $10 }' /proc/net/dev; }
 
+# What a host sends to another's discard port, again and again, so that it asks for the address all the time.
+# connects_when_mended HOST ADDRESS OTHER ADDRESS: both ways, at once, though both had asked in vain before.
+connects_when_mended() {
+  local pair from to found asking=()
+  "$hosts" cut "$1"
+  for pair in "$1 $4" "$3 $2"; do
+    read -r from to <<<"$pair"
+    "$hosts" exec "$from" bash -c "ip neigh flush all; while sleep 0.05; do echo >/dev/udp/$to/9; done" &
+    asking+=($!)
+  done 2>/dev/null
+  sleep 2.3 # of three seconds in which an address is asked for three times
+  "$hosts" mend "$1"
+  for pair in "$1 $4" "$3 $2"; do
+    read -r from to <<<"$pair"
+    found=$("$hosts" exec "$from" bash -c ": >/dev/tcp/$to/9" 2>&1)
+    case $found in *"Connection refused"*) found=refused ;; esac
+    expect "a connection from $from to $to where $1 is mended" refused "$found"
+  done
+  kill "${asking[@]}"
+}
+
 "$hosts" up 4 || exit 1
 expect "hosts" "head h0 h1 h2 h3 " "$("$hosts" list | cut -d' ' -f1 | tr '\n' ' ')"
 expect "name of a host" h2 "$("$hosts" exec h2 hostname)"
@@ -50,6 +71,7 @@ expect "hosts of a run" 4 "$(grep -c '^host h[0-3]: rank' four-hosts/log.txt)"
 expect "status of down when it is down" 0 $?
 
 "$hosts" up 2 --rate 200mbit || exit 1
+connects_when_mended h0 10.77.0.10 h1 10.77.0.11
 train_on 2 1 2 slow-link
 "$hosts" down
 "$hosts" up 2 --delay 200us --loss 0.01% || exit 1
@@ -58,6 +80,7 @@ train_on 2 1 2 late-link
 "$hosts" exec head "$source_dir/cluster/agent.sh" h1 true 2>agent.log
 expect "status of the way to a host that is cut" 255 $?
 "$hosts" mend h1
+connects_when_mended h1 10.77.0.11 h0 10.77.0.10
 "$hosts" kill h0
 expect "hosts after a kill" "head up h0 dead h1 up " "$("$hosts" list | cut -d' ' -f1,3 | tr '\n' ' ')"
 expect "the way to a host that is mended, by one that is dead" "h1 1" \
