@@ -114,7 +114,7 @@ link_by_bridge() { # link_by_bridge KBIT HOST...
   for name; do
     # A bucket of 0.2 ms, and of one segment of 64 KiB at least: what fits in is not slowed down.
     [ "$kbit" = 0 ] || on_net "$name" tc qdisc add dev eth0 root tbf rate "${kbit}kbit" latency 20ms \
-      burst "$((kbit / 40 > 68000 ? kbit / 40 : 68000))"
+      burst "$((kbit / 40 > 72000 ? kbit / 40 : 72000))"
   done
 }
 
