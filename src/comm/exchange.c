@@ -309,9 +309,8 @@ rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf
                                    const rf_exchange_expectation *expected, rf_arena *arena) {
   rf_exchange_move m = {.kind = kind};
   const bool scatter = kind == RF_SCATTER, all = rows == RF_ROWS_ALL;
-  const double pairs = (double)shape->pairs;
-  const int64_t sent = llround((expected->own_sent + (all ? expected->halo_sent : 0)) * pairs);
-  const int64_t received = llround((expected->own_received + (all ? expected->halo_received : 0)) * pairs);
+  const int64_t sent = llround(expected->own_sent + (all ? expected->halo_sent : 0));
+  const int64_t received = llround(expected->own_received + (all ? expected->halo_received : 0));
   void *nothing;
   RF_TRY(rf_arena_take(arena, 1, sizeof m, &nothing));
   for (int f = 0; f < n_fields; f++) add_field(&m, shape->wire, &(rf_exchange_field){.width = widths[f]});

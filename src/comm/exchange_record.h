@@ -55,11 +55,11 @@ static inline uint32_t rf_plan_record_bucket(const unsigned char *record, int64_
   return in_two | bucket;
 }
 
-/* Bytes that all ranks send for a plan in which `rows` rows of a pair travel: every rank tells every other how many of
- * each pair come, own ones and halo; then the records. */
+/* Bytes that all ranks send for a plan in which `rows` rows of all pairs travel: every rank tells every other how many
+ * of each pair come, own ones and halo; then the records. */
 static inline double rf_plan_bytes(const rf_exchange_shape *shape, int bucket_bytes, int ranks, double rows) {
   const double counts = 8.0 * (double)shape->pairs * ranks * (ranks - 1);
-  return counts + (double)(rf_plan_record_bytes(shape, bucket_bytes) * shape->pairs) * rows;
+  return counts + (double)rf_plan_record_bytes(shape, bucket_bytes) * rows;
 }
 
 #endif

@@ -4,17 +4,14 @@
 #include "nn/attention_saved.h"
 #include <math.h>
 
-static rf_windows windows_of(const rf_wave *w, const rf_slot_layout *layout, rf_span owned, rf_pair *pairs) {
+static rf_windows windows_of(const rf_wave *w, const rf_exchange_shape *shape, rf_pair *pairs) {
   const rf_model_config *m = &w->self->config->model;
   return (rf_windows){.tokens = w->call->length,
                       .d_head = m->d_head,
                       .ld = rf_wave_alone(w) ? w->width : m->d_head,
-                      .rounds = layout->rounds,
-                      .chunk = layout->chunk,
-                      .chunks_before = layout->chunks_before,
-                      .chunks_after = layout->chunks_after,
-                      .first_chunk = owned.first,
-                      .n_chunks = owned.count,
+                      .chunk = shape->chunk,
+                      .owners = rf_owners_of(shape, rf_mesh_sequence_size(w->call->mesh)),
+                      .rank = rf_mesh_sequence_rank(w->call->mesh),
                       .causal = m->causal,
                       .key_scale = 1 / rf_sqrt((real)m->d_head),
                       .rule = {.self_rule = w->shared_qk,
@@ -54,7 +51,7 @@ rf_status rf_wave_plan(rf_wave *w, const rf_slot_layout *layout) {
   rf_pair *pairs;
   RF_TRY(rf_arena_take_zero(w->call->scratch, (size_t)shape.pairs, sizeof *pairs, &pairs));
   RF_TRY(tokens_of(w, layout, &tokens));
-  w->windows = windows_of(w, layout, rf_exchange_owned(w->call->mesh, &shape), pairs);
+  w->windows = windows_of(w, &shape, pairs);
   if (w->expected)
     return rf_exchange_measure(&shape, rf_mesh_sequence_size(w->call->mesh), rf_mesh_sequence_rank(w->call->mesh),
                                tokens.bucket_bytes, w->expected, w->call->plans, w->call->scratch);
@@ -162,7 +159,7 @@ static rf_status take_rows(rf_wave *w, int64_t rows, bool reverse) {
 
 /* Rows of all pairs at this owner. */
 static int64_t rows_here(const rf_wave *w) {
-  if (w->expected) return llround(rf_expected_rows(w->expected) * (double)rf_wave_pairs(w));
+  if (w->expected) return llround(rf_expected_rows(w->expected));
   return rf_exchange_rows(w->exchange);
 }
 

@@ -115,7 +115,7 @@ static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf
   t->attention[kind][level] = rf_attention_traffic_of(self, call);
   for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += layers * times * t->attention[kind][level].bytes[p];
   if (kind != RF_ATTENTION_LSH) return;
-  t->rows_a_token = rf_attention_expect(self, call, 1).all_own / (double)call->length;
+  t->rows_a_token = t->attention[kind][level].owners;
 }
 
 static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep, rf_mesh *mesh,

@@ -151,8 +151,8 @@ static void check_gather_order(bench *b) {
             for (int place = -1; place < b->ranks; place++) {
               const int r = place < 0 ? b->rank : place;
               if (place == b->rank) continue;
-              const bool own = whole_needs(&b->w, b->ranks, r, p, position, false);
-              if (halo ? own || !whole_needs(&b->w, b->ranks, r, p, position, true) : !own) continue;
+              const bool own = whole_needs(&b->w, r, p, position, false);
+              if (halo ? own || !whole_needs(&b->w, r, p, position, true) : !own) continue;
               expected += rough(r, p, position, j);
             }
           check(b, token_of(&a, 0, p, t)[j] == expected);
@@ -231,7 +231,7 @@ static void check_multiplicity(bench *b) {
   for (int64_t p = 0; p < b->w.shape.pairs; p++)
     for (int64_t t = 0; t < b->home.count; t++) {
       int needed = 0;
-      for (int r = 0; r < b->ranks; r++) needed += whole_needs(&b->w, b->ranks, r, p, b->home.first + t, true);
+      for (int r = 0; r < b->ranks; r++) needed += whole_needs(&b->w, r, p, b->home.first + t, true);
       for (int64_t j = 0; j < 2; j++)
         check(b, token_of(&a, 0, p, t)[j] == (real)(1 + needed) * value_of(0, p, b->home.first + t, j));
     }
@@ -268,7 +268,7 @@ static void fill_results(bench *b, arrays *a, int64_t dh) {
       double m = -INFINITY, z = 0, o[8] = {0};
       for (int64_t r = 0; r < s->rounds; r++) {
         const int64_t chunk = b->w.slot_of_item[(p * s->rounds + r) * s->tokens + position] / s->chunk;
-        if (chunk < b->owned.first || chunk >= b->owned.first + b->owned.count) continue;
+        if (b->w.owner[p * b->w.chunks + chunk] != b->rank) continue;
         const double logit = logit_of(p, r, position), both = fmax(m, logit);
         const double keep = exp(m - both), take = exp(logit - both) * z_of(r, position);
         for (int64_t j = 0; j < dh; j++) o[j] = o[j] * keep + take * v_of(p, r, position, j);
@@ -383,9 +383,8 @@ static void check_narrow(bench *b) {
           const int64_t position = b->home.first + t;
           const real x = rough(f, p, position, j);
           int needed = 0;
-          for (int r = 0; r < b->ranks; r++)
-            needed += r != b->rank && whole_needs(&b->w, b->ranks, r, p, position, true);
-          const bool at_home = whole_needs(&b->w, b->ranks, b->rank, p, position, true);
+          for (int r = 0; r < b->ranks; r++) needed += r != b->rank && whole_needs(&b->w, r, p, position, true);
+          const bool at_home = whole_needs(&b->w, b->rank, p, position, true);
           real expected = at_home ? x + x : x;
           for (int k = 0; k < needed; k++) expected += narrow(x, widths[f], false);
           /* home may be added before or after others, by whether it owns a slot: the sums may round otherwise */
@@ -401,7 +400,7 @@ static void check_narrows(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++) {
     exchange_case c = exchange_cases[i];
     c.shape.wire = RF_WIRE_BF16;
-    bench b = begin(mesh, &c, RF_HISTOGRAM_AUTO, i % 2 == 0);
+    bench b = begin(mesh, &c, i % 2 == 1, RF_HISTOGRAM_AUTO, i % 2 == 0);
     check_narrow(&b);
     end(&b);
   }
@@ -423,7 +422,7 @@ static void check_waves(rf_mesh *mesh) {
   arrays a[3];
   rf_exchange_move *move[3];
   for (int i = 0; i < 3; i++) {
-    b[i] = begin(mesh, &exchange_cases[i], RF_HISTOGRAM_AUTO, true);
+    b[i] = begin(mesh, &exchange_cases[i], i % 2 == 1, RF_HISTOGRAM_AUTO, true);
     a[i] = arrays_make(&b[i], 1, widths);
     fill_tokens(&b[i], &a[i]);
     assert_ok(rf_exchange_start(b[i].x, RF_SCATTER, RF_ROWS_ALL, 1, a[i].field, plans, &move[i]));
@@ -451,7 +450,7 @@ static void test_alone_rows_are_the_tokens(void **state) {
   (void)state;
   rf_mesh *mesh;
   assert_ok(make_mesh(1, 0, &mesh));
-  bench b = begin(mesh, &exchange_cases[0], RF_HISTOGRAM_AUTO, false);
+  bench b = begin(mesh, &exchange_cases[0], false, RF_HISTOGRAM_AUTO, false);
   const int64_t widths[] = {3, 1, 1};
   arrays a = arrays_make(&b, 3, widths);
   rf_exchange_field same[3];

@@ -132,35 +132,55 @@ static void test_a_run_takes_and_sends_what_was_planned(void **state) {
   on_every_mesh(check_all);
 }
 
+enum { LENGTH = 32768, ROUNDS = 4, BUCKETS = 1024, MOST_PAIRS = 3 };
+
+/* On any number of ranks, of pairs that are cut together, or each alone. */
+static void check_expectation(int64_t pairs, int64_t together, int ranks, const void *const *buckets,
+                              rf_arena *scratch) {
+  const rf_exchange_shape shape = {.pairs = pairs,
+                                   .rounds = ROUNDS,
+                                   .tokens = LENGTH,
+                                   .chunk = 64,
+                                   .chunks_before = 1,
+                                   .n_buckets = BUCKETS + 1,
+                                   .together = together};
+  const rf_owners owners = rf_owners_of(&shape, ranks);
+  rf_exchange_simulation counted;
+  assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &counted));
+  const rf_exchange_expectation e = rf_exchange_expect(&shape, ranks, 0, 2);
+  const struct {
+    const char *what;
+    double expected, counted, share;
+  } figures[] = {{"rows", e.all_own, (double)counted.rows, 0.01},
+                 {"rows a token", rf_owners_expected(&owners), counted.rows_per_token, 0.01},
+                 {"halo rows", e.all_halo, (double)counted.halo_rows, ranks == 2 ? 0.2 : 0.05},
+                 {"histogram bytes", e.all_histogram, (double)counted.histogram_bytes, 0.01},
+                 {"plan bytes", e.all_plan, (double)counted.plan_bytes, 0.01}};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+    if (fabs(figures[i].expected - figures[i].counted) > figures[i].share * figures[i].counted)
+      fail_msg("%lld pairs, %lld together, %d ranks: %s: expected %.3f, counted %.3f", (long long)pairs,
+               (long long)together, ranks, figures[i].what, figures[i].expected, figures[i].counted);
+  assert_true(counted.most_rows <= rf_owners_most_rows(&owners, pairs, (rf_pair_size){LENGTH, 64}));
+}
+
 /* Many more ranks than can be started: against the count of drawn buckets. */
 static void test_what_is_expected_is_what_random_buckets_give(void **state) {
   (void)state;
-  enum { LENGTH = 65536, ROUNDS = 4, BUCKETS = 2048 };
-  const rf_exchange_shape shape = {
-      .pairs = 1, .rounds = ROUNDS, .tokens = LENGTH, .chunk = 64, .chunks_before = 1, .n_buckets = BUCKETS + 1};
   rf_arena *scratch;
-  uint16_t *buckets = NEW(uint16_t, ROUNDS * LENGTH);
+  uint16_t *drawn = NEW(uint16_t, MOST_PAIRS * ROUNDS * LENGTH);
+  const void *buckets[MOST_PAIRS];
   dice d = {5, 0};
-  for (int64_t i = 0; i < ROUNDS * LENGTH; i++) buckets[i] = (uint16_t)dice_below(&d, BUCKETS);
+  for (int64_t i = 0; i < MOST_PAIRS * ROUNDS * LENGTH; i++) drawn[i] = (uint16_t)dice_below(&d, BUCKETS);
+  for (int64_t p = 0; p < MOST_PAIRS; p++) buckets[p] = drawn + p * ROUNDS * LENGTH;
   assert_ok(rf_arena_create("simulation", 0, &scratch));
-  for (int ranks = 2; ranks <= 1024 && rf_mpi_rank() == 0; ranks *= 4) {
-    rf_exchange_simulation counted;
-    assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &counted));
-    const rf_exchange_expectation e = rf_exchange_expect(&shape, ranks, 0, 2);
-    const struct {
-      const char *what;
-      double expected, counted, share;
-    } figures[] = {{"rows", e.all_own, (double)counted.rows, 0.01},
-                   {"halo rows", e.all_halo, (double)counted.halo_rows, ranks == 2 ? 0.2 : 0.05},
-                   {"histogram bytes", e.all_histogram, (double)counted.histogram_bytes, 0.01},
-                   {"plan bytes", e.all_plan, (double)counted.plan_bytes, 0.01}};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-      if (fabs(figures[i].expected - figures[i].counted) > figures[i].share * figures[i].counted)
-        fail_msg("%d ranks: %s: expected %.0f, counted %.0f", ranks, figures[i].what, figures[i].expected,
-                 figures[i].counted);
+  for (int ranks = 2; ranks <= 512 && rf_mpi_rank() == 0; ranks *= 4) {
+    check_expectation(1, 1, ranks, buckets, scratch);
+    check_expectation(2, 1, ranks, buckets, scratch);
+    check_expectation(2, 2, ranks, buckets, scratch);
+    check_expectation(MOST_PAIRS, MOST_PAIRS, ranks, buckets, scratch);
   }
   rf_arena_destroy(scratch);
-  free(buckets);
+  free(drawn);
 }
 
 static const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_run_takes_and_sends_what_was_planned),
