@@ -232,6 +232,7 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const rf_sublayer_vjp *task) {
       rf_gemm_packed(n, w->width, s.d, (rf_view){from, s.d}, &weight, false, rows_of(w, w->home.d_o, block + row));
       output_delta(w, block + row, n);
     }
+    rf_wave_poll(w);
     rf_weight_gradient(rows, s.d, w->width, (rf_view){drop ? dropped : upstream, s.d}, view_rows(w, w->home.o, block),
                        (rf_matrix){task->dparams + s.at[RF_ATTENTION_OUTPUT] + s.head_cols, s.all});
   }
@@ -306,9 +307,11 @@ static void project_gradients(const project_job *j, int64_t block, int64_t rows)
     int tensor;
   } weights[] = {{w->home.dq, RF_ATTENTION_QUERY}, {w->home.dv, RF_ATTENTION_VALUE}, {w->home.dk, RF_ATTENTION_KEY}};
   real *dparams = j->task->dparams;
-  for (int i = 0; i < (w->shared_qk ? 2 : 3); i++)
+  for (int i = 0; i < (w->shared_qk ? 2 : 3); i++) {
+    rf_wave_poll(w);
     rf_weight_gradient(rows, w->width, s->d, view_rows(w, weights[i].gradient, block), (rf_view){j->buffers.xn, s->ld},
                        (rf_matrix){dparams + s->at[weights[i].tensor] + s->head_rows, s->d});
+  }
   /* scale and bias: partial sums of the tiles, in tile order */
   const real *parts = j->buffers.norm_part;
   rf_sum_tiles(tiles, s->d, parts, 2 * s->d, dparams + s->at[RF_ATTENTION_NORM_SCALE]);

@@ -2,6 +2,7 @@
  * tokens so that the hidden activations stay in cache and never exist for the whole sequence (paper, section 3:
  * chunking). */
 #include "nn/sublayer.h"
+#include "comm/poll.h"
 #include "base/integers.h"
 #include "kernel/activation.h"
 #include "kernel/dropout.h"
@@ -104,6 +105,9 @@ static void add_bias(int64_t rows, int64_t width, const real *restrict bias, rea
   }
 }
 
+/* Between products: parameters and gradients of the blocks beside this one are under way. */
+static void poll(const job *j) { rf_mesh_poll_within(j->call->mesh); }
+
 static rf_view rows_of_x(const job *j, int64_t row) { return (rf_view){j->task->x + row * j->d, j->d}; }
 
 /* xn [n, ld] and pre [n, d_ff] = dropout(xn W1^T + b1) of rows [row, row + n). */
@@ -142,7 +146,9 @@ static rf_status apply_tiles(job *j, real sign, real *y, real *saved) {
     const int64_t n = rf_min(RF_TILE, j->rows - row);
     real *pre = saved ? saved + row * j->d_ff : b.hidden + rf_thread() * RF_TILE * j->d_ff;
     real *h = saved && saves_activated(j->self) ? pre : b.hidden + rf_thread() * RF_TILE * j->d_ff;
+    poll(j);
     inner_product(j, row, n, b.normed + rf_thread() * RF_TILE * j->ld, pre);
+    poll(j);
     rf_activate(activation, n * j->d_ff, pre, h);
     outer_product(j, (rf_view){h, j->d_ff}, row, n, sign, b.parts + rf_thread() * RF_TILE * j->d, y);
   }
@@ -218,18 +224,22 @@ static void feed_forward_tile_vjp(const job *j, const super *s, int64_t first, i
   real *dpre = s->dpre + local * j->ld_ff;
   const rf_view h = rf_view_row(hidden_of(j, s, first), local);
 
+  poll(j);
   if (s->saved)
     rf_norm(&j->norm, n, rows_of_x(j, row), (rf_matrix){xn, j->ld});
   else
     inner_product(j, row, n, xn, fresh);
   if (!s->saved || !saves_activated(j->self))
     activate_tile(j, n, s->saved ? s->saved + row * j->d_ff : fresh, s->h + local * j->ld_ff, fresh);
+  poll(j);
   if (j->task->y) outer_product(j, h, row, n, -1, part, j->task->y);
 
   const real *dy = j->task->dy + row * j->d;
   for (int64_t i = 0; i < n; i++) memcpy(own_dy + i * j->ld, dy + i * j->d, (size_t)j->d * sizeof(real));
   drop_hidden(j, RF_RNG_DROP_FF_OUT, row, n, j->d, own_dy, j->ld);
+  poll(j);
   hidden_vjp(j, own_dy, h, fresh, row, n, dpre);
+  poll(j);
   rf_gemm_packed(n, j->d, j->d_ff, (rf_view){dpre, j->ld_ff}, &j->inner_back, false, (rf_matrix){part, j->d});
   memset(norm_part, 0, (size_t)(2 * j->d) * sizeof(real));
   rf_norm_vjp(&j->norm, n, rows_of_x(j, row), (rf_view){part, j->d}, (rf_matrix){j->task->dx + row * j->d, j->d},
@@ -241,7 +251,9 @@ static void feed_forward_gradients(const job *j, const super *s, int64_t first, 
   const rf_view dpre = {s->dpre, j->ld_ff}, dy = {s->dy, j->ld};
   real *dparams = j->task->dparams;
   rf_weight_gradient(rows, j->d_ff, j->d, dpre, (rf_view){s->xn, j->ld}, (rf_matrix){dparams + j->at[INNER], j->d});
+  poll(j);
   rf_weight_gradient(rows, j->d, j->d_ff, dy, hidden_of(j, s, first), (rf_matrix){dparams + j->at[OUTER], j->d_ff});
+  poll(j);
   rf_bias_gradient(rows, j->d_ff, dpre, dparams + j->at[INNER_BIAS]);
   rf_bias_gradient(rows, j->d, dy, dparams + j->at[OUTER_BIAS]);
   rf_sum_tiles(tiles, j->d, s->norm_part, 2 * j->d, dparams + j->at[NORM_SCALE]);

@@ -1,5 +1,6 @@
 #include "nn/head.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/cross_entropy.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"
@@ -260,6 +261,7 @@ static rf_status head_pass(job *j, bool reverse, const logits_use *use, rf_loss 
     for (int64_t index = 0; index < tiles; index++) {
       const int64_t local = index * RF_TILE;
       const tile_rows tile = {index, local, first + local, rf_min(RF_TILE, rows - local)};
+      rf_mesh_poll_within(j->call->mesh);
       real *logits = j->b.logits + local * j->vocab, *joined = j->b.joined + rf_thread() * RF_TILE * j->width;
       tile_logits(j, tile.row, tile.n, joined, j->b.normed + local * j->width, logits);
       use->tile(j, use->context, &tile, joined, logits);
