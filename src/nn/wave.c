@@ -8,9 +8,6 @@
  */
 #define WAVE_BYTES ((int64_t)512 << 20)
 
-/* Most bytes of the waves that go at once, on a rank of several. */
-#define AT_ONCE_BYTES ((int64_t)1 << 30)
-
 /* Traffic that is by this much more than the least is as good. */
 #define NEARLY 1.02
 
@@ -59,10 +56,9 @@ static int64_t most_pairs(const rf_sublayer *self, const rf_call *call, int64_t 
   return rf_max(1, bytes / bytes_of_wave(self, call, 1));
 }
 
-/* Most bytes of waves that are cut over the ranks as one. */
+/* Most bytes of a wave on a rank of several: at all, and if it could be smaller. */
 typedef struct wave_limits {
-  int64_t memory; /* of those that go at once */
-  int64_t little; /* of one, if it could be smaller */
+  int64_t memory, little;
 } wave_limits;
 
 /* The next number of pairs that a wave may have: some heads of a sequence, or all of some sequences. */
@@ -72,8 +68,7 @@ static int64_t next_pairs(const rf_sublayer *self, int64_t pairs) {
 }
 
 static bool is_in_memory(const rf_sublayer *self, const rf_call *call, int64_t pairs, int64_t memory) {
-  const int64_t at_once = pairs < call->sequences * self->config->model.n_heads ? RF_WAVES_AT_ONCE : 1;
-  return pairs == 1 || bytes_of_wave(self, call, pairs) * at_once <= memory;
+  return pairs == 1 || bytes_of_wave(self, call, pairs) <= memory;
 }
 
 /* Pairs that are cut over the ranks as one: so many that their rows travel least, as far as memory allows. Of those
@@ -96,13 +91,15 @@ rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call) {
   const int64_t ranks = rf_mesh_sequence_size(call->mesh), all = call->sequences * self->config->model.n_heads;
   const int64_t most = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
   if (ranks == 1) return size_of_pairs(self, call, most_pairs(self, call, most));
-  const int64_t little = most / (2 * ranks); /* as what is saved, it falls with the ranks */
-  const wave_limits limits = {.memory = call->wave_bytes > 0 ? call->wave_bytes : AT_ONCE_BYTES, .little = little};
+  const int64_t memory = call->wave_bytes > 0 ? call->wave_bytes : self->config->mesh.wave_memory;
+  /* as what is saved, it falls with the ranks */
+  const wave_limits limits = {.memory = memory, .little = rf_min(most / (2 * ranks), memory / RF_WAVES_AT_ONCE)};
   const bool spread = self->ops->attention->layout(self, call).spread;
   const int64_t pairs =
-      spread ? pairs_to_spread(self, call, limits) : rf_max(1, rf_min(most_pairs(self, call, little), all / 2));
+      spread ? pairs_to_spread(self, call, limits) : rf_max(1, rf_min(most_pairs(self, call, limits.little), all / 2));
   rf_wave_size size = size_of_pairs(self, call, pairs);
-  if (RF_WAVES_AT_ONCE * bytes_of_wave(self, call, pairs) <= AT_ONCE_BYTES) size.at_once = RF_WAVES_AT_ONCE;
+  if (RF_WAVES_AT_ONCE * bytes_of_wave(self, call, pairs) <= self->config->mesh.wave_memory)
+    size.at_once = RF_WAVES_AT_ONCE;
   return size;
 }
 

@@ -62,7 +62,7 @@ static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
                                            .decay_exponent = -0.8,
                                            .clip_threshold = 1,
                                            .factor_eps = 1e-30};
-  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL};
+  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL, (int64_t)1 << 30};
   rf_resolve_buckets(&config.lsh, rf_padded_length(&config, c->length));
   return config;
 }
