@@ -5,7 +5,7 @@
 #include "train/trainer.h"
 
 /* Tells the model what to stash, after everything else of the trainer has been made. Collective. Fills
- * trainer->keeping.
+ * trainer->stash.
  *
  *   limit    | parameters, gradients, moments, sequences | a checkpoint's copy | activations, transients | stash |
  *   auto     the same, with what is there already and four fifths of what the machine has free in place of the limit
