@@ -16,7 +16,7 @@
 enum { SMALL_TABLES = 65536 };
 
 int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks) {
-  const size_t transients = sizes->scratch - sizes->streams - sizes->saved - sizes->activations;
+  const size_t transients = sizes->scratch - sizes->streams - sizes->buckets - sizes->activations;
   return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
 }
 

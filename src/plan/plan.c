@@ -82,7 +82,7 @@ static const struct part {
     PART("slots", store.slots, "full vectors of two blocks, parameters and gradients"),
     PART("optimizer", optimizer, "optimizer's state"),
     PART("streams", model.streams, "activations between layers, and their gradients"),
-    PART("saved", model.saved, "hash buckets"),
+    PART("saved", model.buckets, "hash buckets"),
     PART("kept", model.stash, "what training.memory_limit keeps for the backward pass"),
     PART("activations", model.activations, "ordinary residuals: every sublayer's input"),
     PART("attention", model.attention, "transients of waves *"),

@@ -10,7 +10,7 @@
 #include "config/filled.h"
 #include "config/resume.h"
 #include "config/settle.h"
-#include "kernel/stack.h"
+#include "kernel/thread_stacks.h"
 #include "plan/check.h"
 #include "reformer/agree.h"
 #include "reformer/config_file.h"
@@ -87,7 +87,7 @@ static rf_status create_session(const rf_config *given, rf_mesh *mesh, bool firs
   rf_config config = {0};
   RF_TRY(rf_agree(mesh, RF_OK)); /* all are here */
   if (first) RF_TRY(compare_ranks(mesh));
-  RF_TRY(rf_agree(mesh, rf_stacks_check()));
+  RF_TRY(rf_agree(mesh, rf_thread_stacks_check()));
   RF_TRY(rf_agree(mesh, take_config(given, &config)));
   RF_TRY(rf_agree(mesh, rf_config_compare(mesh, &config)));
   return rf_session_create_from(NAME, &config, mesh, session);

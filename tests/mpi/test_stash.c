@@ -45,7 +45,7 @@ static void train(rf_mesh *mesh, rf_residual residual, int64_t limit, record *r)
   rf_model_sizes sizes;
   assert_ok(rf_model_footprint(&config, mesh, t.sequences.micro, NULL, &sizes));
   const size_t tables = 65536; /* of pointers, not measured */
-  const size_t transients = sizes.scratch - sizes.streams - sizes.saved - sizes.activations;
+  const size_t transients = sizes.scratch - sizes.streams - sizes.buckets - sizes.activations;
   const size_t step_bytes = sizes.scratch + tables + (rf_mesh_sequence_size(mesh) > 1 ? transients / 2 : 0);
   r->need = bytes_there(&t) + (int64_t)step_bytes;
   for (int i = 0; i < STEPS; i++) {
