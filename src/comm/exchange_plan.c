@@ -45,7 +45,7 @@ static rf_exchange exchange_at(const rf_exchange_shape *shape, int ranks, int ra
                        .memory = sizeof(rf_exchange)};
 }
 
-/* --- What is taken: by a plan, and by its measure ------------------------------------------------ */
+/* --- What is taken: by a plan, and by its footprint ---------------------------------------------- */
 
 static rf_status take_kept(making *m, size_t count, size_t size, void *pointer_out) {
   m->x->memory += count * size;
@@ -385,8 +385,8 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
   return RF_OK;
 }
 
-rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
+rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
+                                const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
   rf_exchange x = exchange_at(shape, ranks, rank);
   rf_exchange_pair pair;
   making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_plan_record_bytes(shape, bucket_bytes)};
@@ -399,7 +399,7 @@ rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int ran
   RF_TRY(rf_arena_take(arena, 1, sizeof x, &nothing));
   RF_TRY(take_lists(&m));
   RF_TRY(take_destinations(&m));
-  RF_TRY(rf_places_measure(&histogram, rank, expected->entries, scratch));
+  RF_TRY(rf_places_footprint(&histogram, rank, expected->entries, scratch));
   RF_TRY(take_kept(&m, (size_t)llround(out), sizeof *x.out_token, &x.out_token));
   if (ranks > 1) RF_TRY(take_cuts(&m));
   if (ranks > 1) RF_TRY(take_records(&m, llround(out - at_home), llround(in)));

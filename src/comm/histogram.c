@@ -304,7 +304,7 @@ rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogr
   return RF_OK;
 }
 
-rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
+rf_status rf_places_footprint(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
   const rf_mark mark = rf_arena_mark(scratch);
   const int64_t n = llround(entries);
   sort_job job;

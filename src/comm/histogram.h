@@ -54,6 +54,6 @@ rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogr
                          int32_t *places);
 /* Takes from an arena that only counts what rf_places_find takes of it at rank `rank`, where ranks have items of so
  * many entries, and gives it back. */
-rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch);
+rf_status rf_places_footprint(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch);
 
 #endif

@@ -56,8 +56,8 @@ rf_status rf_wave_plan(rf_wave *w, const rf_slot_layout *layout) {
   RF_TRY(tokens_of(w, layout, &tokens));
   w->windows = windows_of(w, layout, rf_exchange_owned(w->call->mesh, &shape), pairs);
   if (w->expected)
-    return rf_exchange_measure(&shape, rf_mesh_sequence_size(w->call->mesh), rf_mesh_sequence_rank(w->call->mesh),
-                               tokens.bucket_bytes, w->expected, w->call->plans, w->call->scratch);
+    return rf_exchange_footprint(&shape, rf_mesh_sequence_size(w->call->mesh), rf_mesh_sequence_rank(w->call->mesh),
+                                 tokens.bucket_bytes, w->expected, w->call->plans, w->call->scratch);
   RF_TRY(rf_exchange_create(w->call->mesh, &shape, &tokens, w->call->plans, w->call->scratch, &w->exchange));
   for (int64_t i = 0; i < shape.pairs; i++) {
     const rf_exchange_pair *rows = rf_exchange_pair_of(w->exchange, i);
@@ -231,8 +231,8 @@ static rf_status count_move(const rf_wave *w, rf_exchange_kind way, rf_exchange_
   const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, &layout, w->windows.n_pairs);
   int64_t widths[RF_EXCHANGE_FIELDS];
   for (int i = 0; i < n; i++) widths[i] = row_width(w, t[i].kind);
-  return rf_exchange_measure_move(&shape, rf_mesh_sequence_size(w->call->mesh), way, kind, n, widths, w->expected,
-                                  w->messages);
+  return rf_exchange_move_footprint(&shape, rf_mesh_sequence_size(w->call->mesh), way, kind, n, widths, w->expected,
+                                    w->messages);
 }
 
 static rf_status start_move(rf_wave *w, rf_exchange_kind way, rf_exchange_rows_kind kind, int n, const travelling *t) {
