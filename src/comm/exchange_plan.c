@@ -203,12 +203,12 @@ static void write_record(const making *m, int64_t pair, int64_t token, unsigned 
   const rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
   const uint8_t *mask = m->tokens->mask ? m->tokens->mask[pair] : NULL;
-  rf_plan_record_set_position(record, x->home.first + token, mask && !mask[token]);
+  rf_exchange_record_set_position(record, x->home.first + token, mask && !mask[token]);
   for (int64_t r = 0; r < s->rounds; r++)
-    rf_plan_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
+    rf_exchange_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
   for (int64_t r = 0; s->rounds_travel && r < s->rounds; r++) {
     const uint32_t bucket = rf_bucket_at(&m->table, pair, r * x->home.count + token);
-    rf_plan_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
+    rf_exchange_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
   }
 }
 
@@ -266,14 +266,14 @@ static void note_row(const making *m, rf_exchange_pair *pair, int64_t row, int64
 static void read_record(const making *m, const unsigned char *record, int64_t row, rf_exchange_pair *pair) {
   const rf_exchange_shape *s = &m->x->shape;
   bool padding;
-  pair->position[row] = rf_plan_record_position(record, &padding);
+  pair->position[row] = rf_exchange_record_position(record, &padding);
   pair->mask[row] = !padding;
   for (int64_t r = 0; r < s->rounds; r++) {
-    const int32_t place = rf_plan_record_place(record, r);
+    const int32_t place = rf_exchange_record_place(record, r);
     const int64_t chunk = r * (s->tokens / s->chunk) + place / (int32_t)s->chunk;
     note_row(m, pair, row, chunk, place % (int32_t)s->chunk);
     if (!s->rounds_travel) continue;
-    const uint32_t bucket = rf_plan_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
+    const uint32_t bucket = rf_exchange_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
     pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
     pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + bucket);
   }
@@ -369,7 +369,7 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
               .tokens = tokens,
               .arena = arena,
               .scratch = scratch,
-              .record = rf_plan_record_bytes(shape, tokens->bucket_bytes)};
+              .record = rf_exchange_record_bytes(shape, tokens->bucket_bytes)};
   m.table = (rf_bucket_table){.pairs = shape->pairs,
                               .rounds = shape->rounds,
                               .length = shape->tokens,
@@ -389,7 +389,7 @@ rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int r
                                 const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
   rf_exchange x = exchange_at(shape, ranks, rank);
   rf_exchange_pair pair;
-  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_plan_record_bytes(shape, bucket_bytes)};
+  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_exchange_record_bytes(shape, bucket_bytes)};
   const rf_histogram_shape histogram = {shape->histogram, shape->pairs * shape->rounds, shape->n_buckets, shape->tokens,
                                         ranks};
   const double pairs = (double)shape->pairs, at_home = (expected->own_home + expected->halo_home) * pairs;

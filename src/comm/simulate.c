@@ -82,7 +82,7 @@ static void count_metadata(const simulation *s, int64_t *last_seen, rf_exchange_
   one.pairs = 1;
   result->histogram_bytes = (int64_t)rf_histogram_bytes(&histogram, (double)(RF_SPARSE_ENTRY_BYTES * entries));
   result->plan_bytes =
-      (int64_t)rf_plan_bytes(&one, s->table.bytes, s->ranks, (double)(result->rows + result->halo_rows));
+      (int64_t)rf_exchange_plan_bytes(&one, s->table.bytes, s->ranks, (double)(result->rows + result->halo_rows));
 }
 
 rf_status rf_exchange_simulate(const rf_exchange_shape *shape, int ranks, int bucket_bytes, const void *buckets,
