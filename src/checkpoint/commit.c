@@ -29,7 +29,7 @@ rf_status rf_commit_emit(const rf_commit *commit, char **text, int64_t *length) 
   FILE *stream = open_memstream(text, &size);
   if (!stream) return rf_fail(RF_FAILED, "out of memory: %s", RF_COMMIT_NAME);
   fprintf(stream, "reformer checkpoint\nversion %d\nattempt %s\nhash xxh64 %" PRId64 "\n", RF_CHECKPOINT_VERSION,
-          commit->attempt, commit->hash_block_bytes);
+          commit->attempt, commit->digest_block_bytes);
   for (int i = 0; i < commit->n_files; i++) {
     const rf_file_digest *file = &commit->files[i];
     fprintf(stream, "file %" PRId64 " %s\n", file->size, file->name);
@@ -130,8 +130,8 @@ static rf_status read_head(lines *l, rf_commit *commit) {
     return refuse_line(l, "'attempt ' and 16 hexadecimal digits");
   memcpy(commit->attempt, l->line + 8, sizeof commit->attempt);
   RF_TRY(next_line(l, "'hash xxh64 BYTES'"));
-  rest = strncmp(l->line, "hash xxh64 ", 11) == 0 ? read_number(l->line + 11, &commit->hash_block_bytes) : NULL;
-  if (!rest || *rest != '\0' || commit->hash_block_bytes < 512 || commit->hash_block_bytes > 1 << 30)
+  rest = strncmp(l->line, "hash xxh64 ", 11) == 0 ? read_number(l->line + 11, &commit->digest_block_bytes) : NULL;
+  if (!rest || *rest != '\0' || commit->digest_block_bytes < 512 || commit->digest_block_bytes > 1 << 30)
     return refuse_line(l, "'hash xxh64 ' and 512 to 1073741824 bytes of a block");
   return RF_OK;
 }
@@ -144,7 +144,7 @@ static rf_status read_file(lines *l, rf_commit *commit) {
   if (!rest || *rest != ' ' || !is_name(rest + 1)) return refuse_line(l, wanted);
   if (rf_commit_find(commit, rest + 1)) return refuse_line(l, "a name that is not there yet");
   memcpy(file.name, rest + 1, strlen(rest + 1) + 1); /* is_name said that it fits */
-  file.n_hashes = rf_hash_blocks(file.size, commit->hash_block_bytes);
+  file.n_hashes = rf_digest_blocks(file.size, commit->digest_block_bytes);
   /* So many lines must be left: a made-up size takes no memory. */
   if (file.n_hashes > (l->end - l->next) / (HEX + 1)) return refuse_line(l, "a size with as many hashes as follow");
   rf_file_digest *files = realloc(commit->files, (size_t)(commit->n_files + 1) * sizeof *files);

@@ -73,7 +73,7 @@ static rf_status check_size(const rf_transaction *s, const rf_file_digest *diges
 
 /* The manifest, then the shards. */
 static rf_status write_commit(rf_transaction *s, const rf_file_digest *manifest) {
-  rf_commit commit = {.hash_block_bytes = RF_HASH_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
+  rf_commit commit = {.digest_block_bytes = RF_DIGEST_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
   char path[RF_MAX_PATH], *text = NULL;
   int64_t length = 0;
   memcpy(commit.attempt, s->attempt, sizeof commit.attempt);

@@ -22,8 +22,7 @@ static rf_windows windows_of(const rf_wave *w, const rf_slot_layout *layout, rf_
                                .draw = rf_call_draw(w->call, w->self, RF_RNG_DROP_ATTENTION)},
                       .n_pairs = rf_wave_pairs(w),
                       .pairs = pairs,
-                      .mesh = w->call->mesh,
-                      .polls = !rf_wave_alone(w)};
+                      .mesh = rf_wave_mesh(w)};
 }
 
 /* The tokens' buckets and masks as the exchange wants them. */
@@ -266,10 +265,6 @@ static rf_status finish_moves(rf_wave *w) {
 rf_status rf_wave_arrive(rf_wave *w) {
   if (w->n_moves > 0) RF_TRY_IN(w->call->phases, RF_PHASE_EXCHANGE, finish_moves(w));
   return RF_OK;
-}
-
-void rf_wave_poll(const rf_wave *w) {
-  if (!rf_wave_alone(w)) rf_mesh_poll_within(w->call->mesh);
 }
 
 void rf_wave_scale_keys(const rf_wave *w) {

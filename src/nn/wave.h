@@ -86,6 +86,8 @@ static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequen
 
 /* Whether this rank is home to all of every sequence, so that rows are tokens. */
 static inline bool rf_wave_alone(const rf_wave *wave) { return rf_mesh_sequence_size(wave->call->mesh) == 1; }
+/* Whose messages travel while a wave is computed, so that it is polled now and then; NULL: none do. */
+static inline rf_mesh *rf_wave_mesh(const rf_wave *wave) { return rf_wave_alone(wave) ? NULL : wave->call->mesh; }
 
 /* Most rows of a pair that a rank may own, whatever the buckets are. */
 int64_t rf_most_rows(const rf_slot_layout *layout, int64_t length, int64_t ranks);
