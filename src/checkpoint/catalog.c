@@ -108,7 +108,7 @@ static rf_status take_in(rf_catalog *catalog, const char *name, int64_t resumed_
   return put_entry(catalog, &one);
 }
 
-static rf_status look_through(rf_catalog *catalog, int64_t resumed_step) {
+static rf_status look_through_folder(rf_catalog *catalog, int64_t resumed_step) {
   rf_status status = RF_OK;
   int64_t step;
   DIR *folder = opendir(catalog->folder);
@@ -227,7 +227,7 @@ static rf_status remove_old(void *context) {
 
 rf_status rf_catalog_fill(rf_catalog *catalog, int64_t resumed_step) {
   catalog->newest = resumed_step;
-  RF_TRY(look_through(catalog, resumed_step));
+  RF_TRY(look_through_folder(catalog, resumed_step));
   if (resumed_step >= 0 && catalog->lock) rf_writer_start(&catalog->pruner, true, remove_old, catalog);
   return RF_OK;
 }

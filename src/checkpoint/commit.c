@@ -137,7 +137,7 @@ static rf_status read_head(lines *l, rf_commit *commit) {
 }
 
 /* l->line is "file SIZE NAME"; its hashes follow. */
-static rf_status read_file(lines *l, rf_commit *commit) {
+static rf_status read_file_line(lines *l, rf_commit *commit) {
   static const char wanted[] = "'file SIZE NAME' or 'end HASH'";
   rf_file_digest file = {0};
   const char *rest = strncmp(l->line, "file ", 5) == 0 ? read_number(l->line + 5, &file.size) : NULL;
@@ -162,12 +162,12 @@ static rf_status read_file(lines *l, rf_commit *commit) {
   return RF_OK;
 }
 
-static rf_status read_text(lines *l, rf_commit *commit) {
+static rf_status read_commit_text(lines *l, rf_commit *commit) {
   RF_TRY(read_head(l, commit));
   for (;;) {
     RF_TRY(next_line(l, "'file SIZE NAME' or 'end HASH'"));
     if (l->next == l->end && strncmp(l->line, "end ", 4) == 0) return RF_OK;
-    RF_TRY(read_file(l, commit));
+    RF_TRY(read_file_line(l, commit));
   }
 }
 
@@ -175,7 +175,7 @@ rf_status rf_commit_parse(const char *where, const char *text, int64_t length, r
   *commit = (rf_commit){0};
   RF_TRY(check_end(where, text, length));
   lines l = {.where = where, .next = text, .end = text + length};
-  const rf_status status = read_text(&l, commit);
+  const rf_status status = read_commit_text(&l, commit);
   if (status != RF_OK) rf_commit_free(commit);
   return status;
 }

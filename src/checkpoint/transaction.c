@@ -46,7 +46,7 @@ static rf_status make_folder(rf_transaction *s) {
   return RF_OK;
 }
 
-static rf_status lay_out_shard(rf_transaction *s) {
+static rf_status lay_out_own_shard(rf_transaction *s) {
   return rf_shard_lay_out(s->temporary, rf_mesh_rank(s->request.mesh), rf_mesh_size(s->request.mesh), s->request.layout,
                           s->request.state, &s->shard);
 }
@@ -182,7 +182,7 @@ rf_status rf_transaction_begin(rf_transaction *transaction, const rf_transaction
   if (own == RF_OK) own = set_names(s);
   if (own == RF_OK && first) own = make_folder(s);
   RF_TRY(survey_ranks(s, own));
-  if (s->finding.status == RF_OK) start_stage(s, RF_TRANSACTION_SHARDS, lay_out_shard(s), write_shard);
+  if (s->finding.status == RF_OK) start_stage(s, RF_TRANSACTION_SHARDS, lay_out_own_shard(s), write_shard);
   return RF_OK;
 }
 

@@ -58,7 +58,7 @@ static int64_t largest(const int64_t *x, int n) {
 }
 
 /* Entries that a rank has items of and does not own itself, of all ranks. */
-static int64_t sparse_entries(const simulation *s, int64_t *last_seen) {
+static int64_t count_sparse_entries(const simulation *s, int64_t *last_seen) {
   const int64_t tokens = s->shape->tokens, n_buckets = s->shape->n_buckets, rounds = s->shape->rounds;
   int64_t entries = 0;
   for (int64_t round = 0; round < rounds; round++)
@@ -78,7 +78,7 @@ static int64_t sparse_entries(const simulation *s, int64_t *last_seen) {
 static void count_metadata(const simulation *s, int64_t *last_seen, rf_exchange_simulation *result) {
   rf_exchange_shape one = *s->shape;
   const rf_histogram_shape histogram = {one.histogram, one.rounds, one.n_buckets, one.tokens, s->ranks};
-  const int64_t entries = rf_histogram_is_dense(&histogram) ? 0 : sparse_entries(s, last_seen);
+  const int64_t entries = rf_histogram_is_dense(&histogram) ? 0 : count_sparse_entries(s, last_seen);
   one.pairs = 1;
   result->histogram_bytes = (int64_t)rf_histogram_bytes(&histogram, (double)(RF_SPARSE_ENTRY_BYTES * entries));
   result->plan_bytes =

@@ -90,7 +90,7 @@ static void add_sums(const rf_config *config, const rf_blocks *blocks, int ranks
   t->bytes[RF_TRAFFIC_OTHER] = sum_bytes(tensors + sums, ranks) + sum_bytes(tensors, ranks);
 }
 
-static rf_call planned_call(const rf_config *config, rf_mesh *mesh) {
+static rf_call traffic_call(const rf_config *config, rf_mesh *mesh) {
   const int64_t length = rf_padded_length(config, config->data.length);
   const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
   return (rf_call){.sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate,
@@ -120,7 +120,7 @@ static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf
 
 static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash, rf_mesh *mesh,
                           rf_plan_traffic *t) {
-  rf_call call = planned_call(config, mesh);
+  rf_call call = traffic_call(config, mesh);
   const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
   for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++)
     for (call.level = 0; call.level < RF_ATTENTION_LEVELS; call.level++)

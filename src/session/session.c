@@ -32,7 +32,7 @@ static rf_status refuse_null(const char *what) { return rf_fail(RF_BAD_CONFIG, "
 /* --- made and ended --------------------------------------------------------------------------------- */
 
 /* Data that is not there is told before memory that is not. */
-static rf_status check_data(const rf_config *config) {
+static rf_status check_data_file(const rf_config *config) {
   rf_dataset *dataset = NULL;
   RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset));
   rf_dataset_destroy(dataset);
@@ -50,7 +50,7 @@ static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh,
   RF_TRY(rf_mesh_check_held(mesh, config->mesh.sequence, config->mesh.data)); /* the same on all ranks: ends nothing */
   RF_TRY(arrange(config, mesh));
   RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
-  RF_TRY(rf_agree(mesh, check_data(config)));
+  RF_TRY(rf_agree(mesh, check_data_file(config)));
   RF_TRY(rf_agree(mesh, rf_plan_check_memory(config, mesh)));
   RF_TRY(rf_agree(mesh, rf_machine_describe(mesh, session->machine)));
   return rf_agree(mesh, rf_trainer_create(config, mesh, &session->trainer));
