@@ -95,9 +95,9 @@ static rf_status write_commit(rf_transaction *s, const rf_file_digest *manifest)
 
 /* Where the file system lets two names change places, there is no moment without a folder of that name. */
 static rf_status take_name_from_another(rf_transaction *s) {
-  if (rf_names_exchange(s->temporary, s->folder)) {
+  if (rf_names_swap(s->temporary, s->folder)) {
     const rf_status status = rf_rename_synced(s->temporary, s->former);
-    if (status != RF_OK && !rf_names_exchange(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
+    if (status != RF_OK && !rf_names_swap(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
     return status;
   }
   RF_TRY(rf_rename_synced(s->folder, s->former));

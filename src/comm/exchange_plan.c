@@ -337,7 +337,7 @@ static rf_status make_plan(making *m) {
   rf_exchange *x = m->x;
   RF_TRY(take_lists(m));
   RF_TRY(take_destinations(m));
-  RF_TRY(rf_places_find(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
+  RF_TRY(rf_histogram_find_places(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
   if (x->ranks == 1) {
     RF_TRY(list_own_rows(m));
     RF_TRY(take_pairs(m));
@@ -399,7 +399,7 @@ rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int r
   RF_TRY(rf_arena_take(arena, 1, sizeof x, &nothing));
   RF_TRY(take_lists(&m));
   RF_TRY(take_destinations(&m));
-  RF_TRY(rf_places_footprint(&histogram, rank, expected->entries, scratch));
+  RF_TRY(rf_histogram_footprint(&histogram, rank, expected->entries, scratch));
   RF_TRY(take_kept(&m, (size_t)llround(out), sizeof *x.out_token, &x.out_token));
   if (ranks > 1) RF_TRY(take_cuts(&m));
   if (ranks > 1) RF_TRY(take_records(&m, llround(out - at_home), llround(in)));

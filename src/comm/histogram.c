@@ -288,8 +288,8 @@ static rf_status begin_sort(const rf_histogram_shape *shape, int rank, rf_arena 
   return rf_arena_take(scratch, (size_t)job->ranks, sizeof *job->totals, &job->totals);
 }
 
-rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
-                         int32_t *places) {
+rf_status rf_histogram_find_places(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
+                                   int32_t *places) {
   const rf_histogram_shape shape = {kind, table->pairs * table->rounds, table->n_buckets, table->length,
                                     rf_mesh_sequence_size(mesh)};
   const rf_mark mark = rf_arena_mark(scratch);
@@ -304,7 +304,7 @@ rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogr
   return RF_OK;
 }
 
-rf_status rf_places_footprint(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
+rf_status rf_histogram_footprint(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
   const rf_mark mark = rf_arena_mark(scratch);
   const int64_t n = llround(entries);
   sort_job job;

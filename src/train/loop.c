@@ -205,7 +205,7 @@ static rf_status train_to_end(train_loop *r, rf_train_end *end) {
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_TRAIN),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_VALIDATION), (long long)t->config.data.length);
   rf_dataset_warn(t->dataset, t->config.training.batch);
-  rf_memory_say(t);
+  rf_trainer_say_stash(t);
   RF_TRY(run_steps(r, &end->step));
   RF_TRY(finish_saving(r, end->step));
   if (r->stop.reason == 0) RF_TRY(say_splits(r));

@@ -31,7 +31,7 @@ static int64_t memory_left_over(const rf_trainer *t, const need *n) {
   return rf_plan_memory_left(t->config.training.memory_limit, n->there, n->copy + n->step, free);
 }
 
-rf_status rf_memory_plan(rf_trainer *t) {
+rf_status rf_trainer_choose_stash(rf_trainer *t) {
   t->stash = (rf_stash_summary){0};
   if (t->config.training.memory_limit == 0) return RF_OK;
   need n;
@@ -44,7 +44,7 @@ rf_status rf_memory_plan(rf_trainer *t) {
   return rf_model_stash(t->model, t->sequences.micro, t->sequences.padded, bytes > 0 ? bytes : 0, &t->stash);
 }
 
-void rf_memory_say(const rf_trainer *t) {
+void rf_trainer_say_stash(const rf_trainer *t) {
   char what[256];
   if (t->stash.bytes == 0) return;
   rf_log_info("kept of %lld layers: %s; %.0f MiB a rank", (long long)t->config.model.n_layers,
