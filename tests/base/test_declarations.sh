@@ -108,6 +108,12 @@ check "a static name in two files" "$(printf '%s\n' "$found" | awk '
   $4 ~ /^rf_/ || $1 !~ /\.c$/ { next }
   $4 in files && files[$4] != $1 { print $4 ": " files[$4] " and " $1 }
   { files[$4] = $1 }')"
+# A file's own header, or that of what it tests, comes first.
+check "includes out of order" "$(find src include tests -name '*.[ch]' -exec awk '
+  FNR == 1 { n = 0 }
+  !/^#include "/ { last = ""; next }
+  n++ > 1 && last != "" && $2 < last { print FILENAME ":" FNR ": " $2 " after " last }
+  { last = n > 1 ? $2 : "" }' {} +)"
 check "a file whose end was not found" "$(printf '%s\n' "$found" | awk '$3 == "unread" { print $1 }')"
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]

@@ -1,7 +1,7 @@
 /* COMMIT is believed only where every line of it is right. */
+#include "checkpoint/commit.h"
 #include "base/hash.h"
 #include "checkpoint/folder.h"
-#include "checkpoint/commit.h"
 
 static rf_commit some_commit(void) {
   rf_commit commit = {

@@ -2,8 +2,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT */
 #endif
-#include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
+#include "checkpoint/folder.h"
 #include <dlfcn.h>
 #include <hdf5.h>
 #include <limits.h>

@@ -1,9 +1,9 @@
 /* What was saved is what is loaded, to the bit. */
-#include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
-#include "storage/files.h"
+#include "checkpoint/folder.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/shard.h"
+#include "storage/files.h"
 #include <hdf5.h>
 
 /* Every array of two states, to the bit. */

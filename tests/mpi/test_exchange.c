@@ -1,6 +1,6 @@
 /* The exchange's plans against a serial sort of the whole sequence, on meshes of every shape, and what they cost. */
-#include "mpi/exchange_fixture.h"
 #include "comm/simulate.h"
+#include "mpi/exchange_fixture.h"
 
 /* --- The plan ------------------------------------------------------------------------------------ */
 

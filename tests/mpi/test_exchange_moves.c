@@ -1,7 +1,7 @@
 /* Rows and results on their way between home and owner, on meshes of every shape. */
-#include "mpi/exchange_fixture.h"
 #include "comm/test_hooks.h"
 #include "kernel/bf16.h"
+#include "mpi/exchange_fixture.h"
 
 /* --- Arrays to move ------------------------------------------------------------------------------ */
 

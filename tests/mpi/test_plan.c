@@ -1,11 +1,11 @@
 /* The plan of a run against the run: memory to 10 %, bytes to 3 %, on every mesh of the world. */
-#include "mpi/ranks.h"
+#include "bench/step_figures.h"
 #include "comm/expect.h"
 #include "comm/simulate.h"
+#include "mpi/ranks.h"
 #include "plan/memory.h"
 #include "plan/traffic.h"
 #include "support/small_config.h"
-#include "bench/step_figures.h"
 
 typedef struct planned_case {
   const char *name;

@@ -1,6 +1,6 @@
 /* Training steps that stash activations give what steps that compute them again give, within their memory. */
-#include "mpi/ranks.h"
 #include "model/footprint.h"
+#include "mpi/ranks.h"
 #include "support/small_config.h"
 #include "train/loss.h"
 #include "train/step.h"

@@ -1,7 +1,7 @@
 /* The bytes that a layer and a training step send, against what their plans and cuts say. */
-#include "mpi/ranks.h"
 #include "comm/exchange.h"
 #include "lsh/hash.h"
+#include "mpi/ranks.h"
 #include "support/small_config.h"
 #include "support/sublayer_case.h"
 #include "train/step.h"
