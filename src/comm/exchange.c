@@ -304,9 +304,9 @@ rf_status rf_exchange_start(const rf_exchange *x, rf_exchange_kind kind, rf_exch
   return RF_OK;
 }
 
-rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
-                                   rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
-                                   const rf_exchange_expectation *expected, rf_arena *arena) {
+rf_status rf_exchange_move_footprint(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
+                                     rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
+                                     const rf_exchange_expectation *expected, rf_arena *arena) {
   rf_exchange_move m = {.kind = kind};
   const bool scatter = kind == RF_SCATTER, all = rows == RF_ROWS_ALL;
   const int64_t sent = llround(expected->own_sent + (all ? expected->halo_sent : 0));

@@ -63,8 +63,8 @@ rf_status rf_exchange_start(const rf_exchange *exchange, rf_exchange_kind kind, 
                             int n_fields, const rf_exchange_field *fields, rf_arena *arena, rf_exchange_move **move);
 rf_status rf_exchange_finish(rf_exchange_move *move);
 /* Takes from an arena that only counts what start takes of it, for fields of these widths. */
-rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
-                                   rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
-                                   const rf_exchange_expectation *expected, rf_arena *arena);
+rf_status rf_exchange_move_footprint(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
+                                     rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
+                                     const rf_exchange_expectation *expected, rf_arena *arena);
 
 #endif

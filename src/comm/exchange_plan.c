@@ -47,7 +47,7 @@ static rf_exchange exchange_at(const rf_exchange_shape *shape, int ranks, int ra
                        .memory = sizeof(rf_exchange)};
 }
 
-/* --- What is taken: by a plan, and by its measure ------------------------------------------------ */
+/* --- What is taken: by a plan, and by its footprint ---------------------------------------------- */
 
 static rf_status take_kept(making *m, size_t count, size_t size, void *pointer_out) {
   m->x->memory += count * size;
@@ -199,12 +199,12 @@ static void write_record(const making *m, int64_t pair, int64_t token, unsigned 
   const rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
   const uint8_t *mask = m->tokens->mask ? m->tokens->mask[pair] : NULL;
-  rf_plan_record_set_position(record, x->home.first + token, mask && !mask[token]);
+  rf_exchange_record_set_position(record, x->home.first + token, mask && !mask[token]);
   for (int64_t r = 0; r < s->rounds; r++)
-    rf_plan_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
+    rf_exchange_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
   for (int64_t r = 0; s->rounds_travel && r < s->rounds; r++) {
     const uint32_t bucket = rf_bucket_at(&m->table, pair, r * x->home.count + token);
-    rf_plan_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
+    rf_exchange_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
   }
 }
 
@@ -282,14 +282,14 @@ static void read_record(const making *m, const unsigned char *record, int64_t ro
   const rf_exchange_shape *s = &m->x->shape;
   rf_exchange_pair *pair = &m->x->pair[index];
   bool padding;
-  pair->position[row] = rf_plan_record_position(record, &padding);
+  pair->position[row] = rf_exchange_record_position(record, &padding);
   pair->mask[row] = !padding;
   for (int64_t r = 0; r < s->rounds; r++) {
-    const int32_t place = rf_plan_record_place(record, r);
+    const int32_t place = rf_exchange_record_place(record, r);
     const int64_t chunk = rf_owners_in_ring(&m->x->owners, r, place / (int32_t)s->chunk);
     note_row(m, index, row, chunk, place % (int32_t)s->chunk);
     if (!s->rounds_travel) continue;
-    const uint32_t bucket = rf_plan_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
+    const uint32_t bucket = rf_exchange_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
     pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
     pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + bucket);
   }
@@ -354,7 +354,7 @@ static rf_status make_plan(making *m) {
   RF_TRY(take_lists(m));
   RF_TRY(take_destinations(m));
   find_seen(m);
-  RF_TRY(rf_places_find(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
+  RF_TRY(rf_histogram_find_places(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
   if (x->ranks == 1) {
     RF_TRY(list_own_rows(m));
     RF_TRY(take_pairs(m));
@@ -387,7 +387,7 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
               .tokens = tokens,
               .arena = arena,
               .scratch = scratch,
-              .record = rf_plan_record_bytes(shape, tokens->bucket_bytes)};
+              .record = rf_exchange_record_bytes(shape, tokens->bucket_bytes)};
   m.table = (rf_bucket_table){.pairs = shape->pairs,
                               .rounds = shape->rounds,
                               .length = shape->tokens,
@@ -403,11 +403,11 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
   return RF_OK;
 }
 
-rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
+rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
+                                const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
   rf_exchange x = exchange_at(shape, ranks, rank);
   rf_exchange_pair pair;
-  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_plan_record_bytes(shape, bucket_bytes)};
+  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_exchange_record_bytes(shape, bucket_bytes)};
   const rf_histogram_shape histogram = {shape->histogram, shape->pairs * shape->rounds, shape->n_buckets, shape->tokens,
                                         ranks};
   const double at_home = expected->own_home + expected->halo_home;
@@ -417,7 +417,7 @@ rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int ran
   RF_TRY(rf_arena_take(arena, 1, sizeof x, &nothing));
   RF_TRY(take_lists(&m));
   RF_TRY(take_destinations(&m));
-  RF_TRY(rf_places_measure(&histogram, rank, expected->entries, scratch));
+  RF_TRY(rf_histogram_footprint(&histogram, rank, expected->entries, scratch));
   RF_TRY(take_kept(&m, (size_t)llround(out), sizeof *x.out_token, &x.out_token));
   if (ranks > 1) RF_TRY(take_cuts(&m));
   if (ranks > 1) RF_TRY(take_records(&m, llround(out - at_home), llround(in)));

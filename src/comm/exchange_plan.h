@@ -28,8 +28,8 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
                              rf_arena *arena, rf_arena *scratch, rf_exchange **exchange);
 /* Takes from arenas that only count what rf_exchange_create takes and keeps in `arena`, and needs of `scratch` for a
  * while, where so much is expected at rank `rank` of `ranks`. */
-rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch);
+rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
+                                const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch);
 bool rf_exchange_is_valid(const rf_exchange *exchange);
 size_t rf_exchange_memory_used(const rf_exchange *exchange);
 

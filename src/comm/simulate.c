@@ -59,7 +59,7 @@ static int64_t largest(const int64_t *x, int n) {
 }
 
 /* Entries that a rank has items of and does not own itself, of all ranks. */
-static int64_t sparse_entries(const simulation *s, int64_t *last_seen) {
+static int64_t count_sparse_entries(const simulation *s, int64_t *last_seen) {
   const int64_t tokens = s->shape->tokens, n_buckets = s->shape->n_buckets, rounds = s->shape->rounds;
   const int64_t rows = s->shape->pairs * rounds;
   int64_t entries = 0;
@@ -81,10 +81,10 @@ static void count_metadata(const simulation *s, int64_t *last_seen, rf_exchange_
   const rf_exchange_shape *shape = s->shape;
   const rf_histogram_shape histogram = {shape->histogram, shape->pairs * shape->rounds, shape->n_buckets, shape->tokens,
                                         s->ranks};
-  const int64_t entries = rf_histogram_is_dense(&histogram) ? 0 : sparse_entries(s, last_seen);
+  const int64_t entries = rf_histogram_is_dense(&histogram) ? 0 : count_sparse_entries(s, last_seen);
   result->histogram_bytes = (int64_t)rf_histogram_bytes(&histogram, (double)(RF_SPARSE_ENTRY_BYTES * entries));
   result->plan_bytes =
-      (int64_t)rf_plan_bytes(shape, s->table.bytes, s->ranks, (double)(result->rows + result->halo_rows));
+      (int64_t)rf_exchange_plan_bytes(shape, s->table.bytes, s->ranks, (double)(result->rows + result->halo_rows));
 }
 
 rf_status rf_exchange_simulate(const rf_exchange_shape *shape, int ranks, int bucket_bytes, const void *const *buckets,

@@ -140,15 +140,15 @@ void rf_stripe_gather(const rf_windows *w, const rf_stripe *stripe, bool reverse
   const int32_t *own = b->row + halo;
   const rf_rows q = {pair->q, dh, w->ld, NULL, 1}, v = {pair->v, dh, w->ld, NULL, 1};
   const rf_rows k = {pair->k, dh, w->ld, pair->key_scale, w->key_scale}, d_o = {pair->d_o, dh, w->ld, NULL, 1};
-  rf_gather(&q, queries, own, b->q);
-  rf_gather_transposed(&k, stripe->keys, b->row, b->kt, b->ldkt);
+  rf_rows_gather(&q, queries, own, b->q);
+  rf_rows_gather_transposed(&k, stripe->keys, b->row, b->kt, b->ldkt);
   if (!reverse) {
-    rf_gather(&v, stripe->keys, b->row, b->v);
+    rf_rows_gather(&v, stripe->keys, b->row, b->v);
     return;
   }
-  rf_gather(&k, stripe->keys, b->row, b->k);
-  rf_gather_transposed(&v, stripe->keys, b->row, b->vt, b->ldkt);
-  rf_gather(&d_o, queries, own, b->d_o);
+  rf_rows_gather(&k, stripe->keys, b->row, b->k);
+  rf_rows_gather_transposed(&v, stripe->keys, b->row, b->vt, b->ldkt);
+  rf_rows_gather(&d_o, queries, own, b->d_o);
   for (int64_t i = 0; i < queries; i++) {
     b->m[i] = pair->m[own[i]];
     b->z_inverse[i] = 1 / pair->z[own[i]];

@@ -1,5 +1,6 @@
 #include "lsh/window_attention.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
 #include "lsh/stripe.h"
@@ -86,7 +87,7 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
     const int64_t *first = stripes.first + r * w->n_pairs;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = first[0]; i < first[w->n_pairs]; i++) {
-      rf_windows_poll(w);
+      rf_mesh_poll_within(w->mesh);
       attend_stripe(w, &stripes.stripe[i], &buffers[rf_thread()]);
     }
   }
@@ -132,11 +133,11 @@ static void attend_stripe_vjp(const rf_windows *w, const rf_stripe *stripe, rf_s
                                   .z_inverse = b->z_inverse + first,
                                   .delta = b->delta + first};
     rf_attend_vjp(&window, &in, &b->scratch, &(rf_attend_gradient){b->dq, b->dk + at, b->dv + at});
-    rf_scatter_add(w->chunk, w->d_head, b->row + halo + first, b->dq, pair->dq, w->ld);
+    rf_rows_scatter_add(w->chunk, w->d_head, b->row + halo + first, b->dq, pair->dq, w->ld);
   }
   const int64_t own = stripe->n_chunks * w->chunk;
-  rf_scatter_add(own, w->d_head, b->row + halo, b->dk + halo * dh, pair->dk, w->ld);
-  rf_scatter_add(own, w->d_head, b->row + halo, b->dv + halo * dh, pair->dv, w->ld);
+  rf_rows_scatter_add(own, w->d_head, b->row + halo, b->dk + halo * dh, pair->dk, w->ld);
+  rf_rows_scatter_add(own, w->d_head, b->row + halo, b->dv + halo * dh, pair->dv, w->ld);
   set_halo_aside(w, stripe, b, edge);
 }
 
@@ -171,15 +172,15 @@ rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
     const int64_t *first = stripes.first + r * w->n_pairs;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = first[0]; i < first[w->n_pairs]; i++) {
-      rf_windows_poll(w);
+      rf_mesh_poll_within(w->mesh);
       attend_stripe_vjp(w, &stripes.stripe[i], &buffers[rf_thread()], &halos[i - first[0]]);
     }
     /* Halos after own, stripe after stripe: a fixed order. Pairs do not share rows. */
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < w->n_pairs; p++)
       for (int64_t i = first[p] - first[0]; i < first[p + 1] - first[0]; i++) {
-        rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dk, w->pairs[p].dk, w->ld);
-        rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dv, w->pairs[p].dv, w->ld);
+        rf_rows_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dk, w->pairs[p].dk, w->ld);
+        rf_rows_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dv, w->pairs[p].dv, w->ld);
       }
   }
   rf_arena_release(scratch, mark);

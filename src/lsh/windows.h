@@ -13,8 +13,8 @@
 #define RF_LSH_WINDOWS_H
 
 #include "comm/owners.h"
-#include "comm/poll.h"
 #include "kernel/attend.h"
+#include "reformer/mesh.h"
 
 /* One (sequence, head), as far as this rank owns its slots. A row is a token that has a slot here, or that a
  * neighbouring chunk's window needs; row strides are rf_windows.ld. */
@@ -46,13 +46,7 @@ typedef struct rf_windows {
   rf_rule rule;
   int64_t n_pairs;
   rf_pair *pairs;
-  rf_mesh *mesh;
-  bool polls; /* messages are under way, and moved meanwhile */
+  rf_mesh *mesh; /* whose messages are under way, and moved meanwhile (rf_mesh_poll_within); NULL: none */
 } rf_windows;
-
-/* To be called now and then by whoever computes for long. */
-static inline void rf_windows_poll(const rf_windows *windows) {
-  if (windows->polls) rf_mesh_poll_within(windows->mesh);
-}
 
 #endif

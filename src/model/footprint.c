@@ -1,7 +1,7 @@
 #include "model/footprint.h"
 #include "base/integers.h"
 #include "model/budget.h"
-#include "model/stack.h"
+#include "model/stash.h"
 #include "nn/head.h"
 
 typedef struct planned {
@@ -57,24 +57,24 @@ static rf_status count_sublayer(planned *m, int64_t layer, rf_branch branch, rf_
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const size_t always = sublayer->ops->saved_bytes(sublayer, &m->call);
   RF_TRY(
-      count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->stash : &sizes->saved));
-  if (call.level > 0) sizes->stash -= always, sizes->saved += always;
+      count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->stash : &sizes->buckets));
+  if (call.level > 0) sizes->stash -= always, sizes->buckets += always;
   if (m->config.model.residual == RF_RESIDUAL_ORDINARY)
     RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->activations));
   if (m->stash && m->stash[layer].stream[branch]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->stash));
   return RF_OK;
 }
 
-/* What lives through the step: the streams and their gradients, and the stash (model/stack.h). */
+/* What lives through the step: the streams and their gradients, and the stash (model/stash.h). */
 static rf_status count_held(planned *m, rf_model_sizes *sizes) {
   const bool ordinary = m->config.model.residual == RF_RESIDUAL_ORDINARY;
   const size_t n = (size_t)m->blocks.n_layers;
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const rf_stash *tables = NULL;
   for (int i = 0; i < (ordinary ? 3 : 4); i++) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->streams));
-  RF_TRY(count_bytes(m, n, sizeof *tables->saved, &sizes->saved));
-  RF_TRY(count_bytes(m, n, sizeof *tables->activations, &sizes->saved));
-  RF_TRY(count_bytes(m, n, sizeof *tables->level, &sizes->saved));
+  RF_TRY(count_bytes(m, n, sizeof *tables->saved, &sizes->buckets));
+  RF_TRY(count_bytes(m, n, sizeof *tables->activations, &sizes->buckets));
+  RF_TRY(count_bytes(m, n, sizeof *tables->level, &sizes->buckets));
   for (int64_t layer = 0; layer < m->blocks.n_layers; layer++) {
     RF_TRY(count_sublayer(m, layer, RF_BRANCH_ATTENTION, sizes));
     RF_TRY(count_sublayer(m, layer, RF_BRANCH_FEED_FORWARD, sizes));

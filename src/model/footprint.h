@@ -11,7 +11,7 @@
  * the largest counts. */
 typedef struct rf_model_sizes {
   size_t streams;      /* activations between layers, and their gradients */
-  size_t saved;        /* hash buckets, and pointers */
+  size_t buckets;      /* hash buckets, and pointers */
   size_t stash;        /* what the backward pass need not compute again (model/budget.h) */
   size_t activations;  /* ordinary residuals: the input of every sublayer */
   size_t attention;    /* transients of its waves */

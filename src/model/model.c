@@ -147,12 +147,12 @@ static rf_status begin_pass(rf_model *model, const rf_batch *batch, bool backwar
                        .messages = {model->messages[0], model->messages[1]},
                        .mesh = model->mesh,
                        .phases = rf_mesh_phases(model->mesh)},
-              .stack = {.blocks = &model->blocks, .store = model->store, .chosen = model->stash},
+              .stack = {.blocks = &model->blocks, .store = model->store},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
               .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
   RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x1));
   if (p->reversible) RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x2));
-  return rf_stash_take(&p->stack, &p->call, backward, &p->stash);
+  return rf_stash_take(&model->blocks, model->stash, &p->call, backward, &p->stash);
 }
 
 static rf_status forward_pass(pass *p) {

@@ -53,7 +53,7 @@ static rf_status hash_wave(const rf_wave *w, const rf_hash_shape *shape, void *s
     const uint8_t *mask = w->call->mask ? w->call->mask + (w->first_sequence + sequence) * tokens + token : NULL;
     const rf_view q = {w->home.q + (sequence * tokens + token) * w->width + head * shape->d_head, w->width};
     const rf_bucket_rows to = {buckets, first_bucket(w, shape, p) + token, tokens};
-    rf_wave_poll(w);
+    rf_mesh_poll_within(w->call->mesh);
     rf_hash_rows(shape, rf_min(RF_TILE, tokens - token), q, given_or_drawn(w, shape, head, rotations), mask,
                  rotated + rf_thread() * RF_TILE * width, &to);
   }

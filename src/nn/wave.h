@@ -89,6 +89,8 @@ static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequen
 
 /* Whether this rank is home to all of every sequence, so that rows are tokens. */
 static inline bool rf_wave_alone(const rf_wave *wave) { return rf_mesh_sequence_size(wave->call->mesh) == 1; }
+/* Whose messages travel while a wave is computed, so that it is polled now and then; NULL: none do. */
+static inline rf_mesh *rf_wave_mesh(const rf_wave *wave) { return rf_wave_alone(wave) ? NULL : wave->call->mesh; }
 
 /* Most rows of `pairs` pairs that a rank may have, whatever the buckets are; the same on all ranks. */
 int64_t rf_wave_most_rows(const rf_sublayer *self, const rf_call *call, int64_t pairs);

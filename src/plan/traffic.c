@@ -90,7 +90,7 @@ static void add_sums(const rf_config *config, const rf_blocks *blocks, int ranks
   t->bytes[RF_TRAFFIC_OTHER] = sum_bytes(tensors + sums, ranks) + sum_bytes(tensors, ranks);
 }
 
-static rf_call planned_call(const rf_config *config, rf_mesh *mesh) {
+static rf_call traffic_call(const rf_config *config, rf_mesh *mesh) {
   const int64_t length = rf_padded_length(config, config->data.length);
   const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
   return (rf_call){.sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate,
@@ -102,12 +102,12 @@ static rf_call planned_call(const rf_config *config, rf_mesh *mesh) {
 }
 
 /* Of the layers of one kind that stash the same. */
-static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep,
+static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash,
                       rf_attention_kind kind, int level, const rf_call *call, double times, rf_plan_traffic *t) {
   const rf_sublayer *self = NULL;
   double layers = 0;
   for (int64_t i = 0; i < blocks->n_layers; i++) {
-    if (rf_layer_attention(&config->model, i) != kind || rf_plan_keep_at(keep, i).level[0] != level) continue;
+    if (rf_layer_attention(&config->model, i) != kind || rf_plan_stash_at(stash, i).level[0] != level) continue;
     self = &blocks->layers[i].attention;
     layers++;
   }
@@ -118,16 +118,16 @@ static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf
   t->rows_a_token = t->attention[kind][level].owners;
 }
 
-static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep, rf_mesh *mesh,
+static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash, rf_mesh *mesh,
                           rf_plan_traffic *t) {
-  rf_call call = planned_call(config, mesh);
+  rf_call call = traffic_call(config, mesh);
   const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
   for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++)
     for (call.level = 0; call.level < RF_ATTENTION_LEVELS; call.level++)
-      add_alike(config, blocks, keep, (rf_attention_kind)kind, call.level, &call, times, t);
+      add_alike(config, blocks, stash, (rf_attention_kind)kind, call.level, &call, times, t);
 }
 
-rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                              rf_plan_traffic *t) {
   rf_blocks blocks;
   rf_mesh *mesh;
@@ -138,7 +138,7 @@ rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t 
   if (status == RF_OK) {
     add_blocks(config, &blocks, (int)(sequence * data), t);
     add_sums(config, &blocks, (int)(sequence * data), t);
-    if (sequence > 1) add_attention(config, &blocks, keep, mesh, t);
+    if (sequence > 1) add_attention(config, &blocks, stash, mesh, t);
     rf_blocks_destroy(&blocks);
   }
   rf_mesh_destroy(mesh);

@@ -157,7 +157,7 @@ rf_status rf_rename_synced(const char *from, const char *to) {
   return status;
 }
 
-bool rf_names_exchange(const char *a, const char *b) {
+bool rf_names_swap(const char *a, const char *b) {
   return !rf_io_fails() && renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
 }
 

@@ -39,7 +39,7 @@ rf_status rf_folder_sync(const char *path);
 rf_status rf_rename_synced(const char *from, const char *to);
 /* Two names change places, at once. False where that cannot be: nothing has changed, and some file systems never can.
  */
-bool rf_names_exchange(const char *a, const char *b);
+bool rf_names_swap(const char *a, const char *b);
 /* Removes a folder and the plain files in it; false: some of it stays, and is left to the next attempt. */
 bool rf_folder_remove(const char *path);
 

@@ -1,6 +1,6 @@
-/* The owner's line as a lease, for file systems without locks.
+/* The holder's line as a lease, for file systems without locks.
  *
- *   FOLDER/lock          the line (storage/owner.h), written again by its owner every `beat` seconds
+ *   FOLDER/lock          the line (storage/holder.h), written again by its holder every `beat` seconds
  *   FOLDER/lock.after-A  who takes over from attempt A, whose lease is stale: a hard link, which one can make at a time
  *
  * Who owns it is found by going from lock to lock.after-A and on to the last. Whoever took over then moves its line to

@@ -2,8 +2,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT */
 #endif
-#include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
+#include "checkpoint/folder.h"
 #include <dlfcn.h>
 #include <hdf5.h>
 #include <limits.h>
@@ -55,7 +55,7 @@ static void open_scene(scene *s) {
   make_big(&s->t, 1);
   trained_save(&s->t, true, folder_path(s->folder, "c"));
   for (int i = 0; i < 3; i++) s->bytes[i] = file_read(path_of(s, i), &s->size[i]);
-  assert_true(s->size[1] > 2 * RF_HASH_BLOCK_BYTES);
+  assert_true(s->size[1] > 2 * RF_DIGEST_BLOCK_BYTES);
   assert_ok(rf_state_create(s->t.store, s->t.optimizer, &s->saved));
   assert_ok(rf_state_create(s->target.store, s->target.optimizer, &s->loaded));
 }
@@ -211,7 +211,7 @@ static void test_damage_is_told_by_bytes_and_by_the_tensors_that_lie_there(void 
   assert_int_equal(lines, 1);
   char wanted[128];
   snprintf(wanted, sizeof wanted, "bytes %lld to %lld are damaged",
-           (long long)(s.size[1] / RF_HASH_BLOCK_BYTES * RF_HASH_BLOCK_BYTES), (long long)s.size[1] - 1);
+           (long long)(s.size[1] / RF_DIGEST_BLOCK_BYTES * RF_DIGEST_BLOCK_BYTES), (long long)s.size[1] - 1);
   if (!strstr(rf_error_message(), wanted) || !strstr(rf_error_message(), "optimizer/second of "))
     fail_msg("%s", rf_error_message());
   bytes[0] ^= 1; /* the first block too, and not those between */

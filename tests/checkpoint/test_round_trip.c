@@ -1,9 +1,9 @@
 /* What was saved is what is loaded, to the bit. */
-#include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
-#include "storage/files.h"
+#include "checkpoint/folder.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/shard.h"
+#include "storage/files.h"
 #include <hdf5.h>
 
 /* Every array of two states, to the bit. */
@@ -332,7 +332,7 @@ static rf_state cut_state(const rf_state *whole, int rank, int ranks) {
 static void save_as(const rf_layout *layout, const rf_state *whole, int ranks, const char *folder) {
   rf_segment *segments = NEW(rf_segment, ranks * whole->n_arrays);
   rf_commit commit = {.attempt = "0123456789abcdef",
-                      .hash_block_bytes = RF_HASH_BLOCK_BYTES,
+                      .digest_block_bytes = RF_DIGEST_BLOCK_BYTES,
                       .n_files = ranks + 1,
                       .files = NEW(rf_file_digest, ranks + 1)};
   int n_segments = 0;

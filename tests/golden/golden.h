@@ -3,8 +3,8 @@
 #define TESTS_GOLDEN_H
 
 #include "base/h5.h"
-#include "support/numbers.h"
 #include "reformer/config.h"
+#include "support/numbers.h"
 #include <jansson.h>
 #include <stdbool.h>
 

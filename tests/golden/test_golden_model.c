@@ -157,7 +157,7 @@ static void open_replay(const model_case *c, replay *r) {
                       .scratch = r->arena,
                       .plans = r->plans};
   r->stack = (rf_stack){.blocks = &r->blocks, .store = r->store};
-  assert_ok(rf_stash_take(&r->stack, &r->call, true, &r->stash));
+  assert_ok(rf_stash_take(&r->blocks, NULL, &r->call, true, &r->stash));
   real **streams[] = {&r->x1, &r->x2, &r->dx1, &r->dx2};
   for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) *streams[i] = NEW(real, c->values);
 }

@@ -2,8 +2,8 @@
 #ifndef TESTS_MPI_EXCHANGE_CASE_H
 #define TESTS_MPI_EXCHANGE_CASE_H
 
-#include "mpi/ranks.h"
 #include "comm/exchange.h"
+#include "mpi/ranks.h"
 
 typedef enum skew {
   UNIFORM,

@@ -1,6 +1,6 @@
 /* Failures of one rank end all of them, with one message. */
-#include "mpi/ranks.h"
 #include "comm/segments.h"
+#include "mpi/ranks.h"
 
 static rf_mesh *world(void) {
   rf_mesh *mesh;

@@ -1,11 +1,11 @@
 /* The exchange's plans against a serial sort of the whole sequence, on meshes of every shape, and what they cost. */
-#include "mpi/exchange_bench.h"
 #include "comm/simulate.h"
+#include "mpi/exchange_fixture.h"
 
 /* --- The plan ------------------------------------------------------------------------------------ */
 
 /* What is seen of each round: from the first chunk that this rank owns to the last, and around them. */
-static void check_slots(bench *b, int64_t pair) {
+static void check_slots(fixture *b, int64_t pair) {
   const rf_exchange_shape *s = &b->w.shape;
   const rf_exchange_pair *own = rf_exchange_pair_of(b->x, pair);
   const int64_t per_round = s->tokens / s->chunk;
@@ -24,7 +24,7 @@ static void check_slots(bench *b, int64_t pair) {
   }
 }
 
-static void check_rows(bench *b, int64_t pair) {
+static void check_rows(fixture *b, int64_t pair) {
   const rf_exchange_shape *s = &b->w.shape;
   const rf_exchange_pair *own = rf_exchange_pair_of(b->x, pair);
   int64_t row = 0;
@@ -47,7 +47,7 @@ static void check_rows(bench *b, int64_t pair) {
   check(b, s->rounds_travel || (!own->chunk_in_round && !own->bucket_in_round));
 }
 
-static void check_plan(bench *b) {
+static void check_plan(fixture *b) {
   int64_t rows = 0;
   for (int64_t p = 0; p < b->w.shape.pairs; p++) {
     check_slots(b, p);
@@ -68,7 +68,7 @@ static void test_slots_and_rows_are_those_of_a_serial_sort(void **state) {
 static void check_both_histograms(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
     for (int kind = RF_HISTOGRAM_DENSE; kind <= RF_HISTOGRAM_SPARSE; kind++) {
-      bench b = begin(mesh, &exchange_cases[i], i % 2 == 0, (rf_histogram)kind, false);
+      fixture b = begin(mesh, &exchange_cases[i], i % 2 == 0, (rf_histogram)kind, false);
       check_plan(&b);
       end(&b);
     }
@@ -82,7 +82,7 @@ static void test_sparse_and_dense_histograms_give_the_same_slots(void **state) {
 /* --- What it costs ------------------------------------------------------------------------------- */
 
 /* Distinct (pair, token, other rank), by looking at every one of them. */
-static rf_exchange_counts count_rows(bench *b) {
+static rf_exchange_counts count_rows(fixture *b) {
   const rf_exchange_shape *s = &b->w.shape;
   rf_exchange_counts n = {0};
   for (int64_t p = 0; p < s->pairs; p++)
@@ -110,7 +110,7 @@ static rf_exchange_counts count_rows(bench *b) {
 static void check_costs_of(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
   rf_traffic_reset(mesh);
-  bench b = begin(mesh, c, together, histogram, c->shape.pairs % 2 == 0);
+  fixture b = begin(mesh, c, together, histogram, c->shape.pairs % 2 == 0);
   const rf_exchange_shape *s = &b.w.shape;
   rf_traffic_read(mesh, bytes);
   const rf_exchange_counts n = rf_exchange_count(b.x), expected = count_rows(&b);
@@ -156,7 +156,7 @@ static void test_bytes_are_those_of_distinct_token_and_owner_pairs(void **state)
 /* --- What it takes ------------------------------------------------------------------------------- */
 
 /* The rows of a case's one pair, as if they had been expected. */
-static rf_exchange_expectation known_rows(const bench *b) {
+static rf_exchange_expectation known_rows(const fixture *b) {
   const rf_exchange_counts n = rf_exchange_count(b->x);
   const rf_exchange_pair *pair = rf_exchange_pair_of(b->x, 0);
   return (rf_exchange_expectation){.own_sent = (double)n.own_sent,
@@ -167,7 +167,7 @@ static rf_exchange_expectation known_rows(const bench *b) {
                                    .halo_home = (double)(pair->n_rows - pair->n_own - n.halo_received)};
 }
 
-static void check_measure_of_moves(bench *b, const rf_exchange_expectation *known, rf_arena *counting) {
+static void check_footprint_of_moves(fixture *b, const rf_exchange_expectation *known, rf_arena *counting) {
   const int64_t widths[] = {3, 1, 1};
   for (int kind = RF_SCATTER; kind <= RF_GATHER_MERGE; kind++) {
     const rf_exchange_rows_kind rows = kind == RF_GATHER_MERGE ? RF_ROWS_OWN : RF_ROWS_ALL;
@@ -184,7 +184,7 @@ static void check_measure_of_moves(bench *b, const rf_exchange_expectation *know
     const size_t taken = rf_arena_mark(plans) - mark;
     assert_ok(rf_exchange_finish(move));
     assert_ok(
-        rf_exchange_measure_move(&b->w.shape, b->ranks, (rf_exchange_kind)kind, rows, 3, widths, known, counting));
+        rf_exchange_move_footprint(&b->w.shape, b->ranks, (rf_exchange_kind)kind, rows, 3, widths, known, counting));
     check(b, rf_arena_mark(counting) - counted == taken);
     rf_arena_release(plans, mark);
     rf_arena_release(counting, counted);
@@ -195,38 +195,38 @@ static void check_measure_of_moves(bench *b, const rf_exchange_expectation *know
   }
 }
 
-static void check_measure_of(rf_mesh *mesh, const exchange_case *c, bool rounds_travel) {
+static void check_footprint_of(rf_mesh *mesh, const exchange_case *c, bool rounds_travel) {
   rf_arena *const shared = scratch, *counting[2];
   assert_ok(rf_arena_create("scratch of one plan", 0, &scratch));
   for (int i = 0; i < 2; i++) assert_ok(rf_arena_create_counting("counts", &counting[i]));
   const rf_mark empty = rf_arena_mark(counting[0]);
-  bench b = begin(mesh, c, false, RF_HISTOGRAM_DENSE, rounds_travel);
+  fixture b = begin(mesh, c, false, RF_HISTOGRAM_DENSE, rounds_travel);
   const rf_exchange_expectation known = known_rows(&b);
-  assert_ok(rf_exchange_measure(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
+  assert_ok(rf_exchange_footprint(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
   check(&b, rf_arena_mark(counting[0]) - empty == rf_arena_mark(plans) - b.mark);
   check(&b, rf_arena_memory_used(counting[1]) == rf_arena_memory_used(scratch));
-  check_measure_of_moves(&b, &known, counting[0]);
+  check_footprint_of_moves(&b, &known, counting[0]);
   end(&b);
   rf_arena_destroy(scratch);
   for (int i = 0; i < 2; i++) rf_arena_destroy(counting[i]);
   scratch = shared;
 }
 
-static void check_measures(rf_mesh *mesh) {
+static void check_footprints(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
-    if (exchange_cases[i].shape.pairs == 1) check_measure_of(mesh, &exchange_cases[i], i % 2 == 0);
+    if (exchange_cases[i].shape.pairs == 1) check_footprint_of(mesh, &exchange_cases[i], i % 2 == 0);
 }
 
-static void test_a_measure_takes_what_a_plan_and_its_moves_take(void **state) {
+static void test_a_footprint_takes_what_a_plan_and_its_moves_take(void **state) {
   (void)state;
-  on_every_mesh(check_measures);
+  on_every_mesh(check_footprints);
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_slots_and_rows_are_those_of_a_serial_sort),
     cmocka_unit_test(test_sparse_and_dense_histograms_give_the_same_slots),
     cmocka_unit_test(test_bytes_are_those_of_distinct_token_and_owner_pairs),
-    cmocka_unit_test(test_a_measure_takes_what_a_plan_and_its_moves_take),
+    cmocka_unit_test(test_a_footprint_takes_what_a_plan_and_its_moves_take),
 };
 
 int main(int argc, char **argv) { return exchange_tests_run(&argc, &argv, tests, sizeof tests / sizeof *tests); }

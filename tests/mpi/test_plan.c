@@ -1,11 +1,11 @@
 /* The plan of a run against the run: memory to 10 %, bytes to 3 %, on every mesh of the world. */
-#include "mpi/ranks.h"
+#include "bench/step_figures.h"
 #include "comm/expect.h"
 #include "comm/simulate.h"
+#include "mpi/ranks.h"
 #include "plan/memory.h"
 #include "plan/traffic.h"
 #include "support/small_config.h"
-#include "bench/step_figures.h"
 
 typedef struct planned_case {
   const char *name;
@@ -14,7 +14,7 @@ typedef struct planned_case {
   rf_optimizer_kind optimizer;
   bool tied;
   int64_t length, batch, rounds;
-  double kept; /* of what may be kept, training.memory_limit has room for so many times as much */
+  double stashed; /* of what may be stashed, training.memory_limit has room for so many times as much */
 } planned_case;
 
 static const planned_case cases[] = {
@@ -31,9 +31,9 @@ static const planned_case cases[] = {
     {"local", {RF_ATTENTION_LOCAL, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0},
     {"full", {RF_ATTENTION_FULL, RF_ATTENTION_FULL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 512, 4, 2, 0},
     {"ordinary", {RF_ATTENTION_LOCAL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAFACTOR, false, 2048, 8, 1, 0},
-    {"all kept", {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 2},
-    {"all kept, full", {RF_ATTENTION_FULL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAM, false, 512, 4, 4, 2},
-    {"some kept", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0.5},
+    {"all stashed", {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 2},
+    {"all stashed, full", {RF_ATTENTION_FULL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAM, false, 512, 4, 4, 2},
+    {"some stashed", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0.5},
 };
 
 static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
@@ -80,15 +80,15 @@ static void expect_near(const planned_case *c, const rf_mesh *mesh, const char *
 
 /* What the run needs anyway, and the share of what else it may hold. */
 static int64_t limit_of(const planned_case *c, const rf_config *config, int sequence, int data) {
-  static const rf_plan_keep nothing;
+  static const rf_plan_stash nothing;
   rf_config all = *config;
-  rf_plan_keep keep;
+  rf_plan_stash stash;
   rf_plan_memory m;
   all.training.memory_limit = (int64_t)1 << 40;
-  assert_ok(rf_plan_keep_create(&all, sequence, data, 0, &keep));
+  assert_ok(rf_plan_stash_create(&all, sequence, data, 0, &stash));
   assert_ok(rf_plan_memory_most(&all, sequence, data, &nothing, &m));
-  const double share = c->kept * (double)keep.keeping.bytes;
-  rf_plan_keep_destroy(&keep);
+  const double share = c->stashed * (double)stash.summary.bytes;
+  rf_plan_stash_destroy(&stash);
   return (int64_t)(m.total - m.process - m.model.scratch) + rf_plan_memory_step(&m.model, sequence) + (int64_t)share;
 }
 
@@ -96,19 +96,19 @@ static void check_case(const planned_case *c, rf_mesh *mesh) {
   rf_config config = config_of(c, mesh);
   const int sequence = rf_mesh_sequence_size(mesh), data = rf_mesh_data_size(mesh);
   rf_step_figures measured;
-  rf_plan_keep keep;
+  rf_plan_stash stash;
   rf_plan_memory memory;
   rf_plan_traffic traffic;
-  if (c->kept > 0) config.training.memory_limit = limit_of(c, &config, sequence, data);
+  if (c->stashed > 0) config.training.memory_limit = limit_of(c, &config, sequence, data);
   assert_ok(rf_step_figures_measure(&config, mesh, 1, &measured));
-  assert_ok(rf_plan_keep_create(&config, sequence, data, 0, &keep));
-  assert_ok(rf_plan_memory_most(&config, sequence, data, &keep, &memory));
-  assert_ok(rf_plan_traffic_of(&config, sequence, data, &keep, &traffic));
+  assert_ok(rf_plan_stash_create(&config, sequence, data, 0, &stash));
+  assert_ok(rf_plan_memory_most(&config, sequence, data, &stash, &memory));
+  assert_ok(rf_plan_traffic_of(&config, sequence, data, &stash, &traffic));
   for (int part = 0; part < RF_STASH_PARTS; part++)
-    assert_int_equal(keep.keeping.layers[part], measured.keeping.layers[part]);
-  assert_true((c->kept > 0) == (keep.keeping.bytes > 0));
-  assert_int_equal(keep.keeping.bytes, measured.keeping.bytes);
-  rf_plan_keep_destroy(&keep);
+    assert_int_equal(stash.summary.layers[part], measured.stash.layers[part]);
+  assert_true((c->stashed > 0) == (stash.summary.bytes > 0));
+  assert_int_equal(stash.summary.bytes, measured.stash.bytes);
+  rf_plan_stash_destroy(&stash);
   const rf_store_sizes *s = &memory.store;
   expect_near(c, mesh, "store", (double)(s->parameters + s->gradients + s->slots), measured.store, 0.02);
   expect_near(c, mesh, "optimizer", (double)memory.optimizer, measured.optimizer, 0.1);

@@ -1,9 +1,9 @@
 /* Checkpoints that are written beside the training, by many ranks. */
 #include "base/clock.h"
+#include "base/text.h"
 #include "checkpoint/small_state.h"
 #include "comm/survey.h"
 #include "mpi/ranks.h"
-#include "base/text.h"
 
 enum { LONG = 1 << 18 };
 

@@ -1,7 +1,7 @@
 /* What an exchange costs on many more ranks than a test can start, from real hashes of rows that lie in clusters. */
-#include "mpi/ranks.h"
 #include "comm/simulate.h"
 #include "lsh/hash.h"
+#include "mpi/ranks.h"
 
 enum { LENGTH = 16384, D_HEAD = 64, CHUNK = 64, ROUNDS = 4 };
 

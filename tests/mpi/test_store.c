@@ -1,6 +1,6 @@
 /* The parameter store of several ranks against plain arithmetic. */
-#include "mpi/ranks.h"
 #include "comm/span.h"
+#include "mpi/ranks.h"
 #include "reformer/store.h"
 
 /* Sizes that are far from each other, one with fewer numbers than ranks may share. */

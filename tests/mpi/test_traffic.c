@@ -1,5 +1,4 @@
 /* The bytes that a layer and a training step send, against what their plans and cuts say. */
-#include "mpi/ranks.h"
 #include "comm/exchange.h"
 #include "lsh/hash.h"
 #include "nn/wave.h"

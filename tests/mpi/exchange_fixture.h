@@ -1,6 +1,6 @@
 /* A case on a mesh, with its plan, and the loops over all of them. */
-#ifndef TESTS_MPI_EXCHANGE_BENCH_H
-#define TESTS_MPI_EXCHANGE_BENCH_H
+#ifndef TESTS_MPI_EXCHANGE_FIXTURE_H
+#define TESTS_MPI_EXCHANGE_FIXTURE_H
 
 #include "mpi/exchange_case.h"
 
@@ -23,7 +23,7 @@ static inline int tear_down(void **state) {
 }
 
 /* One case on one mesh, with its plan. */
-typedef struct bench {
+typedef struct fixture {
   rf_mesh *mesh;
   const char *name;
   whole w;
@@ -31,7 +31,7 @@ typedef struct bench {
   rf_mark mark;
   int ranks, rank;
   rf_span home;
-} bench;
+} fixture;
 
 #define check(b, condition)                                                                                            \
   do {                                                                                                                 \
@@ -41,9 +41,9 @@ typedef struct bench {
   } while (0)
 
 /* together: all pairs are cut over the ranks as one; else each alone. */
-static inline bench begin(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram,
+static inline fixture begin(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram,
                           bool rounds_travel) {
-  bench b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, together, SEED), .mark = rf_arena_mark(plans)};
+  fixture b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, together, SEED), .mark = rf_arena_mark(plans)};
   b.w.shape.histogram = histogram;
   b.w.shape.rounds_travel = rounds_travel;
   b.ranks = rf_mesh_sequence_size(mesh);
@@ -56,22 +56,22 @@ static inline bench begin(rf_mesh *mesh, const exchange_case *c, bool together, 
   return b;
 }
 
-static inline void end(bench *b) {
+static inline void end(fixture *b) {
   rf_arena_release(plans, b->mark);
   whole_free(&b->w);
 }
 
-static inline void for_every_case(rf_mesh *mesh, void (*body)(bench *b)) {
+static inline void for_every_case(rf_mesh *mesh, void (*body)(fixture *b)) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
     for (int together = 0; together < 2; together++) {
       if (together && exchange_cases[i].shape.pairs == 1) continue;
-      bench b = begin(mesh, &exchange_cases[i], together, RF_HISTOGRAM_AUTO, (i + together) % 2 == 0);
+      fixture b = begin(mesh, &exchange_cases[i], together, RF_HISTOGRAM_AUTO, (i + together) % 2 == 0);
       body(&b);
       end(&b);
     }
 }
 
-static inline void sum_over_ranks(bench *b, int64_t n, int64_t *values) {
+static inline void sum_over_ranks(fixture *b, int64_t n, int64_t *values) {
   assert_ok(rf_sum_integers(b->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, n, values));
 }
 
