@@ -146,6 +146,17 @@ static void test_what_is_no_folder_is_refused(void **state) {
   assert_int_equal(rf_run_folder_open("", &folder), RF_BAD_CONFIG);
 }
 
+static void test_a_folder_whose_parents_cannot_be_made_is_refused_with_the_reason(void **state) {
+  (void)state;
+  rf_run_folder folder;
+  assert_int_equal(rf_run_folder_open(path_of("taken/a/b"), &folder), RF_OK);
+  FILE *file = fopen(path_of("taken"), "w");
+  assert_non_null(file);
+  (void)fclose(file);
+  assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "taken/a/b: cannot be made or written to: Not a directory; name another"));
+}
+
 /* It could never be replaced again. */
 static void test_no_run_is_made_in_a_checkpoint(void **state) {
   (void)state;
@@ -217,6 +228,7 @@ int main(void) {
       cmocka_unit_test(test_a_disk_that_fails_at_any_call_takes_no_configuration_away),
 #endif
       cmocka_unit_test(test_what_is_no_folder_is_refused),
+      cmocka_unit_test(test_a_folder_whose_parents_cannot_be_made_is_refused_with_the_reason),
       cmocka_unit_test(test_no_run_is_made_in_a_checkpoint),
       cmocka_unit_test(test_runs_without_a_name_are_numbered_from_one),
   };
