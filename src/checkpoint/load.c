@@ -27,13 +27,6 @@ static const rf_tensor *find_tensor(const rf_layout *layout, const char *name) {
   return NULL;
 }
 
-static void write_shape(const rf_tensor *tensor, char text[96]) {
-  text[0] = '\0';
-  for (int d = 0; d < tensor->n_dims; d++)
-    rf_text_append(text, 96, "%s%lld", d > 0 ? ", " : "(", (long long)tensor->shape[d]);
-  rf_text_append(text, 96, ")");
-}
-
 static bool same_shape(const rf_tensor *a, const rf_tensor *b) {
   bool same = a->n_dims == b->n_dims;
   for (int d = 0; same && d < a->n_dims; d++) same = a->shape[d] == b->shape[d];
@@ -46,10 +39,9 @@ static rf_status check_tensor(const rf_checkpoint *c, const rf_tensor *wanted) {
     return rf_fail(RF_BAD_DATA, "%s: has no tensor %s, which the configuration asks for", c->folder, wanted->name);
   if (same_shape(saved, wanted)) return RF_OK;
   char found[96], fits[96];
-  write_shape(saved, found);
-  write_shape(wanted, fits);
-  return rf_fail(RF_BAD_DATA, "%s: tensor %s: found shape %s; the configuration asks for %s", c->folder, wanted->name,
-                 found, fits);
+  return rf_fail(RF_BAD_DATA, "%s: tensor %s: found shape (%s); the configuration asks for (%s)", c->folder,
+                 wanted->name, rf_text_list(saved->n_dims, saved->shape, found, sizeof found),
+                 rf_text_list(wanted->n_dims, wanted->shape, fits, sizeof fits));
 }
 
 /* The same blocks with the same tensors in the same order; where they lie in a block is each build's own. */

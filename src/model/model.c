@@ -262,8 +262,9 @@ static rf_status score(rf_model *model, const rf_batch *batch, double *token_los
   return RF_OK;
 }
 
-/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not; but for a pass that failed
- * among operations under way, into whose memory messages may still arrive, and after which there is no other. */
+/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not, and what it borrowed of the
+ * store when it failed; but for a pass that failed among operations under way, into whose memory messages may still
+ * arrive, and after which there is no other. */
 typedef struct marks {
   rf_mark scratch, plans, messages[2];
 } marks;
@@ -277,6 +278,7 @@ static marks mark_arenas(const rf_model *model) {
 
 static rf_status release_arenas(rf_model *model, marks before, rf_status status) {
   if (status != RF_OK && rf_mesh_is_flying(model->mesh)) return status;
+  if (status != RF_OK) rf_store_recall(model->store);
   rf_arena_release(model->scratch, before.scratch);
   rf_arena_release(model->plans, before.plans);
   for (int i = 0; i < 2; i++) rf_arena_release(model->messages[i], before.messages[i]);

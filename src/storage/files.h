@@ -29,7 +29,7 @@ rf_status rf_file_load(const char *path, int64_t most, char **data, int64_t *siz
 /* Writes a whole new file and syncs it. */
 rf_status rf_file_store(const char *path, const void *data, int64_t size);
 
-/* Every folder on the way to path, path itself left out. */
+/* Every folder on the way to path, path itself left out. Where one cannot be made, errno says why. */
 rf_status rf_folder_make_parents(const char *path);
 rf_status rf_folder_make(const char *path);
 /* The entries of a folder onto the disk. */

@@ -85,9 +85,13 @@ static rf_status link_line(const rf_lease *l, const char *name, bool *taken) {
   return RF_OK;
 }
 
-static double now(const rf_lease *l) { return l->times.now ? l->times.now() : rf_clock_seconds(); }
+double rf_lease_now(const rf_lease_times *times) { return times->now ? times->now() : rf_clock_seconds(); }
 
-static void sleep_seconds(double seconds) {
+void rf_lease_pause(const rf_lease_times *times, double seconds) {
+  if (times->pause) {
+    times->pause(seconds);
+    return;
+  }
   struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
   while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
@@ -127,16 +131,16 @@ static rf_status ask_until_free(const rf_lease *l, bool *taken) {
   double since = 0;
   for (;;) {
     bool there;
-    const double looked = now(l);
+    const double looked = rf_lease_now(&l->times);
     RF_TRY(find_holder(l, &holder, &there));
     if (!there) return link_line(l, l->path, taken);
     if (first.path[0] == '\0') {
       first = holder;
-      since = now(l);
+      since = rf_lease_now(&l->times);
     }
     if (!is_as_it_was(&first, &holder)) return rf_holder_refuse(l->path, holder.text);
     if (looked - since > l->times.stale) return take_over(l, &holder, taken);
-    (l->times.pause ? l->times.pause : sleep_seconds)(l->times.look);
+    rf_lease_pause(&l->times, l->times.look);
   }
 }
 

@@ -13,9 +13,12 @@
 /* Seconds: between two renewals, after which one is stale, and between two looks at somebody else's. */
 typedef struct rf_lease_times {
   double beat, stale, look;
-  double (*now)(void); /* by which another's grows stale, and how two looks are kept apart; NULL: the clock */
-  void (*pause)(double seconds);
+  double (*now)(void);           /* by which another's grows stale, and how two looks are kept apart; NULL: the clock */
+  void (*pause)(double seconds); /* NULL: sleep */
 } rf_lease_times;
+
+double rf_lease_now(const rf_lease_times *times);
+void rf_lease_pause(const rf_lease_times *times, double seconds);
 
 typedef struct rf_lease rf_lease;
 

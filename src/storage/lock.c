@@ -1,5 +1,4 @@
 #include "storage/lock.h"
-#include "base/clock.h"
 #include "base/file_error.h"
 #include "reformer/config.h"
 #include "storage/files.h"
@@ -13,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
@@ -215,17 +213,22 @@ static void refresh_folder(const char *folder) {
 }
 
 rf_status rf_lock_see(const char *folder, const char *attempt, double seconds) {
-  const double start = rf_clock_seconds(), shortest = 0.1, longest = 1;
+  static const rf_lease_times times;
+  return rf_lock_see_timed(folder, attempt, seconds, &times);
+}
+
+rf_status rf_lock_see_timed(const char *folder, const char *attempt, double seconds, const rf_lease_times *times) {
+  const double start = rf_lease_now(times), shortest = 0.1, longest = 1;
   char path[RF_MAX_PATH];
   RF_TRY(rf_path_join(folder, LOCK_NAME, path));
   for (double pause = shortest; !is_of(path, attempt); pause = fmin(1.5 * pause, longest)) {
-    if (rf_clock_seconds() - start >= seconds)
+    if (rf_lease_now(times) - start >= seconds)
       return rf_fail(
           RF_BAD_CONFIG,
           "run folder %s: is not the one that rank 0 has locked; allowed: a folder on a file system that all "
           "hosts share, and a path that leads there from each of them",
           folder);
-    (void)nanosleep(&(struct timespec){.tv_sec = (time_t)pause, .tv_nsec = (long)(1e9 * fmod(pause, 1))}, NULL);
+    rf_lease_pause(times, pause);
     refresh_folder(folder);
   }
   return RF_OK;

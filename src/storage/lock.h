@@ -24,6 +24,7 @@ const char *rf_lock_attempt(const rf_lock *lock); /* 16 hexadecimal digits, draw
 /* By the other ranks of the job, who must reach the folder too: RF_BAD_CONFIG where its lock is not the one of that
  * attempt for `seconds`. A network file system may show its state of a while ago. */
 rf_status rf_lock_see(const char *folder, const char *attempt, double seconds);
+rf_status rf_lock_see_timed(const char *folder, const char *attempt, double seconds, const rf_lease_times *times);
 /* Longer than a file system shows the past, where the lock is seen at last: some seconds, or a minute where it is no
  * known file system of one machine. */
 double rf_lock_patience(const char *folder);

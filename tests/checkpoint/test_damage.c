@@ -242,14 +242,11 @@ static void test_folders_that_are_no_checkpoints_are_refused(void **state) {
 /* With a right hash of itself. */
 static void test_a_commit_that_lists_too_little_is_refused(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  char path[256];
-  snprintf(path, sizeof path, "%s/c", folder);
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  trained_save(&t, true, path);
+  trained_place p;
+  place_make(&p);
+  trained_save(&p.t, true, p.path);
   int64_t length;
-  char *text = (char *)file_read(folder_path(path, "COMMIT"), &length);
+  char *text = (char *)file_read(folder_path(p.path, "COMMIT"), &length);
   for (int keep = 0; keep < 2; keep++) {
     rf_commit commit;
     char *less;
@@ -258,17 +255,16 @@ static void test_a_commit_that_lists_too_little_is_refused(void **state) {
     assert_int_equal(commit.n_files, 2);
     commit.n_files = keep;
     assert_ok(rf_commit_emit(&commit, &less, &size));
-    file_write(folder_path(path, "COMMIT"), less, size);
+    file_write(folder_path(p.path, "COMMIT"), less, size);
     commit.n_files = 2;
     rf_commit_free(&commit);
     free(less);
     rf_checkpoint *c;
-    assert_int_equal(rf_checkpoint_open(path, &c), RF_BAD_DATA);
-    assert_int_equal(rf_checkpoint_verify(path, NULL, NULL, NULL), RF_BAD_DATA);
+    assert_int_equal(rf_checkpoint_open(p.path, &c), RF_BAD_DATA);
+    assert_int_equal(rf_checkpoint_verify(p.path, NULL, NULL, NULL), RF_BAD_DATA);
   }
   free(text);
-  trained_destroy(&t);
-  folder_remove(folder);
+  place_destroy(&p);
 }
 
 int main(void) {

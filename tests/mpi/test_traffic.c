@@ -1,6 +1,7 @@
 /* The bytes that a layer and a training step send, against what their plans and cuts say. */
 #include "comm/exchange.h"
 #include "lsh/hash.h"
+#include "mpi/ranks.h"
 #include "nn/wave.h"
 #include "support/small_config.h"
 #include "support/sublayer_case.h"

@@ -55,6 +55,13 @@ static void kill_holder(pid_t child) {
   assert_int_equal(waitpid(child, &status, 0), child);
 }
 
+/* The line of an holder of this process and that attempt, whom nobody renews. */
+static void write_holder(const char *path, const char *attempt) {
+  char text[RF_MAX_HOLDER];
+  rf_holder_describe(attempt, text);
+  file_write(path, text, (int64_t)strlen(text));
+}
+
 static void assert_refused(const char *folder, rf_lock_kind kind, pid_t holder) {
   rf_lock *lock;
   char host[256] = "", process[64];
@@ -67,28 +74,19 @@ static void assert_refused(const char *folder, rf_lock_kind kind, pid_t holder) 
     if (!strstr(rf_error_message(), parts[i])) fail_msg("'%s' is not in '%s'", parts[i], rf_error_message());
 }
 
-static int entries(const char *path) {
-  int n = 0;
-  DIR *folder = opendir(path);
-  assert_non_null(folder);
-  for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) n += entry->d_name[0] != '.';
-  closedir(folder);
-  return n;
-}
-
 static void check_second_job_is_refused(rf_lock_kind kind) {
   const char *folder = folder_make();
   const pid_t holder = start_holder(folder, kind);
   assert_refused(folder, kind, holder);
   assert_refused(folder, kind, holder);
-  assert_int_equal(entries(folder), 1); /* whoever was refused left nothing */
+  assert_int_equal(folder_entries(folder), 1); /* whoever was refused left nothing */
   kill_holder(holder);
   rf_lock *lock;
   assert_ok(take(folder, kind, &lock));
   assert_ok(rf_lock_check(lock));
   assert_int_equal(strlen(rf_lock_attempt(lock)), 16);
   rf_lock_release(lock);
-  assert_int_equal(entries(folder), 0);
+  assert_int_equal(folder_entries(folder), 0);
   folder_remove(folder);
 }
 
@@ -116,12 +114,20 @@ static void test_a_lock_that_was_released_is_free_at_once(void **state) {
   }
 }
 
+/* Two paths: while others pause, what lies at the first gets the second's name, at the third pause. */
+static const char *late[2];
+static int pauses;
+static void show_late(double seconds) {
+  passed += seconds;
+  if (++pauses == 3) assert_int_equal(rename(late[0], late[1]), 0);
+}
+
 /* As on a network file system that shows rank 0's lock late. */
 static void test_a_lock_that_shows_late_is_waited_for(void **state) {
   (void)state;
   const char *folder = folder_make();
+  static const rf_lease_times times = {.now = told, .pause = show_late};
   rf_lock *lock;
-  int status;
   char lock_path[512], other[512], attempt[32];
   assert_ok(rf_lock_take(folder, RF_LOCK_BEST, &lock));
   snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(lock));
@@ -129,18 +135,14 @@ static void test_a_lock_that_shows_late_is_waited_for(void **state) {
   snprintf(other, sizeof other, "%s/not-yet", folder);
   assert_ok(rf_lock_see(folder, attempt, 0));
   assert_int_equal(rename(lock_path, other), 0);
-  assert_int_equal(rf_lock_see(folder, attempt, 0.1), RF_BAD_CONFIG);
+  assert_int_equal(rf_lock_see_timed(folder, attempt, 0.2, &times), RF_BAD_CONFIG); /* two pauses */
   assert_non_null(strstr(rf_error_message(), "is not the one that rank 0 has locked"));
-  const pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    (void)usleep(300000);
-    _exit(rename(other, lock_path) != 0);
-  }
-  assert_ok(rf_lock_see(folder, attempt, 60));
+  late[0] = other;
+  late[1] = lock_path;
+  pauses = 0;
+  assert_ok(rf_lock_see_timed(folder, attempt, 60, &times));
+  assert_int_equal(pauses, 3);
   assert_int_equal(rf_lock_see(folder, "0123456789abcdef", 0), RF_BAD_CONFIG);
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_int_equal(status, 0);
   rf_lock_release(lock);
   assert_true(rf_lock_patience("/proc") > 60); /* of which nothing is known */
   snprintf(other, sizeof other, "%s/not/there", folder);
@@ -224,7 +226,7 @@ static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
   assert_int_equal(contest->ended[RF_OK], 1);
   assert_int_equal(contest->ended[RF_BAD_CONFIG], MANY - 1);
   assert_int_equal(munmap(contest, sizeof *contest), 0);
-  assert_int_equal(entries(folder), 1); /* the holder's lease: it left without a word */
+  assert_int_equal(folder_entries(folder), 1); /* the holder's lease: it left without a word */
   folder_remove(folder);
 }
 
@@ -255,7 +257,7 @@ static int try_without_locks(const char *folder) {
   if (rf_holder_read(path, text) != RF_OK || !strstr(text, rf_lock_attempt(lock))) return 2;
   if (rf_lock_take_timed(folder, RF_LOCK_BEST, &patient, &second) != RF_BAD_CONFIG) return 3;
   rf_lock_release(lock);
-  return entries(folder) == 0 ? 0 : 4;
+  return folder_entries(folder) == 0 ? 0 : 4;
 }
 
 /* The first holder has it at once: what was made to ask the kernel is nobody's lease. */
@@ -279,13 +281,12 @@ static void test_a_holder_is_not_mixed_with_its_successor(void **state) {
   (void)state;
   static const char *const attempts[] = {"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"};
   const char *folder = folder_make();
-  char lock[512], line[2][512], text[2048];
+  char lock[512], line[2][512];
   snprintf(lock, sizeof lock, "%s/lock", folder);
   for (int i = 0; i < 2; i++) {
     const struct timespec times[2] = {{.tv_sec = i}, {.tv_sec = i}};
     snprintf(line[i], sizeof line[i], "%s/line-%d", folder, i);
-    rf_holder_describe(attempts[i], text);
-    file_write(line[i], text, (int64_t)strlen(text));
+    write_holder(line[i], attempts[i]);
     assert_int_equal(utimensat(AT_FDCWD, line[i], times, 0), 0);
   }
   assert_int_equal(link(line[0], lock), 0);
@@ -318,18 +319,16 @@ static void test_a_holder_is_not_mixed_with_its_successor(void **state) {
 static void test_who_dies_while_taking_over_keeps_nobody_out(void **state) {
   (void)state;
   const char *folder = folder_make();
-  char text[2048], path[512];
-  rf_holder_describe("aaaaaaaaaaaaaaaa", text);
-  file_write(folder_path(folder, "lock"), text, (int64_t)strlen(text));
-  rf_holder_describe("bbbbbbbbbbbbbbbb", text);
+  char path[512];
+  write_holder(folder_path(folder, "lock"), "aaaaaaaaaaaaaaaa");
   snprintf(path, sizeof path, "%s/lock.after-aaaaaaaaaaaaaaaa", folder);
-  file_write(path, text, (int64_t)strlen(text));
+  write_holder(path, "bbbbbbbbbbbbbbbb");
   rf_lock *lock;
   assert_ok(take(folder, RF_LOCK_LEASE, &lock));
   assert_ok(rf_lock_check(lock));
-  assert_int_equal(entries(folder), 1);
+  assert_int_equal(folder_entries(folder), 1);
   rf_lock_release(lock);
-  assert_int_equal(entries(folder), 0);
+  assert_int_equal(folder_entries(folder), 0);
   folder_remove(folder);
 }
 
@@ -355,10 +354,9 @@ static void test_a_lease_from_the_future_grows_stale_while_it_is_watched(void **
 static void test_a_holder_whose_clock_is_wrong_keeps_its_lease(void **state) {
   (void)state;
   const char *folder = folder_make();
-  char path[512], text[RF_MAX_HOLDER];
+  char path[512];
   snprintf(path, sizeof path, "%s/lock", folder);
-  rf_holder_describe("aaaaaaaaaaaaaaaa", text);
-  file_write(path, text, (int64_t)strlen(text));
+  write_holder(path, "aaaaaaaaaaaaaaaa");
   const pid_t holder = fork();
   assert_true(holder >= 0);
   if (holder == 0)
@@ -377,9 +375,7 @@ static void test_a_holder_whose_clock_is_wrong_keeps_its_lease(void **state) {
 
 /* As where locks are not seen by other hosts, or a lease was not renewed for a while. */
 static void take_by_force(const char *folder) {
-  char text[RF_MAX_HOLDER];
-  rf_holder_describe("cccccccccccccccc", text);
-  file_write(folder_path(folder, "lock.new"), text, (int64_t)strlen(text));
+  write_holder(folder_path(folder, "lock.new"), "cccccccccccccccc");
   assert_int_equal(rename(folder_path(folder, "lock.new"), folder_path(folder, "lock")), 0);
 }
 
@@ -408,7 +404,7 @@ static void test_a_job_whose_lock_was_taken_learns_of_it(void **state) {
     assert_int_equal(rf_lock_check(lock), RF_FAILED);
     rf_lock_release(lock);
     assert_int_equal(unlink(old), 0);
-    assert_int_equal(entries(folder), 1); /* the new holder's stays */
+    assert_int_equal(folder_entries(folder), 1); /* the new holder's stays */
     folder_remove(folder);
   }
 }
