@@ -30,7 +30,7 @@ double rf_owners_share(const rf_owners *o, int rank, int64_t pair, int64_t pairs
 }
 
 /* Rows of a pair of which a rank owns so many chunks. */
-static int64_t rows_of(const rf_owners *o, int64_t chunks, rf_pair_size size) {
+static int64_t rows_of_chunks(const rf_owners *o, int64_t chunks, rf_pair_size size) {
   if (chunks <= 0) return 0;
   const int64_t halos = rf_min(chunks, o->rounds) * (o->before + o->after);
   return rf_min(size.tokens, (rf_min(chunks, rf_owners_chunks(o)) + halos) * size.chunk);
@@ -41,13 +41,13 @@ static int64_t rows_of(const rf_owners *o, int64_t chunks, rf_pair_size size) {
 static int64_t rows_of_cut_pairs(const rf_owners *o, int64_t chunks, int64_t whole, rf_pair_size size) {
   const int64_t rest = chunks - whole * rf_owners_chunks(o);
   if (whole < 0 || rest < 0) return 0;
-  return whole * size.tokens + 2 * rows_of(o, rf_ceil_div(rest, 2), size);
+  return whole * size.tokens + 2 * rows_of_chunks(o, rf_ceil_div(rest, 2), size);
 }
 
 int64_t rf_owners_most_rows(const rf_owners *o, int64_t pairs, rf_pair_size size) {
   const int64_t chunks = rf_ceil_div(o->together * rf_owners_chunks(o), o->ranks), rows = pairs / o->together;
   if (o->together % o->ranks == 0) return rows * (o->together / o->ranks) * size.tokens;
-  if (o->ranks % o->together == 0) return rows * rows_of(o, chunks, size);
+  if (o->ranks % o->together == 0) return rows * rows_of_chunks(o, chunks, size);
   const int64_t whole = chunks / rf_owners_chunks(o);
   return rows * rf_max(rows_of_cut_pairs(o, chunks, whole, size), rows_of_cut_pairs(o, chunks, whole - 1, size));
 }

@@ -210,19 +210,11 @@ static rf_status land_gradient(rf_store *store, int slot) {
   return RF_OK;
 }
 
-/* One that holds nothing, else one whose gradient is on its way. */
-static int slot_for_gradient(const rf_slots *slots) {
-  int found = RF_NO_SLOT;
-  for (int i = 0; i < RF_SLOTS && !(found != RF_NO_SLOT && slots->block[found] == RF_NO_BLOCK); i++)
-    if (!slots->lent[i]) found = i;
-  return found;
-}
-
 rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient) {
   vectors *v = &store->gradients;
   assert(block >= 0 && block < store->layout->n_blocks);
   RF_TRY(check_lendable(store, &v->slots, block));
-  const int slot = slot_for_gradient(&v->slots);
+  const int slot = rf_slots_for_gradient(&v->slots);
   if (alone(store))
     *gradient = store->shards[block].gradient;
   else {
@@ -243,6 +235,7 @@ rf_status rf_store_hand_back(rf_store *store, int block) {
   const int slot = rf_slots_lent(&v->slots, block);
   if (slot == RF_NO_SLOT) return refuse_block(store, block, "its gradient is handed back, but is not borrowed");
   v->slots.lent[slot] = false;
+  v->slots.last = slot;
   if (alone(store))
     v->slots.block[slot] = RF_NO_BLOCK;
   else

@@ -12,7 +12,7 @@ typedef struct saved_rows {
   int64_t all;
 } saved_rows;
 
-static saved_rows rows_of(const rf_sublayer *self, const rf_call *call) {
+static saved_rows saved_rows_of(const rf_sublayer *self, const rf_call *call) {
   const int64_t n_heads = self->config->model.n_heads, pairs = call->sequences * n_heads;
   const int64_t alone = rf_mesh_sequence_size(call->mesh) == 1 ? call->tokens : rf_wave_most_rows(self, call, 1);
   if (rf_mesh_sequence_size(call->mesh) == 1 || !self->ops->attention->layout(self, call).spread)
@@ -30,7 +30,7 @@ static void find_parts(const rf_sublayer *self, const rf_call *call, size_t at[P
   const rf_model_config *m = &self->config->model;
   const bool output = call->level >= RF_LEVEL_OUTPUT, queries = call->level >= RF_LEVEL_ROWS;
   const size_t pairs = (size_t)(call->sequences * m->n_heads), entries = pairs * (size_t)call->tokens;
-  const size_t rows = queries ? (size_t)rows_of(self, call).all * (size_t)m->d_head : 0;
+  const size_t rows = queries ? (size_t)saved_rows_of(self, call).all * (size_t)m->d_head : 0;
   const bool shared = rf_sublayer_shared_qk(self);
   const size_t bytes[PARTS] = {
       [BUCKETS] = self->ops->attention->bucket_bytes(self, call),
@@ -57,7 +57,7 @@ rf_status rf_wave_find_saved(rf_wave *w, void *saved, bool reverse) {
   size_t at[PARTS + 1];
   const int64_t pair = w->first_sequence * w->self->config->model.n_heads + w->first_head;
   const int64_t dh = w->self->config->model.d_head, entries = pair * w->call->tokens;
-  const saved_rows of = rows_of(w->self, w->call);
+  const saved_rows of = saved_rows_of(w->self, w->call);
   const int64_t rows = (of.of_pair > 0 ? pair * of.of_pair : w->index * of.of_wave) * dh;
   const int64_t first[PARTS] = {[M] = entries, [Z] = entries, [O] = entries * dh, [Q] = rows, [K] = rows, [V] = rows};
   real *part[PARTS];

@@ -2,8 +2,8 @@
  * tokens so that the hidden activations stay in cache and never exist for the whole sequence (paper, section 3:
  * chunking). */
 #include "nn/sublayer.h"
-#include "comm/poll.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/activation.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"

@@ -42,7 +42,7 @@ typedef struct fixture {
 
 /* together: all pairs are cut over the ranks as one; else each alone. */
 static inline fixture begin(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram,
-                          bool rounds_travel) {
+                            bool rounds_travel) {
   fixture b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, together, SEED), .mark = rf_arena_mark(plans)};
   b.w.shape.histogram = histogram;
   b.w.shape.rounds_travel = rounds_travel;

@@ -256,6 +256,35 @@ static void assert_misuse(rf_status status, const char *what) {
   if (!strstr(rf_error_message(), what)) fail_msg("%s", rf_error_message());
 }
 
+static real shard_sum(rf_store *store, int block) {
+  const rf_shard shard = rf_store_shard(store, block);
+  real sum = 0;
+  for (int64_t i = 0; i < shard.count; i++) sum += shard.gradient[i];
+  return sum;
+}
+
+/* The gradient that left last has all of the next block's time to come home: whoever needs a place waits for the other.
+ */
+static void check_order_of_landing(rf_mesh *mesh) {
+  if (rf_mesh_size(mesh) == 1) return;
+  rf_store *store = store_create(mesh);
+  real *gradient;
+  rf_store_clear_gradients(store);
+  for (int b = 3; b >= 0; b--) {
+    assert_ok(rf_store_borrow_gradient(store, b, &gradient));
+    if (b < 2) assert_true(shard_sum(store, b + 1) == 0 && shard_sum(store, b + 2) > 0);
+    give(store, mesh, b, 0, gradient);
+  }
+  assert_ok(rf_store_finish_gradients(store));
+  assert_ok(rf_agree(mesh, RF_OK));
+  rf_store_destroy(store);
+}
+
+static void test_a_place_is_made_by_the_gradient_that_left_first(void **state) {
+  (void)state;
+  on_every_mesh(check_order_of_landing);
+}
+
 /* A refusal changes nothing: who borrowed before goes on. */
 static void check_misuse(rf_mesh *mesh) {
   rf_store *store = store_create(mesh);
@@ -303,6 +332,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_two_blocks_are_lent_at_once_and_no_third_one_disturbs_them),
     cmocka_unit_test(test_a_block_travels_once_until_it_is_stale),
     cmocka_unit_test(test_gradients_are_summed_over_ranks_and_micro_batches_once),
+    cmocka_unit_test(test_a_place_is_made_by_the_gradient_that_left_first),
     cmocka_unit_test(test_what_cannot_be_lent_or_handed_back_is_refused),
 };
 

@@ -1,7 +1,7 @@
 /* Files from elsewhere: read to the bit where they are right, refused by the tensor's name where they are not. */
+#include "checkpoint/folder.h"
 #include "support/files.h"
 #include "weights/safetensors.h"
-#include "checkpoint/folder.h"
 
 static void put_file(const char *path, const char *header, int64_t length, const void *data, int64_t data_bytes) {
   unsigned char *bytes = NEW(unsigned char, 8 + length + data_bytes);
