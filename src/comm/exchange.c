@@ -284,7 +284,7 @@ static rf_status take_messages(rf_exchange_move *m, int64_t out, int64_t in, rf_
 rf_status rf_exchange_start(const rf_exchange *x, rf_exchange_kind kind, rf_exchange_rows_kind rows, int n_fields,
                             const rf_exchange_field *fields, rf_arena *arena, rf_exchange_move **move) {
   const bool scatter = kind == RF_SCATTER;
-  assert(n_fields > 0 && n_fields <= RF_EXCHANGE_FIELDS);
+  assert(rf_exchange_is_valid(x) && n_fields > 0 && n_fields <= RF_EXCHANGE_FIELDS);
   assert(kind != RF_GATHER_MERGE ||
          (rows == RF_ROWS_OWN && n_fields == 3 && fields[1].width == 1 && fields[2].width == 1));
   rf_exchange_move *m;

@@ -86,13 +86,18 @@ bool rf_model_is_valid(const rf_model *model) {
 
 const rf_config *rf_model_config_of(const rf_model *model) { return &model->config; }
 rf_status rf_model_set_config(rf_model *model, const rf_config *config) {
+  assert(rf_model_is_valid(model));
   RF_TRY(check_precision(config));
   RF_TRY(rf_blocks_check_rotations(&model->blocks, &config->lsh));
   model->config = *config;
   return RF_OK;
 }
-rf_store *rf_model_store(rf_model *model) { return model->store; }
+rf_store *rf_model_store(rf_model *model) {
+  assert(rf_model_is_valid(model));
+  return model->store;
+}
 rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations) {
+  assert(rf_model_is_valid(model));
   return rf_blocks_set_rotations(&model->blocks, lsh_layer, rotations);
 }
 size_t rf_model_scratch_used(const rf_model *model) {
@@ -112,6 +117,7 @@ static rf_call largest_call(const rf_model *model, int64_t sequences, int64_t le
 }
 
 rf_status rf_model_stash(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_stash_summary *summary) {
+  assert(rf_model_is_valid(model));
   const rf_call call = largest_call(model, sequences, length);
   double least = -(double)bytes;
   RF_TRY(rf_max_doubles(model->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &least));
@@ -228,12 +234,17 @@ static rf_status gradients(rf_model *model, const rf_batch *batch, double scale,
   return embedding_gradients(&p, dx1, dx2);
 }
 
+/* Up to the head, which is lent then. */
+static rf_status pass_to_head(rf_model *model, const rf_batch *batch, pass *p, rf_head_input *input) {
+  RF_TRY(begin_pass(model, batch, false, p));
+  RF_TRY(forward_pass(p));
+  return lend_head(p, input);
+}
+
 static rf_status evaluate_batch(rf_model *model, const rf_batch *batch, rf_loss *loss) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin_pass(model, batch, false, &p));
-  RF_TRY(forward_pass(&p));
-  RF_TRY(lend_head(&p, &input));
+  RF_TRY(pass_to_head(model, batch, &p, &input));
   RF_TRY_IN(p.call.phases, RF_PHASE_HEAD, rf_head_loss(&model->config, &p.call, &input, batch->labels, 0, loss, NULL));
   return_head(&p);
   return RF_OK;
@@ -242,9 +253,7 @@ static rf_status evaluate_batch(rf_model *model, const rf_batch *batch, rf_loss 
 static rf_status logits_of(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin_pass(model, batch, false, &p));
-  RF_TRY(forward_pass(&p));
-  RF_TRY(lend_head(&p, &input));
+  RF_TRY(pass_to_head(model, batch, &p, &input));
   RF_TRY(rf_head_logits(&model->config, &p.call, &input, first, n, logits));
   return_head(&p);
   return RF_OK;
@@ -254,9 +263,7 @@ static rf_status score(rf_model *model, const rf_batch *batch, double *token_los
                        rf_loss *loss) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin_pass(model, batch, false, &p));
-  RF_TRY(forward_pass(&p));
-  RF_TRY(lend_head(&p, &input));
+  RF_TRY(pass_to_head(model, batch, &p, &input));
   RF_TRY(rf_head_score(&model->config, &p.call, &input, batch->labels, token_loss, take, context, loss));
   return_head(&p);
   return RF_OK;

@@ -81,17 +81,6 @@ static void add_sums(const rf_config *config, const rf_blocks *blocks, int ranks
   t->bytes[RF_TRAFFIC_OTHER] = sum_bytes(tensors + sums, ranks) + sum_bytes(tensors, ranks);
 }
 
-static rf_call traffic_call(const rf_config *config, rf_mesh *mesh) {
-  const int64_t length = rf_padded_length(config, config->data.length);
-  const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
-  return (rf_call){.sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate,
-                   .tokens = tokens.count,
-                   .length = length,
-                   .first_token = tokens.first,
-                   .training = true,
-                   .mesh = mesh};
-}
-
 /* Of the layers of one kind that stash the same. */
 static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash,
                       rf_attention_kind kind, int level, const rf_call *call, double times, rf_plan_traffic *t) {
@@ -111,7 +100,8 @@ static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf
 
 static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash, rf_mesh *mesh,
                           rf_plan_traffic *t) {
-  rf_call call = traffic_call(config, mesh);
+  const int64_t sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate;
+  rf_call call = rf_model_planned_call(config, mesh, sequences);
   const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
   for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++)
     for (call.level = 0; call.level < RF_ATTENTION_LEVELS; call.level++)
