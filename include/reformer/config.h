@@ -131,9 +131,10 @@ typedef struct rf_optimizer_config {
 typedef enum rf_wire { RF_WIRE_REAL, RF_WIRE_BF16 } rf_wire;
 
 typedef struct rf_mesh_config {
-  int64_t sequence; /* ranks that share a sequence */
-  int64_t data;     /* data-parallel groups; 0: auto = ranks / sequence */
-  rf_wire wire;     /* of attention's rows */
+  int64_t sequence;    /* ranks that share a sequence */
+  int64_t data;        /* data-parallel groups; 0: auto = ranks / sequence */
+  rf_wire wire;        /* of attention's rows */
+  int64_t wave_memory; /* bytes that attention's rows may take on a rank of several; more lets fewer rows travel */
 } rf_mesh_config;
 
 typedef struct rf_checkpoint_config {

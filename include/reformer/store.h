@@ -29,8 +29,9 @@ struct rf_mesh *rf_store_mesh(const rf_store *store);
 /* Draws every parameter as its tensor says (normal: mean 0, deviation init_std), from the seed alone. */
 void rf_store_initialise(rf_store *store, uint64_t seed, double init_std);
 
-/* The full parameters of a block, valid until returned; at most two blocks are lent at a time. Prefetching starts to
- * bring a block that will be lent next, where there is room; a block that does not exist is fine. */
+/* The full parameters of a block, valid until returned; at most two blocks are lent at a time, each once, and one more
+ * is refused (RF_FAILED). What is not lent cannot be returned; what is must be before the store goes. Prefetching
+ * starts to bring a block that will be lent next, where there is room; a block that does not exist is fine. */
 rf_status rf_store_prefetch(rf_store *store, int block);
 rf_status rf_store_lend(rf_store *store, int block, const real **params);
 void rf_store_return(rf_store *store, int block);
@@ -38,10 +39,13 @@ void rf_store_return(rf_store *store, int block);
 void rf_store_updated(rf_store *store);
 
 /* A full gradient vector of a block to add to; handing it back sends it to its owners, who add it to the sum over
- * micro-batches. At most two blocks at a time. The sums are complete after rf_store_finish_gradients. */
+ * micro-batches. At most two blocks at a time, each once; one more is refused, and one that was not borrowed is not
+ * handed back (RF_FAILED). The sums are complete after rf_store_finish_gradients. */
 rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient);
 rf_status rf_store_hand_back(rf_store *store, int block);
 rf_status rf_store_finish_gradients(rf_store *store);
+/* After a failure: all that is lent counts as returned, and what was added to borrowed gradients is lost. */
+void rf_store_recall(rf_store *store);
 void rf_store_clear_gradients(rf_store *store);
 
 /* What this rank owns of a block: elements [first, first + count) of its flat vector. */

@@ -7,7 +7,7 @@
 
 enum { WORD_BITS = 8 * sizeof(unsigned long), WORDS = RF_MAX_CORES / WORD_BITS };
 
-static void add(rf_cores *cores, int core) {
+static void add_core(rf_cores *cores, int core) {
   if (core >= 0 && core < RF_MAX_CORES) cores->words[core / WORD_BITS] |= 1UL << (core % WORD_BITS);
 }
 
@@ -36,7 +36,7 @@ void rf_cores_cut(const rf_cores *cores, int part, int parts, rf_cores *cut) {
   memset(cut, 0, sizeof *cut);
   for (int core = 0; core < RF_MAX_CORES; core++) {
     if (!rf_cores_has(cores, core)) continue;
-    if (n >= first && n < end) add(cut, core);
+    if (n >= first && n < end) add_core(cut, core);
     n++;
   }
 }
@@ -46,7 +46,7 @@ static void add_place(rf_cores *cores, int place) {
   const int n = omp_get_place_num_procs(place);
   if (n > RF_MAX_CORES) return;
   omp_get_place_proc_ids(place, ids);
-  for (int i = 0; i < n; i++) add(cores, ids[i]);
+  for (int i = 0; i < n; i++) add_core(cores, ids[i]);
 }
 
 /* Of the calling thread. */
@@ -59,7 +59,7 @@ static void add_affinity(rf_cores *cores) {
 static void not_none(rf_cores *cores) {
   const long online = sysconf(_SC_NPROCESSORS_ONLN);
   if (rf_cores_count(cores) > 0) return;
-  for (int core = 0; core < (online > 0 ? online : 1); core++) add(cores, core);
+  for (int core = 0; core < (online > 0 ? online : 1); core++) add_core(cores, core);
 }
 
 bool rf_cores_are_places(void) { return omp_get_proc_bind() != omp_proc_bind_false && omp_get_num_places() > 0; }

@@ -220,7 +220,7 @@ rf_wide_text rf_is_wide_text(const void *bytes, size_t length) {
 
 /* --- files --------------------------------------------------------------------------------------------- */
 
-static size_t read_head(const char *path, unsigned char bytes[RF_HEAD_BYTES]) {
+static size_t read_first_bytes(const char *path, unsigned char bytes[RF_HEAD_BYTES]) {
   struct stat about;
   const int file = rf_plain_open(path, &about);
   if (file < 0) return 0;
@@ -231,5 +231,5 @@ static size_t read_head(const char *path, unsigned char bytes[RF_HEAD_BYTES]) {
 
 const rf_recognised *rf_recognise_file(const char *path) {
   unsigned char bytes[RF_HEAD_BYTES];
-  return rf_recognise(bytes, read_head(path, bytes));
+  return rf_recognise(bytes, read_first_bytes(path, bytes));
 }

@@ -67,6 +67,12 @@ void rf_text_append(char *buffer, size_t size, const char *format, ...) {
   va_end(arguments);
 }
 
+const char *rf_text_list(int n, const int64_t *numbers, char *buffer, size_t size) {
+  buffer[0] = '\0';
+  for (int i = 0; i < n; i++) rf_text_append(buffer, size, "%s%lld", i > 0 ? ", " : "", (long long)numbers[i]);
+  return buffer;
+}
+
 /* The letter at `text`, which is no ASCII, and how many of the bytes that are left it takes; 1 for a byte that begins
  * none: nor does one that would spell a letter at more length than it needs, or half a surrogate pair. */
 static int decode(const unsigned char *text, size_t left, unsigned *letter) {

@@ -25,6 +25,9 @@ int rf_text_vprint(char *buffer, size_t size, const char *format, va_list argume
 /* Appends to the string in `buffer`; what does not fit is cut off. */
 void rf_text_append(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* "4, 1, 32", as a shape is told; what does not fit is cut off. Returns buffer. */
+const char *rf_text_list(int n, const int64_t *numbers, char *buffer, size_t size);
+
 /* Text from elsewhere, fit for a message: what is no visible letter of ASCII becomes <U+00A0>, so that nobody takes one
  * for another, and what does not fit `size` (32 at least) ends in "...". text: UTF-8; other bytes become <FF>. Returns
  * buffer. */

@@ -101,13 +101,19 @@ static rf_status open_bench_saver(const saving_bench *b, const char *folder, int
   return RF_OK;
 }
 
-static rf_status begin_saving(const saving_bench *b, rf_saver *saver, int64_t step) {
+/* Opens a saver, and begins when all ranks are there. *start: when it began. On failure there is no saver. */
+static rf_status begin_saving(const saving_bench *b, const char *folder, int64_t turn, bool async, rf_saver **saver,
+                              double *start) {
   const rf_checkpoint_header header = {.config = "bench: {}\n",
-                                       .step = step,
+                                       .step = turn,
                                        .mesh_sequence = rf_mesh_sequence_size(b->mesh),
                                        .mesh_data = rf_mesh_data_size(b->mesh),
                                        .eval_loss = NAN};
-  return rf_saver_begin(saver, &header);
+  RF_TRY(open_bench_saver(b, folder, turn, async, saver));
+  rf_status status = line_up_ranks(b, start);
+  if (status == RF_OK) status = rf_saver_begin(*saver, &header);
+  if (status != RF_OK) rf_saver_destroy(*saver);
+  return status;
 }
 
 static rf_status check_saved(rf_saver *saver) {
@@ -118,10 +124,8 @@ static rf_status check_saved(rf_saver *saver) {
 static rf_status save_waiting(const saving_bench *b, int64_t turn) {
   rf_saver *saver;
   double start;
-  RF_TRY(open_bench_saver(b, b->waiting, turn, false, &saver));
-  rf_status status = line_up_ranks(b, &start);
-  if (status == RF_OK) status = begin_saving(b, saver, turn);
-  if (status == RF_OK) status = note_time(b, RF_TIME_WRITE, turn, rf_clock_seconds() - start);
+  RF_TRY(begin_saving(b, b->waiting, turn, false, &saver, &start));
+  rf_status status = note_time(b, RF_TIME_WRITE, turn, rf_clock_seconds() - start);
   if (status == RF_OK) status = check_saved(saver);
   rf_saver_destroy(saver);
   return status;
@@ -159,10 +163,8 @@ static rf_status poll_saver(rf_saver *saver, int64_t step) {
 static rf_status save_beside(const saving_bench *b, int64_t turn) {
   rf_saver *saver;
   double start;
-  RF_TRY(open_bench_saver(b, b->beside, turn, true, &saver));
-  rf_status status = line_up_ranks(b, &start);
-  if (status == RF_OK) status = begin_saving(b, saver, turn);
-  if (status == RF_OK) status = poll_saver(saver, turn);
+  RF_TRY(begin_saving(b, b->beside, turn, true, &saver, &start));
+  rf_status status = poll_saver(saver, turn);
   const rf_saver_report report = rf_saver_report_of(saver);
   if (status == RF_OK) status = note_time(b, RF_TIME_STALL, turn, report.stall_seconds);
   if (status == RF_OK) status = note_time(b, RF_TIME_BESIDE, turn, report.write_seconds);

@@ -33,7 +33,7 @@ static void print_step(const rf_bench *b) {
   const step_report *r = b->figures;
   const rf_step_figures *f = &r->step;
   const rf_operations *w = &f->work;
-  char kept[256];
+  char stash[256];
   rf_bench_row(NAMES, "tokens a step", "%12" PRId64, f->tokens);
   rf_bench_row(NAMES, "tokens/s, median step", "%12.0f  (fastest step %.0f)", (double)f->tokens / f->median,
                (double)f->tokens / f->fastest);
@@ -53,8 +53,8 @@ static void print_step(const rf_bench *b) {
                "%12.1f  (parameters and gradients %.1f, moments %.1f, activations and transients %.1f)",
                f->resident / 1048576, f->store / 1048576, f->optimizer / 1048576, f->scratch / 1048576);
   rf_bench_row(NAMES, "scratch growths after step 1", "%12zu", f->growths);
-  rf_bench_row(NAMES, "kept MiB", "%12.1f  (%s)", (double)f->keeping.bytes / 1048576,
-               rf_stash_describe(&f->keeping, kept, sizeof kept));
+  rf_bench_row(NAMES, "kept MiB", "%12.1f  (%s)", (double)f->stash.bytes / 1048576,
+               rf_stash_describe(&f->stash, stash, sizeof stash));
   print_phases(f);
   if (f->ranks == 1) return;
   rf_bench_row(NAMES, "seconds waiting, mean rank", "%12.3f", rf_spent_sum(f->spent.waited));
@@ -65,7 +65,7 @@ static void print_step(const rf_bench *b) {
   }
 }
 
-static json_t *kept_of(const rf_stash_summary *k) {
+static json_t *stash_to_json(const rf_stash_summary *k) {
   return json_pack(
       "{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "bytes", (json_int_t)k->bytes, "attention_outputs_layers",
       (json_int_t)k->layers[RF_STASH_OUTPUT], "second_streams_layers", (json_int_t)k->layers[RF_STASH_SECOND_STREAM],
@@ -91,7 +91,7 @@ static json_t *step_to_json(const rf_bench *b) {
                              "scratch_bytes", (json_int_t)f->scratch, "sequences_bytes", (json_int_t)f->sequences);
   json_object_update(object, memory);
   json_object_set_new(object, "precision", json_string(rf_precision_names[b->config->model.precision]));
-  json_object_set_new(object, "kept", kept_of(&f->keeping));
+  json_object_set_new(object, "kept", stash_to_json(&f->stash));
   json_object_set_new(object, "phase_seconds", rf_figures_of_phases(f->spent.seconds));
   json_object_set_new(object, "phase_wait_seconds", rf_figures_of_phases(f->spent.waited));
   json_object_set_new(object, "bytes", rf_figures_of_bytes(f->spent.bytes));

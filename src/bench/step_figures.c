@@ -55,9 +55,9 @@ rf_status rf_step_figures_measure(const rf_config *config, rf_mesh *mesh, int64_
   if (!seconds) return rf_fail(RF_FAILED, "out of memory: times of %" PRId64 " steps", steps);
   rf_status status = rf_agree(mesh, rf_trainer_create(config, mesh, &trainer));
   if (status == RF_OK) {
-    f->keeping = trainer.keeping;
-    f->work.dense -= f->keeping.dense;
-    f->work.attention -= f->keeping.attention;
+    f->stash = trainer.stash;
+    f->work.dense -= f->stash.dense;
+    f->work.attention -= f->stash.attention;
     status = time_steps(&trainer, seconds, f);
     if (status == RF_OK) status = weigh_trainer(&trainer, f);
     if (status == RF_OK || f->ranks == 1) rf_trainer_destroy(&trainer);

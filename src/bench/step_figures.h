@@ -13,9 +13,9 @@ typedef struct rf_step_figures {
   int64_t steps, tokens;  /* timed; tokens of a step */
   double median, fastest; /* seconds of a step */
   rf_spent spent;
-  rf_operations work;       /* of a token; less what was stashed and not computed again */
-  rf_stash_summary keeping; /* what was stashed */
-  size_t growths;           /* of scratch memory after the first step */
+  rf_operations work;     /* of a token; less what was stashed and not computed again */
+  rf_stash_summary stash; /* what was stashed */
+  size_t growths;         /* of scratch memory after the first step */
   int64_t parameters;
   /* Bytes, each of the rank with most: resident at the highest; parameters and gradients; moments; activations and
    * transients; the sequences of a step. */

@@ -50,7 +50,7 @@ static bool has_size(const char *folder, const rf_file_digest *digest) {
 }
 
 /* n: entries of the folder. */
-static bool is_whole(const char *folder, const rf_commit *commit, int n) {
+static bool has_all_files(const char *folder, const rf_commit *commit, int n) {
   bool whole = n == commit->n_files + 1;
   for (int i = 0; whole && i < commit->n_files; i++) whole = has_size(folder, &commit->files[i]);
   return whole;
@@ -69,7 +69,7 @@ rf_status rf_bearer_find(const char *folder, rf_bearer *bearer) {
   if (n == 0) return RF_OK;
   const rf_status status = rf_opened_commit(folder, &commit, &there);
   if (status != RF_OK && status != RF_BAD_DATA) return status; /* it cannot be read now, which says nothing */
-  *bearer = status == RF_OK && is_whole(folder, &commit, n) ? RF_BEARER_CHECKPOINT : RF_BEARER_DAMAGED;
+  *bearer = status == RF_OK && has_all_files(folder, &commit, n) ? RF_BEARER_CHECKPOINT : RF_BEARER_DAMAGED;
   rf_commit_free(&commit);
   return RF_OK;
 }

@@ -1,7 +1,7 @@
 #include "checkpoint/catalog.h"
 #include "base/log.h"
 #include "checkpoint/bearer.h"
-#include "checkpoint/hash_block_reader.h"
+#include "checkpoint/digest_reader.h"
 #include "checkpoint/names.h"
 #include "checkpoint/opened.h"
 #include "storage/files.h"
@@ -108,7 +108,7 @@ static rf_status take_in(rf_catalog *catalog, const char *name, int64_t resumed_
   return put_entry(catalog, &one);
 }
 
-static rf_status look_through(rf_catalog *catalog, int64_t resumed_step) {
+static rf_status look_through_folder(rf_catalog *catalog, int64_t resumed_step) {
   rf_status status = RF_OK;
   int64_t step;
   DIR *folder = opendir(catalog->folder);
@@ -130,14 +130,14 @@ static rf_status look_through(rf_catalog *catalog, int64_t resumed_step) {
 
 static rf_status check_hashes(const rf_catalog *catalog, const char *folder, const rf_commit *commit,
                               const rf_file_digest *digest, bool *whole) {
-  rf_hash_block_reader reader;
-  RF_TRY(rf_hash_block_reader_open(folder, digest, commit->hash_block_bytes, &reader));
+  rf_digest_reader reader;
+  RF_TRY(rf_digest_reader_open(folder, digest, commit->digest_block_bytes, &reader));
   rf_status status = RF_OK;
   for (int64_t i = 0; status == RF_OK && *whole && i < digest->n_hashes; i++) {
     if (atomic_load(&catalog->stop_checking)) *whole = false;
-    if (*whole) status = rf_hash_block_reader_load(&reader, i, whole);
+    if (*whole) status = rf_digest_reader_load(&reader, i, whole);
   }
-  rf_hash_block_reader_close(&reader);
+  rf_digest_reader_close(&reader);
   return status;
 }
 
@@ -227,7 +227,7 @@ static rf_status remove_old(void *context) {
 
 rf_status rf_catalog_fill(rf_catalog *catalog, int64_t resumed_step) {
   catalog->newest = resumed_step;
-  RF_TRY(look_through(catalog, resumed_step));
+  RF_TRY(look_through_folder(catalog, resumed_step));
   if (resumed_step >= 0 && catalog->lock) rf_writer_start(&catalog->pruner, true, remove_old, catalog);
   return RF_OK;
 }

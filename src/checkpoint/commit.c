@@ -29,7 +29,7 @@ rf_status rf_commit_emit(const rf_commit *commit, char **text, int64_t *length) 
   FILE *stream = open_memstream(text, &size);
   if (!stream) return rf_fail(RF_FAILED, "out of memory: %s", RF_COMMIT_NAME);
   fprintf(stream, "reformer checkpoint\nversion %d\nattempt %s\nhash xxh64 %" PRId64 "\n", RF_CHECKPOINT_VERSION,
-          commit->attempt, commit->hash_block_bytes);
+          commit->attempt, commit->digest_block_bytes);
   for (int i = 0; i < commit->n_files; i++) {
     const rf_file_digest *file = &commit->files[i];
     fprintf(stream, "file %" PRId64 " %s\n", file->size, file->name);
@@ -130,21 +130,21 @@ static rf_status read_head(lines *l, rf_commit *commit) {
     return refuse_line(l, "'attempt ' and 16 hexadecimal digits");
   memcpy(commit->attempt, l->line + 8, sizeof commit->attempt);
   RF_TRY(next_line(l, "'hash xxh64 BYTES'"));
-  rest = strncmp(l->line, "hash xxh64 ", 11) == 0 ? read_number(l->line + 11, &commit->hash_block_bytes) : NULL;
-  if (!rest || *rest != '\0' || commit->hash_block_bytes < 512 || commit->hash_block_bytes > 1 << 30)
+  rest = strncmp(l->line, "hash xxh64 ", 11) == 0 ? read_number(l->line + 11, &commit->digest_block_bytes) : NULL;
+  if (!rest || *rest != '\0' || commit->digest_block_bytes < 512 || commit->digest_block_bytes > 1 << 30)
     return refuse_line(l, "'hash xxh64 ' and 512 to 1073741824 bytes of a block");
   return RF_OK;
 }
 
 /* l->line is "file SIZE NAME"; its hashes follow. */
-static rf_status read_file(lines *l, rf_commit *commit) {
+static rf_status read_file_line(lines *l, rf_commit *commit) {
   static const char wanted[] = "'file SIZE NAME' or 'end HASH'";
   rf_file_digest file = {0};
   const char *rest = strncmp(l->line, "file ", 5) == 0 ? read_number(l->line + 5, &file.size) : NULL;
   if (!rest || *rest != ' ' || !is_name(rest + 1)) return refuse_line(l, wanted);
   if (rf_commit_find(commit, rest + 1)) return refuse_line(l, "a name that is not there yet");
   memcpy(file.name, rest + 1, strlen(rest + 1) + 1); /* is_name said that it fits */
-  file.n_hashes = rf_hash_blocks(file.size, commit->hash_block_bytes);
+  file.n_hashes = rf_digest_blocks(file.size, commit->digest_block_bytes);
   /* So many lines must be left: a made-up size takes no memory. */
   if (file.n_hashes > (l->end - l->next) / (HEX + 1)) return refuse_line(l, "a size with as many hashes as follow");
   rf_file_digest *files = realloc(commit->files, (size_t)(commit->n_files + 1) * sizeof *files);
@@ -162,12 +162,12 @@ static rf_status read_file(lines *l, rf_commit *commit) {
   return RF_OK;
 }
 
-static rf_status read_text(lines *l, rf_commit *commit) {
+static rf_status read_commit_text(lines *l, rf_commit *commit) {
   RF_TRY(read_head(l, commit));
   for (;;) {
     RF_TRY(next_line(l, "'file SIZE NAME' or 'end HASH'"));
     if (l->next == l->end && strncmp(l->line, "end ", 4) == 0) return RF_OK;
-    RF_TRY(read_file(l, commit));
+    RF_TRY(read_file_line(l, commit));
   }
 }
 
@@ -175,7 +175,7 @@ rf_status rf_commit_parse(const char *where, const char *text, int64_t length, r
   *commit = (rf_commit){0};
   RF_TRY(check_end(where, text, length));
   lines l = {.where = where, .next = text, .end = text + length};
-  const rf_status status = read_text(&l, commit);
+  const rf_status status = read_commit_text(&l, commit);
   if (status != RF_OK) rf_commit_free(commit);
   return status;
 }

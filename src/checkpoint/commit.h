@@ -22,7 +22,7 @@
 
 typedef struct rf_commit {
   char attempt[RF_ATTEMPT_LENGTH + 1];
-  int64_t hash_block_bytes;
+  int64_t digest_block_bytes;
   int n_files;
   rf_file_digest *files; /* [n_files], owned */
 } rf_commit;

@@ -24,7 +24,7 @@ typedef struct writing {
   int file;
   const rf_memory_file *layout;
   const atomic_bool *stop;
-  char *buffer; /* [RF_HASH_BLOCK_BYTES] */
+  char *buffer; /* [RF_DIGEST_BLOCK_BYTES] */
 } writing;
 
 /* A block at a border: the extents' parts, and what the layout holds between them. */
@@ -42,7 +42,7 @@ static rf_status assemble(const writing *w, int64_t from, int64_t to, int n_exte
 
 static rf_status write_blocks(const writing *w, int n_extents, const rf_extent *extents, rf_file_digest *digest) {
   for (int64_t i = 0; i < digest->n_hashes; i++) {
-    const int64_t from = i * RF_HASH_BLOCK_BYTES, bytes = rf_hash_block_size(digest, RF_HASH_BLOCK_BYTES, i);
+    const int64_t from = i * RF_DIGEST_BLOCK_BYTES, bytes = rf_digest_block_size(digest, RF_DIGEST_BLOCK_BYTES, i);
     if (w->stop && atomic_load(w->stop))
       return rf_fail(RF_FAILED, "%s: given up at byte %lld", w->path, (long long)from);
     while (n_extents > 0 && extents->offset + extents->bytes <= from) extents++, n_extents--;
@@ -69,12 +69,12 @@ static rf_status write_file(writing *w, int n_extents, const rf_extent *extents,
 rf_status rf_file_digest_write(const char *path, const rf_memory_file *layout, int n_extents, const rf_extent *extents,
                                const atomic_bool *stop, rf_file_digest *digest) {
   RF_TRY(rf_memory_file_size(layout, &digest->size));
-  digest->n_hashes = rf_hash_blocks(digest->size, RF_HASH_BLOCK_BYTES);
+  digest->n_hashes = rf_digest_blocks(digest->size, RF_DIGEST_BLOCK_BYTES);
   digest->hashes = calloc((size_t)digest->n_hashes + 1, sizeof *digest->hashes);
-  writing w = {.path = path, .layout = layout, .stop = stop, .buffer = malloc(RF_HASH_BLOCK_BYTES)};
+  writing w = {.path = path, .layout = layout, .stop = stop, .buffer = malloc(RF_DIGEST_BLOCK_BYTES)};
   const rf_status status = digest->hashes && w.buffer ? write_file(&w, n_extents, extents, digest)
                                                       : rf_fail(RF_FAILED, "%s: out of memory: a block of %d bytes",
-                                                                path, RF_HASH_BLOCK_BYTES);
+                                                                path, RF_DIGEST_BLOCK_BYTES);
   free(w.buffer);
   if (status != RF_OK) rf_file_digest_free(digest);
   return status;

@@ -1,7 +1,7 @@
 /* What COMMIT knows of a file: its size, and a hash of every block of it.
  *
- *   file      |= block 0 ==|= block 1 ==|= .. =|= last =|      blocks of `hash_block_bytes`, the last as long as it is
- *   hashes    [0]          [1]                 [n - 1]         XXH64, seed 0
+ *   file      |= block 0 ==|= block 1 ==|= .. =|= last =|     blocks of `digest_block_bytes`, the last as long as it is
+ *   hashes    [0]          [1]                 [n - 1]        XXH64, seed 0
  *
  * A block is written from memory and hashed from memory, so that a hash tells what was meant, not what arrived. */
 #ifndef RF_CHECKPOINT_FILE_DIGEST_H
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RF_HASH_BLOCK_BYTES = 4 << 20, RF_MAX_FILE_NAME = 64 };
+enum { RF_DIGEST_BLOCK_BYTES = 4 << 20, RF_MAX_FILE_NAME = 64 };
 
 typedef struct rf_file_digest {
   char name[RF_MAX_FILE_NAME];
@@ -25,12 +25,12 @@ typedef struct rf_file_digest {
 void rf_file_digest_free(rf_file_digest *digest);
 
 /* Blocks of a file of so many bytes, and the bytes of one of them. */
-static inline int64_t rf_hash_blocks(int64_t size, int64_t hash_block_bytes) {
-  return size / hash_block_bytes + (size % hash_block_bytes != 0);
+static inline int64_t rf_digest_blocks(int64_t size, int64_t digest_block_bytes) {
+  return size / digest_block_bytes + (size % digest_block_bytes != 0);
 }
-static inline int64_t rf_hash_block_size(const rf_file_digest *digest, int64_t hash_block_bytes, int64_t block) {
-  const int64_t rest = digest->size - block * hash_block_bytes;
-  return rest < hash_block_bytes ? rest : hash_block_bytes;
+static inline int64_t rf_digest_block_size(const rf_file_digest *digest, int64_t digest_block_bytes, int64_t block) {
+  const int64_t rest = digest->size - block * digest_block_bytes;
+  return rest < digest_block_bytes ? rest : digest_block_bytes;
 }
 
 /* Bytes [offset, offset + bytes) of a file, from memory. */

@@ -5,7 +5,7 @@
  *   wanted                [======|==)                             one array of this rank */
 #include "base/text.h"
 #include "checkpoint/damage.h"
-#include "checkpoint/hash_block_reader.h"
+#include "checkpoint/digest_reader.h"
 #include "checkpoint/opened.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ typedef struct loader {
   rf_checkpoint *c;
   const rf_layout *layout; /* of the wanted arrays */
   int64_t shard;           /* that is open; -1: none */
-  rf_hash_block_reader reader;
+  rf_digest_reader reader;
 } loader;
 
 /* --- do the tensors agree? -------------------------------------------------------------------------- */
@@ -25,13 +25,6 @@ static const rf_tensor *find_tensor(const rf_layout *layout, const char *name) {
     for (int t = 0; t < layout->blocks[b].n_tensors; t++)
       if (strcmp(layout->blocks[b].tensors[t].name, name) == 0) return &layout->blocks[b].tensors[t];
   return NULL;
-}
-
-static void write_shape(const rf_tensor *tensor, char text[96]) {
-  text[0] = '\0';
-  for (int d = 0; d < tensor->n_dims; d++)
-    rf_text_append(text, 96, "%s%lld", d > 0 ? ", " : "(", (long long)tensor->shape[d]);
-  rf_text_append(text, 96, ")");
 }
 
 static bool same_shape(const rf_tensor *a, const rf_tensor *b) {
@@ -46,10 +39,9 @@ static rf_status check_tensor(const rf_checkpoint *c, const rf_tensor *wanted) {
     return rf_fail(RF_BAD_DATA, "%s: has no tensor %s, which the configuration asks for", c->folder, wanted->name);
   if (same_shape(saved, wanted)) return RF_OK;
   char found[96], fits[96];
-  write_shape(saved, found);
-  write_shape(wanted, fits);
-  return rf_fail(RF_BAD_DATA, "%s: tensor %s: found shape %s; the configuration asks for %s", c->folder, wanted->name,
-                 found, fits);
+  return rf_fail(RF_BAD_DATA, "%s: tensor %s: found shape (%s); the configuration asks for (%s)", c->folder,
+                 wanted->name, rf_text_list(saved->n_dims, saved->shape, found, sizeof found),
+                 rf_text_list(wanted->n_dims, wanted->shape, fits, sizeof fits));
 }
 
 /* The same blocks with the same tensors in the same order; where they lie in a block is each build's own. */
@@ -76,12 +68,12 @@ static rf_status check_layout(const rf_checkpoint *c, const rf_layout *wanted) {
 static rf_status open_shard(loader *l, int64_t shard) {
   if (l->shard == shard) return RF_OK;
   char name[RF_MAX_FILE_NAME];
-  if (l->shard >= 0) rf_hash_block_reader_close(&l->reader);
+  if (l->shard >= 0) rf_digest_reader_close(&l->reader);
   l->shard = -1;
   rf_shard_name((int)shard, l->c->manifest.ranks, name);
   const rf_file_digest *digest = rf_commit_find(&l->c->commit, name);
   assert(digest);
-  RF_TRY(rf_hash_block_reader_open(l->c->folder, digest, l->c->commit.hash_block_bytes, &l->reader));
+  RF_TRY(rf_digest_reader_open(l->c->folder, digest, l->c->commit.digest_block_bytes, &l->reader));
   l->shard = shard;
   return RF_OK;
 }
@@ -89,10 +81,10 @@ static rf_status open_shard(loader *l, int64_t shard) {
 static rf_status load_block(loader *l, int64_t block) {
   bool matches = false;
   if (l->reader.block == block) return RF_OK;
-  RF_TRY(rf_hash_block_reader_load(&l->reader, block, &matches));
+  RF_TRY(rf_digest_reader_load(&l->reader, block, &matches));
   if (matches) return RF_OK;
-  const int64_t from = block * l->reader.hash_block_bytes;
-  const int64_t to = from + rf_hash_block_size(l->reader.digest, l->reader.hash_block_bytes, block);
+  const int64_t from = block * l->reader.digest_block_bytes;
+  const int64_t to = from + rf_digest_block_size(l->reader.digest, l->reader.digest_block_bytes, block);
   char text[RF_MAX_DAMAGE];
   return rf_fail(RF_BAD_DATA, "%s", rf_damage_text(l->reader.path, l->reader.digest, &l->c->manifest, from, to, text));
 }
@@ -100,8 +92,8 @@ static rf_status load_block(loader *l, int64_t block) {
 /* Bytes [at, at + bytes) of the open shard. */
 static rf_status read_bytes(loader *l, int64_t at, int64_t bytes, char *to) {
   while (bytes > 0) {
-    const int64_t block = at / l->reader.hash_block_bytes, inside = at % l->reader.hash_block_bytes;
-    const int64_t left = l->reader.hash_block_bytes - inside, n = left < bytes ? left : bytes;
+    const int64_t block = at / l->reader.digest_block_bytes, inside = at % l->reader.digest_block_bytes;
+    const int64_t left = l->reader.digest_block_bytes - inside, n = left < bytes ? left : bytes;
     RF_TRY(load_block(l, block));
     memcpy(to, l->reader.buffer + inside, (size_t)n);
     at += n;
@@ -190,7 +182,7 @@ rf_status rf_checkpoint_load(rf_checkpoint *checkpoint, const rf_layout *layout,
   RF_TRY(check_layout(checkpoint, layout));
   rf_status status = RF_OK;
   for (int i = 0; status == RF_OK && i < n_arrays; i++) status = load_array(&l, &arrays[i]);
-  if (l.shard >= 0) rf_hash_block_reader_close(&l.reader);
+  if (l.shard >= 0) rf_digest_reader_close(&l.reader);
   return status;
 }
 

@@ -26,7 +26,7 @@ static rf_status refuse_part(const reader *r, const char *what) {
   return rf_fail(RF_BAD_DATA, "%s: %s is missing or makes no sense", r->where, what);
 }
 
-static rf_status read_number(const reader *r, const char *name, hid_t native, void *value) {
+static rf_status read_attribute(const reader *r, const char *name, hid_t native, void *value) {
   rf_h5 h = {0};
   const hid_t number = rf_h5_keep(&h, H5Aopen(r->file, name, H5P_DEFAULT));
   const hid_t type = number >= 0 ? rf_h5_keep(&h, H5Aget_type(number)) : -1;
@@ -37,8 +37,8 @@ static rf_status read_number(const reader *r, const char *name, hid_t native, vo
   return fine ? RF_OK : refuse_part(r, name);
 }
 
-static rf_status read_int(const reader *r, const char *name, int64_t low, int64_t high, int64_t *value) {
-  RF_TRY(read_number(r, name, H5T_NATIVE_INT64, value));
+static rf_status read_int_attribute(const reader *r, const char *name, int64_t low, int64_t high, int64_t *value) {
+  RF_TRY(read_attribute(r, name, H5T_NATIVE_INT64, value));
   return *value >= low && *value <= high ? RF_OK : refuse_part(r, name);
 }
 
@@ -78,7 +78,7 @@ static rf_status read_data(const reader *r, rf_data_identity *data) {
   rf_h5 h = {0};
   const htri_t there = H5Aexists(r->file, "data_bytes");
   if (there == 0) return RF_OK;
-  RF_TRY(read_int(r, "data_bytes", 1, INT64_MAX, &data->bytes));
+  RF_TRY(read_int_attribute(r, "data_bytes", 1, INT64_MAX, &data->bytes));
   const hid_t samples = rf_h5_keep(&h, H5Aopen(r->file, "data_samples", H5P_DEFAULT));
   const hid_t type = samples >= 0 ? rf_h5_keep(&h, H5Aget_type(samples)) : -1;
   const hid_t space = samples >= 0 ? rf_h5_keep(&h, H5Aget_space(samples)) : -1;
@@ -242,13 +242,13 @@ static rf_status read_segments(const reader *r, const rf_commit *commit, rf_mani
 static rf_status read_all(const reader *r, const rf_commit *commit, rf_manifest *m) {
   int64_t version, ranks, real_bytes;
   char *config = NULL;
-  RF_TRY(read_int(r, "version", 1, RF_CHECKPOINT_VERSION, &version));
-  RF_TRY(read_int(r, "step", 0, INT64_MAX, &m->header.step));
-  RF_TRY(read_number(r, "seed", H5T_NATIVE_UINT64, &m->header.seed));
-  RF_TRY(read_int(r, "ranks", 1, 1 << 24, &ranks));
-  RF_TRY(read_int(r, "mesh_sequence", 0, 1 << 24, &m->header.mesh_sequence));
-  RF_TRY(read_int(r, "mesh_data", 0, 1 << 24, &m->header.mesh_data));
-  RF_TRY(read_int(r, "real_bytes", 4, 8, &real_bytes));
+  RF_TRY(read_int_attribute(r, "version", 1, RF_CHECKPOINT_VERSION, &version));
+  RF_TRY(read_int_attribute(r, "step", 0, INT64_MAX, &m->header.step));
+  RF_TRY(read_attribute(r, "seed", H5T_NATIVE_UINT64, &m->header.seed));
+  RF_TRY(read_int_attribute(r, "ranks", 1, 1 << 24, &ranks));
+  RF_TRY(read_int_attribute(r, "mesh_sequence", 0, 1 << 24, &m->header.mesh_sequence));
+  RF_TRY(read_int_attribute(r, "mesh_data", 0, 1 << 24, &m->header.mesh_data));
+  RF_TRY(read_int_attribute(r, "real_bytes", 4, 8, &real_bytes));
   if (real_bytes != 4 && real_bytes != 8) return refuse_part(r, "real_bytes");
   RF_TRY(read_eval_loss(r, &m->header.eval_loss));
   RF_TRY(read_machine(r, m->header.machine));

@@ -118,7 +118,7 @@ static rf_status fill_manifest(hid_t file, const rf_checkpoint_header *header, i
 
 /* More than HDF5 will write: rows and pieces of views are some hundred bytes each, a view has some blocks of its own.
  */
-static int64_t most_bytes(const rf_checkpoint_header *header, const rf_layout *layout, int64_t n_segments) {
+static int64_t manifest_most_bytes(const rf_checkpoint_header *header, const rf_layout *layout, int64_t n_segments) {
   int64_t tensors = 0;
   for (int b = 0; b < layout->n_blocks; b++) tensors += layout->blocks[b].n_tensors;
   return (1 << 20) + (int64_t)strlen(header->config) + 1024 * n_segments + 16384 * tensors;
@@ -127,7 +127,7 @@ static int64_t most_bytes(const rf_checkpoint_header *header, const rf_layout *l
 rf_status rf_manifest_make(const rf_checkpoint_header *header, int ranks, const rf_layout *layout, int64_t n_segments,
                            const rf_segment *segments, rf_memory_file *memory) {
   rf_h5 h = {0};
-  const int64_t most = most_bytes(header, layout, n_segments);
+  const int64_t most = manifest_most_bytes(header, layout, n_segments);
   RF_TRY(rf_memory_file_create(RF_MANIFEST_NAME, most, most, memory));
   rf_h5_listen();
   const hid_t access = rf_h5_access(&h);

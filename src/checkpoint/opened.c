@@ -1,6 +1,6 @@
 #include "checkpoint/opened.h"
 #include "checkpoint/damage.h"
-#include "checkpoint/hash_block_reader.h"
+#include "checkpoint/digest_reader.h"
 #include "storage/files.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -22,24 +22,24 @@ rf_status rf_opened_commit(const char *folder, rf_commit *commit, bool *there) {
 
 /* The manifest's bytes, every block of them checked. Free *bytes. */
 static rf_status load_manifest(const rf_checkpoint *c, const rf_file_digest *digest, char **bytes) {
-  rf_hash_block_reader reader;
+  rf_digest_reader reader;
   if (digest->size > RF_MANIFEST_MOST_BYTES)
     return rf_fail(RF_BAD_DATA, "%s/%s: found %lld bytes; allowed: at most %lld", c->folder, digest->name,
                    (long long)digest->size, (long long)RF_MANIFEST_MOST_BYTES);
-  RF_TRY(rf_hash_block_reader_open(c->folder, digest, c->commit.hash_block_bytes, &reader));
+  RF_TRY(rf_digest_reader_open(c->folder, digest, c->commit.digest_block_bytes, &reader));
   rf_status status = RF_OK;
   if (!(*bytes = malloc((size_t)digest->size + 1))) status = rf_fail(RF_FAILED, "%s: out of memory", reader.path);
   for (int64_t i = 0; status == RF_OK && i < digest->n_hashes; i++) {
     bool matches = false;
-    const int64_t from = i * c->commit.hash_block_bytes,
-                  size = rf_hash_block_size(digest, c->commit.hash_block_bytes, i);
-    status = rf_hash_block_reader_load(&reader, i, &matches);
+    const int64_t from = i * c->commit.digest_block_bytes,
+                  size = rf_digest_block_size(digest, c->commit.digest_block_bytes, i);
+    status = rf_digest_reader_load(&reader, i, &matches);
     char text[RF_MAX_DAMAGE];
     if (status == RF_OK && !matches)
       status = rf_fail(RF_BAD_DATA, "%s", rf_damage_text(reader.path, digest, NULL, from, from + size, text));
     if (status == RF_OK) memcpy(*bytes + from, reader.buffer, (size_t)size);
   }
-  rf_hash_block_reader_close(&reader);
+  rf_digest_reader_close(&reader);
   return status;
 }
 
@@ -61,9 +61,9 @@ static rf_status check_shards(const rf_checkpoint *c) {
     rf_shard_name(rank, c->manifest.ranks, name);
     const rf_file_digest *digest = rf_commit_find(&c->commit, name);
     if (!digest) return rf_fail(RF_BAD_DATA, "%s/%s: lists no %s", c->folder, RF_COMMIT_NAME, name);
-    rf_hash_block_reader reader;
-    RF_TRY(rf_hash_block_reader_open(c->folder, digest, c->commit.hash_block_bytes, &reader));
-    rf_hash_block_reader_close(&reader);
+    rf_digest_reader reader;
+    RF_TRY(rf_digest_reader_open(c->folder, digest, c->commit.digest_block_bytes, &reader));
+    rf_digest_reader_close(&reader);
   }
   return RF_OK;
 }

@@ -53,7 +53,7 @@ static rf_status make_snapshot(rf_saver *s) {
   return RF_OK;
 }
 
-static rf_status set_up(rf_saver *s, const rf_saver_options *options) {
+static rf_status set_up_saver(rf_saver *s, const rf_saver_options *options) {
   if (strlen(options->folder) >= sizeof s->folder)
     return rf_fail(RF_FAILED, "%.64s...: the path is too long", options->folder);
   strcpy(s->folder, options->folder);
@@ -74,7 +74,7 @@ rf_status rf_saver_create(const rf_saver_options *options, struct rf_mesh *mesh,
   s->layout = layout;
   s->state = state;
   s->report.saved_step = -1;
-  const rf_status status = set_up(s, options);
+  const rf_status status = set_up_saver(s, options);
   if (status == RF_OK)
     *saver = s;
   else
@@ -159,7 +159,7 @@ static rf_status finish_present(rf_saver *s) {
 /* --- the door ----------------------------------------------------------------------------------- */
 
 /* A copy of the header, as it is read again when the manifest is written. */
-static rf_status take_header(rf_saver *s, const rf_checkpoint_header *header) {
+static rf_status copy_header(rf_saver *s, const rf_checkpoint_header *header) {
   free(s->config);
   s->config = strdup(header->config);
   s->header = *header;
@@ -179,7 +179,7 @@ rf_status rf_saver_begin(rf_saver *saver, const rf_checkpoint_header *header) {
   RF_TRY(finish_present(s));
   s->begun = started;
   s->stalled = 0;
-  rf_status own = take_header(s, header);
+  rf_status own = copy_header(s, header);
   if (own == RF_OK) own = rf_step_path(s->folder, header->step, s->path);
   if (own == RF_OK) own = take_state(s);
   const rf_transaction_request request = {.folder = s->path,

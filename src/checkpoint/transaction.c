@@ -46,7 +46,7 @@ static rf_status make_folder(rf_transaction *s) {
   return RF_OK;
 }
 
-static rf_status lay_out_shard(rf_transaction *s) {
+static rf_status lay_out_own_shard(rf_transaction *s) {
   return rf_shard_lay_out(s->temporary, rf_mesh_rank(s->request.mesh), rf_mesh_size(s->request.mesh), s->request.layout,
                           s->request.state, &s->shard);
 }
@@ -73,7 +73,7 @@ static rf_status check_size(const rf_transaction *s, const rf_file_digest *diges
 
 /* The manifest, then the shards. */
 static rf_status write_commit(rf_transaction *s, const rf_file_digest *manifest) {
-  rf_commit commit = {.hash_block_bytes = RF_HASH_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
+  rf_commit commit = {.digest_block_bytes = RF_DIGEST_BLOCK_BYTES, .n_files = 1 + s->shards.n_files};
   char path[RF_MAX_PATH], *text = NULL;
   int64_t length = 0;
   memcpy(commit.attempt, s->attempt, sizeof commit.attempt);
@@ -95,9 +95,9 @@ static rf_status write_commit(rf_transaction *s, const rf_file_digest *manifest)
 
 /* Where the file system lets two names change places, there is no moment without a folder of that name. */
 static rf_status take_name_from_another(rf_transaction *s) {
-  if (rf_names_exchange(s->temporary, s->folder)) {
+  if (rf_names_swap(s->temporary, s->folder)) {
     const rf_status status = rf_rename_synced(s->temporary, s->former);
-    if (status != RF_OK && !rf_names_exchange(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
+    if (status != RF_OK && !rf_names_swap(s->temporary, s->folder)) s->made = false; /* it is not ours to remove */
     return status;
   }
   RF_TRY(rf_rename_synced(s->folder, s->former));
@@ -182,7 +182,7 @@ rf_status rf_transaction_begin(rf_transaction *transaction, const rf_transaction
   if (own == RF_OK) own = set_names(s);
   if (own == RF_OK && first) own = make_folder(s);
   RF_TRY(survey_ranks(s, own));
-  if (s->finding.status == RF_OK) start_stage(s, RF_TRANSACTION_SHARDS, lay_out_shard(s), write_shard);
+  if (s->finding.status == RF_OK) start_stage(s, RF_TRANSACTION_SHARDS, lay_out_own_shard(s), write_shard);
   return RF_OK;
 }
 

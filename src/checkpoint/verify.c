@@ -1,7 +1,7 @@
 #include "base/hash.h"
 #include "checkpoint/astray.h"
 #include "checkpoint/damage.h"
-#include "checkpoint/hash_block_reader.h"
+#include "checkpoint/digest_reader.h"
 #include "checkpoint/opened.h"
 #include "storage/files.h"
 #include <stdio.h>
@@ -28,21 +28,21 @@ static void tell_damage(verifier *v, const char *line) {
   if (v->say) v->say(v->context, line);
 }
 
-static void tell_range(verifier *v, const rf_hash_block_reader *reader, int64_t from, int64_t to) {
+static void tell_range(verifier *v, const rf_digest_reader *reader, int64_t from, int64_t to) {
   char text[RF_MAX_DAMAGE];
   tell_damage(v, rf_damage_text(reader->path, reader->digest, v->has_manifest ? &v->manifest : NULL, from, to, text));
 }
 
 /* Neighbouring damaged blocks are told as one run. */
-static rf_status verify_blocks(verifier *v, rf_hash_block_reader *reader) {
+static rf_status verify_blocks(verifier *v, rf_digest_reader *reader) {
   int64_t run = -1; /* first byte of the present run */
   for (int64_t i = 0; i < reader->digest->n_hashes; i++) {
     bool matches = false;
-    RF_TRY(rf_hash_block_reader_load(reader, i, &matches));
-    v->bytes += rf_hash_block_size(reader->digest, reader->hash_block_bytes, i);
-    if (!matches && run < 0) run = i * reader->hash_block_bytes;
+    RF_TRY(rf_digest_reader_load(reader, i, &matches));
+    v->bytes += rf_digest_block_size(reader->digest, reader->digest_block_bytes, i);
+    if (!matches && run < 0) run = i * reader->digest_block_bytes;
     if (matches && run >= 0) {
-      tell_range(v, reader, run, i * reader->hash_block_bytes);
+      tell_range(v, reader, run, i * reader->digest_block_bytes);
       run = -1;
     }
   }
@@ -51,11 +51,11 @@ static rf_status verify_blocks(verifier *v, rf_hash_block_reader *reader) {
 }
 
 static rf_status verify_file(verifier *v, const rf_file_digest *digest) {
-  rf_hash_block_reader reader;
-  rf_status status = rf_hash_block_reader_open(v->folder, digest, v->commit.hash_block_bytes, &reader);
+  rf_digest_reader reader;
+  rf_status status = rf_digest_reader_open(v->folder, digest, v->commit.digest_block_bytes, &reader);
   if (status == RF_OK) {
     status = verify_blocks(v, &reader);
-    rf_hash_block_reader_close(&reader);
+    rf_digest_reader_close(&reader);
   }
   if (status == RF_BAD_DATA) tell_damage(v, rf_error_message());
   return status == RF_BAD_DATA ? RF_OK : status;
@@ -76,8 +76,8 @@ static rf_status try_manifest(verifier *v) {
   if (status != RF_OK) return status == RF_BAD_DATA ? RF_OK : status;
   bool matches = size == digest->size;
   for (int64_t i = 0; matches && i < digest->n_hashes; i++)
-    matches = rf_hash(bytes + i * v->commit.hash_block_bytes,
-                      rf_hash_block_size(digest, v->commit.hash_block_bytes, i)) == digest->hashes[i];
+    matches = rf_hash(bytes + i * v->commit.digest_block_bytes,
+                      rf_digest_block_size(digest, v->commit.digest_block_bytes, i)) == digest->hashes[i];
   if (matches) {
     status = rf_manifest_parse(path, bytes, size, &v->commit, &v->manifest);
     v->has_manifest = status == RF_OK;

@@ -20,14 +20,14 @@ static int find_option(const rf_command *command, const char *name) {
   return -1;
 }
 
-static rf_status refuse_line(const rf_command *command, const char *text) {
+static rf_status refuse_command_line(const rf_command *command, const char *text) {
   return rf_fail(RF_BAD_CONFIG, "%s; see reformer %s --help", text, command->name);
 }
 
 static rf_status refuse_letter(const rf_command *command, int letter) {
   char text[64];
   (void)snprintf(text, sizeof text, "unknown option -%c", letter);
-  return refuse_line(command, text);
+  return refuse_command_line(command, text);
 }
 
 static rf_status refuse_option(const rf_command *command, const char *word) {
@@ -39,11 +39,11 @@ static rf_status refuse_option(const rf_command *command, const char *word) {
   name[strcspn(name, "=")] = '\0';
   if (find_option(command, name) >= 0) {
     (void)snprintf(text, sizeof text, "--%s: found an argument; allowed: none", name);
-    return refuse_line(command, text);
+    return refuse_command_line(command, text);
   }
   (void)snprintf(text, sizeof text, "unknown option %.64s; the nearest known one is --%s", word,
                  names[rf_text_nearest(name, names, count)]);
-  return refuse_line(command, text);
+  return refuse_command_line(command, text);
 }
 
 /* getopt's two descriptions of the table. letters: 2 * RF_MAX_OPTIONS + 2 bytes. */
@@ -103,7 +103,7 @@ static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
     if (given) arguments->operand[taken] = argv[taken];
     if (given || command->operands[taken][0] == '[') continue;
     (void)snprintf(text, sizeof text, "reformer %s: %s is missing", command->name, command->operands[taken]);
-    return refuse_line(command, text);
+    return refuse_command_line(command, text);
   }
   if (command->choice) RF_TRY(check_choice(command, arguments->operand[0]));
   const char *last = taken > 0 ? command->operands[taken - 1] : "";
@@ -112,7 +112,7 @@ static rf_status take_operands(rf_arguments *arguments, int argc, char **argv) {
   if (argc <= taken) return RF_OK;
   (void)snprintf(text, sizeof text, "reformer %s: found '%.64s' where nothing more belongs", command->name,
                  argv[taken]);
-  return refuse_line(command, text);
+  return refuse_command_line(command, text);
 }
 
 rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, rf_arguments *arguments) {
@@ -131,7 +131,7 @@ rf_status rf_arguments_parse(const rf_command *command, int argc, char **argv, r
     if (found == -1) break;
     if (found == ':') {
       (void)snprintf(text, sizeof text, "%.64s: its argument is missing", argv[optind - 1]);
-      return refuse_line(command, text);
+      return refuse_command_line(command, text);
     }
     if (found == '?') {
       /* A letter is in optopt; for a word that is 0, or the code of a flag that was given an argument. */

@@ -5,7 +5,7 @@
 #include "cli/help.h"
 #include "cli/ranks.h"
 #include "comm/launch.h"
-#include "kernel/stack.h"
+#include "kernel/thread_stacks.h"
 #include "reformer/agree.h"
 #include "reformer/real.h"
 #include "reformer/threads.h"
@@ -38,7 +38,7 @@ static rf_status join_ranks(call *c) {
 static rf_status run_on_ranks(call *c, rf_arguments *arguments) {
   RF_TRY(join_ranks(c));
   rf_threads_start(*c->mesh);
-  RF_TRY(rf_agree(*c->mesh, rf_stacks_check()));
+  RF_TRY(rf_agree(*c->mesh, rf_thread_stacks_check()));
   arguments->mesh = *c->mesh;
   return rf_agree(*c->mesh, arguments->command->run(arguments));
 }

@@ -1,5 +1,5 @@
 #include "cli/saved_model.h"
-#include "kernel/stack.h"
+#include "kernel/thread_stacks.h"
 #include "reformer/config_file.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ rf_status rf_saved_config(const char *folder, const rf_checkpoint *checkpoint, c
 }
 
 rf_status rf_saved_model(rf_checkpoint *checkpoint, const rf_config *config, rf_model **model) {
-  RF_TRY(rf_stacks_check());
+  RF_TRY(rf_thread_stacks_check());
   RF_TRY(rf_model_create(config, NULL, model));
   const rf_status status = rf_checkpoint_load_parameters(checkpoint, rf_model_store(*model));
   if (status == RF_OK) return RF_OK;

@@ -19,15 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct job {
+typedef struct train_job {
   const rf_arguments *arguments;
   rf_mesh *mesh;
   rf_run_folder folder; /* rank 0's; the others know path and holds_run */
   rf_train_start start;
-} job;
+} train_job;
 
 /* All ranks write their parts of checkpoints there. */
-static rf_status see_folder(const job *j) {
+static rf_status see_folder(const train_job *j) {
   char attempt[RF_ATTEMPT_LENGTH + 1] = "";
   const bool first = rf_mesh_rank(j->mesh) == 0;
   if (first) (void)snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(j->folder.lock));
@@ -36,19 +36,19 @@ static rf_status see_folder(const job *j) {
 }
 
 /* What rank 0 knows of the folder, for all. */
-static rf_status share_folder(job *j) {
+static rf_status share_folder(train_job *j) {
   RF_TRY(rf_share(j->mesh, j->folder.path, sizeof j->folder.path));
   return rf_share(j->mesh, &j->folder.holds_run, sizeof j->folder.holds_run);
 }
 
-static rf_status open_log(const job *j) {
+static rf_status open_log(const train_job *j) {
   char path[RF_MAX_PATH];
   RF_TRY(rf_run_folder_path(j->folder.path, "log.txt", path));
   return rf_log_open(path);
 }
 
 /* A folder that is there is locked before anything in it is read, and hears of what is found. */
-static rf_status open_run_folder(job *j) {
+static rf_status open_run_folder(train_job *j) {
   rf_status status = RF_OK;
   if (rf_mesh_rank(j->mesh) == 0) {
     status = rf_run_folder_open(rf_arguments_value(j->arguments, "run"), &j->folder);
@@ -59,7 +59,7 @@ static rf_status open_run_folder(job *j) {
 }
 
 /* On rank 0. The checkpoints that the run goes back before would be its newest. */
-static rf_status begin_folder(job *j, const char *text) {
+static rf_status begin_folder(train_job *j, const char *text) {
   char checkpoints[RF_MAX_PATH];
   const bool logged = j->folder.holds_run;
   RF_TRY(rf_run_folder_begin(&j->folder, text));
@@ -72,13 +72,13 @@ static rf_status begin_folder(job *j, const char *text) {
 
 static void say_host_line(const char *line) { rf_log_info("%s", line); }
 
-static rf_status say_start(const job *j) {
+static rf_status say_start(const train_job *j) {
   rf_log_info("run folder %s", j->folder.path);
   rf_log_info("%s", j->start.session->machine);
   return rf_host_describe(j->mesh, rf_threads(), say_host_line);
 }
 
-static rf_status say_end(const job *j, const rf_train_end *end) {
+static rf_status say_end(const train_job *j, const rf_train_end *end) {
   if (!end->stopped) return RF_OK;
   char *command;
   RF_TRY(rf_command_line(j->arguments, j->folder.path, rf_mesh_size(j->mesh), &command));
@@ -88,7 +88,7 @@ static rf_status say_end(const job *j, const rf_train_end *end) {
   return rf_fail(RF_STOPPED, "stopped by %s", end->stopped);
 }
 
-static rf_status train_in_folder(job *j, const char *text) {
+static rf_status train_in_folder(train_job *j, const char *text) {
   rf_train_end end;
   const bool first = rf_mesh_rank(j->mesh) == 0;
   RF_TRY(rf_agree(j->mesh, first ? rf_run_folder_make(&j->folder, j->arguments->operand[0]) : RF_OK));
@@ -106,7 +106,7 @@ static rf_status train_in_folder(job *j, const char *text) {
   return say_end(j, &end);
 }
 
-static rf_status run_from_start(job *j) {
+static rf_status run_from_start(train_job *j) {
   char *text = NULL;
   const rf_config *config = rf_session_config(j->start.session);
   const int64_t steps = config->training.steps, done = rf_session_steps_done(j->start.session);
@@ -126,7 +126,7 @@ static rf_status run_from_start(job *j) {
   return status;
 }
 
-static rf_status run_on_mesh(job *j, rf_train_request *request) {
+static rf_status run_on_mesh(train_job *j, rf_train_request *request) {
   RF_TRY(open_run_folder(j));
   request->mesh = j->mesh;
   request->folder = j->folder.path;
@@ -136,7 +136,7 @@ static rf_status run_on_mesh(job *j, rf_train_request *request) {
 }
 
 rf_status rf_cli_train(const rf_arguments *arguments) {
-  job j = {.arguments = arguments, .mesh = arguments->mesh};
+  train_job j = {.arguments = arguments, .mesh = arguments->mesh};
   const char *resume = rf_arguments_value(arguments, "resume");
   rf_train_request request = {.resume = resume ? resume : "auto"};
   if (resume && resume[0] == '\0')

@@ -1,7 +1,7 @@
 #include "reformer/agree.h"
 #include "base/clock.h"
 #include "comm/alarm.h"
-#include "comm/call.h"
+#include "comm/api_call.h"
 #include "comm/fault.h"
 #include "comm/mpi_runs.h"
 #include "comm/poll.h"
@@ -37,7 +37,7 @@ static rf_status vote(rf_mesh *mesh, rf_vote own) {
     const bool heard = mesh->alarm.status != RF_OK;
     const double waited = rf_clock_seconds() - start;
     if (!heard && own.status == RF_OK) RF_TRY(rf_mesh_poll(mesh));
-    if (!heard && own.status == RF_OK && waited > LONG_PATIENCE * turn) RF_TRY(rf_call_tell(mesh));
+    if (!heard && own.status == RF_OK && waited > LONG_PATIENCE * turn) RF_TRY(rf_api_call_tell(mesh));
     if (!heard && own.met && !mesh->told && waited > PATIENCE * turn) RF_TRY(rf_alarm_tell(mesh));
     (void)sched_yield();
   }
@@ -108,7 +108,7 @@ static rf_status agree_together(rf_mesh *mesh, rf_status status) {
 
   bool well, same;
   const int gravest = find_gravest(mesh, &well, &same);
-  const bool apart = rf_call_compare(mesh) != RF_OK;
+  const bool apart = rf_api_call_compare(mesh) != RF_OK;
   rf_note note = {.status = RF_FAILED};
   if (apart) (void)snprintf(note.text, sizeof note.text, "%s", rf_error_message());
   /* An alarm that came nevertheless was sent after this agreement, by a rank that has left it already: it belongs to

@@ -1,5 +1,5 @@
 #include "comm/alarm.h"
-#include "comm/call.h"
+#include "comm/api_call.h"
 #include "comm/host.h"
 #include "comm/traffic.h"
 #include <assert.h>
@@ -34,8 +34,8 @@ rf_status rf_alarm_receive(rf_mesh *mesh) {
     MPI_Status status;
     RF_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mesh->control, &there, &status));
     if (!there) return RF_OK;
-    if (status.MPI_TAG == RF_CALL_TAG) {
-      RF_TRY(rf_call_receive(mesh, status.MPI_SOURCE));
+    if (status.MPI_TAG == RF_API_CALL_TAG) {
+      RF_TRY(rf_api_call_receive(mesh, status.MPI_SOURCE));
       continue;
     }
     rf_note note;
@@ -48,7 +48,7 @@ rf_status rf_alarm_receive(rf_mesh *mesh) {
 
 rf_status rf_alarm_check(rf_mesh *mesh) {
   RF_TRY(rf_alarm_receive(mesh));
-  return mesh->alarm.status == RF_OK ? rf_call_check(mesh) : rf_alarm_fail(mesh);
+  return mesh->alarm.status == RF_OK ? rf_api_call_check(mesh) : rf_alarm_fail(mesh);
 }
 
 rf_status rf_alarm_tell(rf_mesh *mesh) {

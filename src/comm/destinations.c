@@ -1,20 +1,11 @@
 #include "comm/destinations.h"
-#include "comm/span.h"
 #include <assert.h>
+#include <stdbool.h>
 
-rf_status rf_owner_map_create(int ranks, int64_t chunks, int64_t before, int64_t after, rf_arena *arena,
-                              rf_owner_map *map) {
-  *map = (rf_owner_map){.ranks = ranks, .chunks = chunks, .before = before, .after = after};
-  RF_TRY(rf_arena_take(arena, (size_t)ranks + 1, sizeof *map->first_chunk, &map->first_chunk));
-  if (rf_arena_counts(arena)) return RF_OK;
-  for (int r = 0; r <= ranks; r++) map->first_chunk[r] = rf_span_of(chunks, ranks, r).first;
-  return RF_OK;
-}
-
-rf_status rf_destinations_create(const rf_owner_map *map, rf_arena *arena, rf_destinations *destinations) {
+rf_status rf_destinations_create(int ranks, rf_arena *arena, rf_destinations *destinations) {
   *destinations = (rf_destinations){0};
-  RF_TRY(rf_arena_take(arena, (size_t)map->ranks, sizeof *destinations->rank, &destinations->rank));
-  return rf_arena_take_zero(arena, (size_t)map->ranks, sizeof *destinations->seen, &destinations->seen);
+  RF_TRY(rf_arena_take(arena, (size_t)ranks, sizeof *destinations->rank, &destinations->rank));
+  return rf_arena_take_zero(arena, (size_t)ranks, sizeof *destinations->seen, &destinations->seen);
 }
 
 static void add_destination(rf_destinations *destinations, int rank) {
@@ -23,24 +14,31 @@ static void add_destination(rf_destinations *destinations, int rank) {
   destinations->rank[destinations->n++] = rank;
 }
 
-void rf_destinations_find(const rf_owner_map *map, int64_t rounds, const int64_t *chunk,
-                          rf_destinations *destinations) {
+/* Whether all chunks that see this one lie beside it in its round, with its owner. Most do. */
+static bool is_inside(const rf_owners *o, int64_t pair, int64_t round, int64_t chunk) {
+  const int64_t low = chunk - o->after, high = chunk + o->before;
+  if (low < 0 || high >= o->per_round) return false;
+  return rf_owner_of(o, rf_owners_number(o, pair, round, low)) ==
+         rf_owner_of(o, rf_owners_number(o, pair, round, high));
+}
+
+/* Chunk c is seen from c - after to c + before in the ring. */
+static void add_onlookers(const rf_owners *o, int64_t pair, int64_t in_ring, rf_destinations *destinations) {
+  const int64_t chunks = rf_owners_chunks(o);
+  for (int64_t c = in_ring - o->after; c <= in_ring + o->before; c++) {
+    const int64_t at = ((c % chunks) + chunks) % chunks;
+    add_destination(destinations, rf_owner_of(o, rf_owners_number(o, pair, at / o->per_round, at % o->per_round)));
+  }
+}
+
+void rf_destinations_find(const rf_owners *o, int64_t pair, const int64_t *chunk, rf_destinations *destinations) {
   destinations->visit++;
   destinations->n = 0;
-  for (int64_t r = 0; r < rounds; r++) {
-    assert(chunk[r] >= 0 && chunk[r] < map->chunks);
-    add_destination(destinations, (int)rf_span_owner(map->chunks, map->ranks, chunk[r]));
+  for (int64_t r = 0; r < o->rounds; r++) {
+    assert(chunk[r] >= 0 && chunk[r] < o->per_round);
+    add_destination(destinations, rf_owner_of(o, rf_owners_number(o, pair, r, chunk[r])));
   }
   destinations->n_owners = destinations->n;
-  for (int64_t r = 0; r < rounds; r++) {
-    /* Chunk c is seen from c - after to c + before; most chunks lie so far inside their owner's that nobody else
-     * sees them. */
-    const int64_t owner = rf_span_owner(map->chunks, map->ranks, chunk[r]);
-    const int64_t low = chunk[r] - map->after, high = chunk[r] + map->before;
-    if (low >= map->first_chunk[owner] && high < map->first_chunk[owner + 1]) continue;
-    for (int64_t c = low; c <= high; c++) {
-      const int64_t in_ring = ((c % map->chunks) + map->chunks) % map->chunks;
-      add_destination(destinations, (int)rf_span_owner(map->chunks, map->ranks, in_ring));
-    }
-  }
+  for (int64_t r = 0; r < o->rounds; r++)
+    if (!is_inside(o, pair, r, chunk[r])) add_onlookers(o, pair, rf_owners_in_ring(o, r, chunk[r]), destinations);
 }

@@ -284,7 +284,7 @@ static rf_status take_messages(rf_exchange_move *m, int64_t out, int64_t in, rf_
 rf_status rf_exchange_start(const rf_exchange *x, rf_exchange_kind kind, rf_exchange_rows_kind rows, int n_fields,
                             const rf_exchange_field *fields, rf_arena *arena, rf_exchange_move **move) {
   const bool scatter = kind == RF_SCATTER;
-  assert(n_fields > 0 && n_fields <= RF_EXCHANGE_FIELDS);
+  assert(rf_exchange_is_valid(x) && n_fields > 0 && n_fields <= RF_EXCHANGE_FIELDS);
   assert(kind != RF_GATHER_MERGE ||
          (rows == RF_ROWS_OWN && n_fields == 3 && fields[1].width == 1 && fields[2].width == 1));
   rf_exchange_move *m;
@@ -304,14 +304,13 @@ rf_status rf_exchange_start(const rf_exchange *x, rf_exchange_kind kind, rf_exch
   return RF_OK;
 }
 
-rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
-                                   rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
-                                   const rf_exchange_expectation *expected, rf_arena *arena) {
+rf_status rf_exchange_move_footprint(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
+                                     rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
+                                     const rf_exchange_expectation *expected, rf_arena *arena) {
   rf_exchange_move m = {.kind = kind};
   const bool scatter = kind == RF_SCATTER, all = rows == RF_ROWS_ALL;
-  const double pairs = (double)shape->pairs;
-  const int64_t sent = llround((expected->own_sent + (all ? expected->halo_sent : 0)) * pairs);
-  const int64_t received = llround((expected->own_received + (all ? expected->halo_received : 0)) * pairs);
+  const int64_t sent = llround(expected->own_sent + (all ? expected->halo_sent : 0));
+  const int64_t received = llround(expected->own_received + (all ? expected->halo_received : 0));
   void *nothing;
   RF_TRY(rf_arena_take(arena, 1, sizeof m, &nothing));
   for (int f = 0; f < n_fields; f++) add_field(&m, shape->wire, &(rf_exchange_field){.width = widths[f]});

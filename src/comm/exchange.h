@@ -3,7 +3,7 @@
  *
  * For each pair (sequence, head) of a wave, the R * L items (round, token) are ordered by (round, bucket, position); an
  * item's place in that order is its slot, and the slots are cut in C = R * L / chunk chunks. Of S sequence ranks, rank
- * s is home to the tokens span(L, S, s) and owns the chunks span(C, S, s), whatever the buckets are.
+ * s is home to the tokens span(L, S, s) and owns a share of the chunks (comm/owners.h), whatever the buckets are.
  *
  *    tokens at home         | t0 t1 t2 t3 |            rank s
  *                               |   |
@@ -11,7 +11,8 @@
  *                               |   |
  *    rows at the owner      | own rows, by position | halo rows, by position |     of each pair
  *                               ^
- *    row_of_slot        | before | slots of the owned chunks | after |      halo rows are needed for before/after only
+ *    row_of_slot        | before | slots of the owned chunks | after |      of each round; halo rows are needed for
+ *                                                                           before/after only
  *
  * A token with several slots at one owner has one row there. A token that an owner needs for its neighbours' chunks and
  * that has a row there already does not travel again. Rows whose home is their owner are copied. With one rank, rows
@@ -62,8 +63,8 @@ rf_status rf_exchange_start(const rf_exchange *exchange, rf_exchange_kind kind, 
                             int n_fields, const rf_exchange_field *fields, rf_arena *arena, rf_exchange_move **move);
 rf_status rf_exchange_finish(rf_exchange_move *move);
 /* Takes from an arena that only counts what start takes of it, for fields of these widths. */
-rf_status rf_exchange_measure_move(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
-                                   rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
-                                   const rf_exchange_expectation *expected, rf_arena *arena);
+rf_status rf_exchange_move_footprint(const rf_exchange_shape *shape, int ranks, rf_exchange_kind kind,
+                                     rf_exchange_rows_kind rows, int n_fields, const int64_t *widths,
+                                     const rf_exchange_expectation *expected, rf_arena *arena);
 
 #endif

@@ -9,15 +9,21 @@
 #include <math.h>
 #include <string.h>
 
+/* Chunks of a pair's ring that the windows of a stretch of one round see, and where their slots begin among the pair's.
+ */
+typedef struct seen_stretch {
+  int64_t first, count, at; /* first: in the ring, and below 0 where it wraps */
+} seen_stretch;
+
 /* While a plan is made. */
 typedef struct making {
   rf_exchange *x;
   const rf_exchange_tokens *tokens;
   rf_bucket_table table;
   rf_arena *arena, *scratch;
-  rf_owner_map map;
   rf_destinations *destinations; /* one a thread */
   int64_t *chunks;               /* [threads, rounds] */
+  seen_stretch *seen;            /* [pairs, rounds] */
   int32_t *places;               /* [pairs, rounds, own tokens] in the round's order */
   int32_t *out_count, *in_count; /* [lists] */
   int64_t record;                /* bytes of a row's record */
@@ -31,21 +37,17 @@ rf_span rf_exchange_home(const rf_mesh *mesh, const rf_exchange_shape *shape) {
   return rf_home_of(shape, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
 }
 
-rf_span rf_exchange_owned(const rf_mesh *mesh, const rf_exchange_shape *shape) {
-  return rf_owned_of(shape, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
-}
-
 static rf_exchange exchange_at(const rf_exchange_shape *shape, int ranks, int rank) {
   return (rf_exchange){.shape = *shape,
                        .ranks = ranks,
                        .rank = rank,
                        .home = rf_home_of(shape, ranks, rank),
-                       .owned = rf_owned_of(shape, ranks, rank),
+                       .owners = rf_owners_of(shape, ranks),
                        .n_lists = (int64_t)ranks * KINDS * shape->pairs,
                        .memory = sizeof(rf_exchange)};
 }
 
-/* --- What is taken: by a plan, and by its measure ------------------------------------------------ */
+/* --- What is taken: by a plan, and by its footprint ---------------------------------------------- */
 
 static rf_status take_kept(making *m, size_t count, size_t size, void *pointer_out) {
   m->x->memory += count * size;
@@ -68,13 +70,12 @@ static rf_status take_destinations(making *m) {
   const rf_exchange_shape *s = &x->shape;
   const int threads = rf_threads();
   RF_TRY(rf_arena_take(m->scratch, (size_t)(s->pairs * s->rounds * x->home.count), sizeof *m->places, &m->places));
-  RF_TRY(rf_owner_map_create(x->ranks, s->rounds * (s->tokens / s->chunk), s->chunks_before, s->chunks_after,
-                             m->scratch, &m->map));
+  RF_TRY(rf_arena_take(m->scratch, (size_t)(s->pairs * s->rounds), sizeof *m->seen, &m->seen));
   RF_TRY(rf_arena_take(m->scratch, (size_t)threads, sizeof *m->destinations, &m->destinations));
   RF_TRY(rf_arena_take(m->scratch, (size_t)(threads * s->rounds), sizeof *m->chunks, &m->chunks));
   for (int i = 0; i < threads; i++) {
     rf_destinations one;
-    RF_TRY(rf_destinations_create(&m->map, m->scratch, &one));
+    RF_TRY(rf_destinations_create(x->ranks, m->scratch, &one));
     if (!rf_arena_counts(m->scratch)) m->destinations[i] = one;
   }
   return RF_OK;
@@ -94,15 +95,10 @@ static rf_status take_records(making *m, int64_t out, int64_t in) {
   return rf_arena_take_zero(m->scratch, (size_t)in, (size_t)m->record, &m->in);
 }
 
-/* Chunks that this rank's own look at, themselves included; a ring shorter than that shows some more than once. */
-static int64_t chunks_seen(const rf_exchange *x) {
-  return x->owned.count > 0 ? x->shape.chunks_before + x->owned.count + x->shape.chunks_after : 0;
-}
-
-static rf_status take_pair(making *m, int64_t n_rows, rf_exchange_pair *pair) {
+static rf_status take_pair(making *m, int64_t index, int64_t n_rows, rf_exchange_pair *pair) {
   const rf_exchange_shape *s = &m->x->shape;
   const size_t rows = (size_t)n_rows, in_rounds = rows * (size_t)s->rounds;
-  const size_t slots = (size_t)(chunks_seen(m->x) * s->chunk);
+  const size_t slots = (size_t)(rf_owners_seen(&m->x->owners, m->x->rank, index) * s->chunk);
   RF_TRY(take_kept(m, rows, sizeof *pair->position, &pair->position));
   RF_TRY(take_kept(m, rows, sizeof *pair->mask, &pair->mask));
   RF_TRY(take_kept(m, slots, sizeof *pair->row_of_slot, &pair->row_of_slot));
@@ -120,9 +116,9 @@ static const rf_destinations *destinations_of(const making *m, int64_t pair, int
   rf_destinations *destinations = &m->destinations[rf_thread()];
   for (int64_t r = 0; r < s->rounds; r++) {
     const int32_t place = m->places[(pair * s->rounds + r) * m->x->home.count + token];
-    chunk[r] = r * (s->tokens / s->chunk) + place / (int32_t)s->chunk;
+    chunk[r] = place / (int32_t)s->chunk;
   }
-  rf_destinations_find(&m->map, s->rounds, chunk, destinations);
+  rf_destinations_find(&m->x->owners, pair, chunk, destinations);
   return destinations;
 }
 
@@ -203,12 +199,12 @@ static void write_record(const making *m, int64_t pair, int64_t token, unsigned 
   const rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
   const uint8_t *mask = m->tokens->mask ? m->tokens->mask[pair] : NULL;
-  rf_plan_record_set_position(record, x->home.first + token, mask && !mask[token]);
+  rf_exchange_record_set_position(record, x->home.first + token, mask && !mask[token]);
   for (int64_t r = 0; r < s->rounds; r++)
-    rf_plan_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
+    rf_exchange_record_set_place(record, r, m->places[(pair * s->rounds + r) * x->home.count + token]);
   for (int64_t r = 0; s->rounds_travel && r < s->rounds; r++) {
     const uint32_t bucket = rf_bucket_at(&m->table, pair, r * x->home.count + token);
-    rf_plan_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
+    rf_exchange_record_set_bucket(record, s->rounds, m->tokens->bucket_bytes, r, bucket);
   }
 }
 
@@ -249,31 +245,51 @@ static rf_status exchange_records(making *m) {
 static rf_status take_pairs(making *m) {
   for (int64_t p = 0; p < m->x->shape.pairs; p++) {
     rf_exchange_pair *pair = &m->x->pair[p];
-    RF_TRY(take_pair(m, pair->n_rows, pair));
+    RF_TRY(take_pair(m, p, pair->n_rows, pair));
   }
   return RF_OK;
 }
 
-/* Notes a row wherever its slot is seen: once as its own chunk's, or near it. */
-static void note_row(const making *m, rf_exchange_pair *pair, int64_t row, int64_t chunk, int64_t in_chunk) {
+static void find_seen(const making *m) {
   const rf_exchange *x = m->x;
-  const int64_t seen = chunks_seen(x);
-  int64_t at = (chunk - x->owned.first + x->shape.chunks_before) % m->map.chunks;
-  if (at < 0) at += m->map.chunks;
-  for (; at < seen; at += m->map.chunks) pair->row_of_slot[at * x->shape.chunk + in_chunk] = (int32_t)row;
+  const rf_owners *o = &x->owners;
+  for (int64_t p = 0; p < x->shape.pairs; p++) {
+    int64_t at = 0;
+    for (int64_t r = 0; r < o->rounds; r++) {
+      const rf_stretch own = rf_owners_stretch(o, x->rank, p, r);
+      const int64_t count = rf_stretch_seen(o, own);
+      m->seen[p * o->rounds + r] = (seen_stretch){rf_owners_in_ring(o, r, own.first) - o->before, count, at};
+      at += count;
+    }
+  }
 }
 
-static void read_record(const making *m, const unsigned char *record, int64_t row, rf_exchange_pair *pair) {
+/* Notes a row wherever its slot is seen: as its own chunk's, or near it; in a short ring more than once. */
+static void note_row(const making *m, int64_t pair, int64_t row, int64_t in_ring, int64_t in_chunk) {
   const rf_exchange_shape *s = &m->x->shape;
+  const int64_t chunks = rf_owners_chunks(&m->x->owners);
+  int32_t *row_of_slot = m->x->pair[pair].row_of_slot;
+  for (int64_t r = 0; r < s->rounds; r++) {
+    const seen_stretch *seen = &m->seen[pair * s->rounds + r];
+    int64_t at = in_ring - seen->first;
+    while (at >= chunks) at -= chunks; /* first may be below 0 */
+    while (at < 0) at += chunks;
+    for (; at < seen->count; at += chunks) row_of_slot[(seen->at + at) * s->chunk + in_chunk] = (int32_t)row;
+  }
+}
+
+static void read_record(const making *m, const unsigned char *record, int64_t row, int64_t index) {
+  const rf_exchange_shape *s = &m->x->shape;
+  rf_exchange_pair *pair = &m->x->pair[index];
   bool padding;
-  pair->position[row] = rf_plan_record_position(record, &padding);
+  pair->position[row] = rf_exchange_record_position(record, &padding);
   pair->mask[row] = !padding;
   for (int64_t r = 0; r < s->rounds; r++) {
-    const int32_t place = rf_plan_record_place(record, r);
-    const int64_t chunk = r * (s->tokens / s->chunk) + place / (int32_t)s->chunk;
-    note_row(m, pair, row, chunk, place % (int32_t)s->chunk);
+    const int32_t place = rf_exchange_record_place(record, r);
+    const int64_t chunk = rf_owners_in_ring(&m->x->owners, r, place / (int32_t)s->chunk);
+    note_row(m, index, row, chunk, place % (int32_t)s->chunk);
     if (!s->rounds_travel) continue;
-    const uint32_t bucket = rf_plan_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
+    const uint32_t bucket = rf_exchange_record_bucket(record, s->rounds, m->tokens->bucket_bytes, r);
     pair->chunk_in_round[r * pair->n_rows + row] = (int32_t)chunk;
     pair->bucket_in_round[r * pair->n_rows + row] = (int32_t)(r * s->n_buckets + bucket);
   }
@@ -287,7 +303,7 @@ static void read_records(making *m) {
       for (int r = 0; r < x->ranks; r++) {
         const int64_t k = rf_list_of(x, r, kind, p);
         for (int64_t i = 0; i < x->in_first[k + 1] - x->in_first[k]; i++)
-          read_record(m, m->in + (x->in_first[k] + i) * m->record, x->in_row[k] + i, &x->pair[p]);
+          read_record(m, m->in + (x->in_first[k] + i) * m->record, x->in_row[k] + i, p);
       }
 }
 
@@ -311,7 +327,7 @@ static rf_status list_own_rows(making *m) {
 static void place_own_rows(making *m) {
   rf_exchange *x = m->x;
   const rf_exchange_shape *s = &x->shape;
-  const int64_t tokens = x->home.count, per_round = tokens / s->chunk;
+  const int64_t tokens = x->home.count;
 #pragma omp parallel for schedule(static)
   for (int64_t p = 0; p < s->pairs; p++) {
     rf_exchange_pair *pair = &x->pair[p];
@@ -323,8 +339,8 @@ static void place_own_rows(making *m) {
     for (int64_t r = 0; r < s->rounds; r++)
       for (int64_t t = 0; t < tokens; t++) {
         const int32_t place = m->places[(p * s->rounds + r) * tokens + t];
-        const int32_t chunk = (int32_t)(r * per_round) + place / (int32_t)s->chunk;
-        note_row(m, pair, t, chunk, place % (int32_t)s->chunk);
+        const int32_t chunk = (int32_t)rf_owners_in_ring(&x->owners, r, place / (int32_t)s->chunk);
+        note_row(m, p, t, chunk, place % (int32_t)s->chunk);
         if (!s->rounds_travel) continue;
         pair->chunk_in_round[r * tokens + t] = chunk;
         pair->bucket_in_round[r * tokens + t] =
@@ -337,7 +353,8 @@ static rf_status make_plan(making *m) {
   rf_exchange *x = m->x;
   RF_TRY(take_lists(m));
   RF_TRY(take_destinations(m));
-  RF_TRY(rf_places_find(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
+  find_seen(m);
+  RF_TRY(rf_histogram_find_places(x->mesh, &m->table, x->shape.histogram, m->scratch, m->places));
   if (x->ranks == 1) {
     RF_TRY(list_own_rows(m));
     RF_TRY(take_pairs(m));
@@ -358,6 +375,7 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
                              rf_arena *arena, rf_arena *scratch, rf_exchange **exchange) {
   assert(arena != scratch && shape->pairs > 0 && shape->rounds > 0 && shape->chunk > 0);
   assert(shape->tokens % shape->chunk == 0 && shape->tokens < INT32_MAX);
+  assert(shape->together > 0 && shape->pairs % shape->together == 0);
   assert(shape->rounds * shape->n_buckets < INT32_MAX);
   assert(shape->rounds * (shape->tokens / shape->chunk) <= INT32_MAX);
   assert(tokens->bucket_bytes == 2 || tokens->bucket_bytes == 4);
@@ -369,7 +387,7 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
               .tokens = tokens,
               .arena = arena,
               .scratch = scratch,
-              .record = rf_plan_record_bytes(shape, tokens->bucket_bytes)};
+              .record = rf_exchange_record_bytes(shape, tokens->bucket_bytes)};
   m.table = (rf_bucket_table){.pairs = shape->pairs,
                               .rounds = shape->rounds,
                               .length = shape->tokens,
@@ -385,40 +403,53 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
   return RF_OK;
 }
 
-rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
+rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
+                                const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch) {
   rf_exchange x = exchange_at(shape, ranks, rank);
   rf_exchange_pair pair;
-  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_plan_record_bytes(shape, bucket_bytes)};
+  making m = {.x = &x, .arena = arena, .scratch = scratch, .record = rf_exchange_record_bytes(shape, bucket_bytes)};
   const rf_histogram_shape histogram = {shape->histogram, shape->pairs * shape->rounds, shape->n_buckets, shape->tokens,
                                         ranks};
-  const double pairs = (double)shape->pairs, at_home = (expected->own_home + expected->halo_home) * pairs;
-  const double out = rf_expected_out(expected) * pairs, in = rf_expected_rows(expected) * pairs;
+  const double at_home = expected->own_home + expected->halo_home;
+  const double out = rf_expected_out(expected), in = rf_expected_rows(expected);
   const rf_mark mark = rf_arena_mark(scratch);
   void *nothing;
   RF_TRY(rf_arena_take(arena, 1, sizeof x, &nothing));
   RF_TRY(take_lists(&m));
   RF_TRY(take_destinations(&m));
-  RF_TRY(rf_places_measure(&histogram, rank, expected->entries, scratch));
+  RF_TRY(rf_histogram_footprint(&histogram, rank, expected->entries, scratch));
   RF_TRY(take_kept(&m, (size_t)llround(out), sizeof *x.out_token, &x.out_token));
   if (ranks > 1) RF_TRY(take_cuts(&m));
   if (ranks > 1) RF_TRY(take_records(&m, llround(out - at_home), llround(in)));
-  for (int64_t p = 0; p < shape->pairs; p++) RF_TRY(take_pair(&m, llround(rf_expected_rows(expected)), &pair));
+  for (int64_t p = 0; p < shape->pairs; p++)
+    RF_TRY(take_pair(&m, p, llround(in * rf_owners_share(&x.owners, rank, p, shape->pairs)), &pair));
   rf_arena_release(scratch, mark);
   return RF_OK;
 }
 
-static bool pair_is_valid(const rf_exchange *x, const rf_exchange_pair *pair) {
-  const int64_t seen = chunks_seen(x);
+/* Of the slots that a stretch of a round sees, in front of the others. */
+static bool slots_are_valid(const rf_exchange *x, rf_stretch own, const int32_t *row_of_slot, int64_t n_own,
+                            int64_t n_rows) {
+  const int64_t chunk = x->shape.chunk;
+  for (int64_t i = 0; i < rf_stretch_seen(&x->owners, own) * chunk; i++) {
+    const int64_t at = i / chunk - x->shape.chunks_before;
+    if (row_of_slot[i] < 0 || row_of_slot[i] >= (at >= 0 && at < own.count ? n_own : n_rows)) return false;
+  }
+  return true;
+}
+
+static bool pair_is_valid(const rf_exchange *x, int64_t index) {
+  const rf_exchange_pair *pair = &x->pair[index];
+  const int32_t *row_of_slot = pair->row_of_slot;
   if (pair->n_own < 0 || pair->n_rows < pair->n_own) return false;
   for (int64_t i = 0; i < pair->n_rows; i++) {
     if (pair->position[i] < 0 || pair->position[i] >= x->shape.tokens) return false;
     if (i > 0 && i != pair->n_own && pair->position[i] <= pair->position[i - 1]) return false;
   }
-  for (int64_t i = 0; i < seen * x->shape.chunk; i++) {
-    const bool own = i / x->shape.chunk - x->shape.chunks_before >= 0 &&
-                     i / x->shape.chunk - x->shape.chunks_before < x->owned.count;
-    if (pair->row_of_slot[i] < 0 || pair->row_of_slot[i] >= (own ? pair->n_own : pair->n_rows)) return false;
+  for (int64_t r = 0; r < x->shape.rounds; r++) {
+    const rf_stretch own = rf_owners_stretch(&x->owners, x->rank, index, r);
+    if (!slots_are_valid(x, own, row_of_slot, pair->n_own, pair->n_rows)) return false;
+    row_of_slot += rf_stretch_seen(&x->owners, own) * x->shape.chunk;
   }
   return true;
 }
@@ -427,7 +458,7 @@ bool rf_exchange_is_valid(const rf_exchange *x) {
   for (int64_t k = 0; k < x->n_lists; k++)
     if (x->out_first[k] > x->out_first[k + 1] || x->in_first[k] > x->in_first[k + 1]) return false;
   for (int64_t p = 0; p < x->shape.pairs; p++)
-    if (!pair_is_valid(x, &x->pair[p])) return false;
+    if (!pair_is_valid(x, p)) return false;
   return true;
 }
 

@@ -18,9 +18,8 @@ typedef struct rf_exchange_tokens {
   const uint8_t *const *mask; /* [pairs] each [own tokens], 0 = padding, or NULL; NULL: all real */
 } rf_exchange_tokens;
 
-/* The tokens and chunks of this rank, before there is a plan. */
-rf_span rf_exchange_home(const rf_mesh *mesh, const rf_exchange_shape *shape);  /* of L tokens */
-rf_span rf_exchange_owned(const rf_mesh *mesh, const rf_exchange_shape *shape); /* of C chunks, of every pair */
+/* This rank's tokens of L, before there is a plan. */
+rf_span rf_exchange_home(const rf_mesh *mesh, const rf_exchange_shape *shape);
 
 /* Collective over the sequence ranks; moves what else is under way while it waits. The plan lives in `arena`, so there
  * is nothing to destroy; `scratch` is another arena and is given back. tokens: read before the call returns. That
@@ -29,8 +28,8 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
                              rf_arena *arena, rf_arena *scratch, rf_exchange **exchange);
 /* Takes from arenas that only count what rf_exchange_create takes and keeps in `arena`, and needs of `scratch` for a
  * while, where so much is expected at rank `rank` of `ranks`. */
-rf_status rf_exchange_measure(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
-                              const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch);
+rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes,
+                                const rf_exchange_expectation *expected, rf_arena *arena, rf_arena *scratch);
 bool rf_exchange_is_valid(const rf_exchange *exchange);
 size_t rf_exchange_memory_used(const rf_exchange *exchange);
 

@@ -14,7 +14,8 @@ struct rf_exchange {
   rf_mesh *mesh;
   rf_exchange_shape shape;
   int ranks, rank;
-  rf_span home, owned;
+  rf_span home;
+  rf_owners owners;
   int64_t n_lists;
   /* Tokens of this rank, by the rank that needs them (itself included). */
   int64_t *out_first; /* [n_lists + 1] in out_token */

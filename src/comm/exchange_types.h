@@ -4,7 +4,7 @@
 #define RF_COMM_EXCHANGE_TYPES_H
 
 #include "comm/histogram.h"
-#include "comm/span.h"
+#include "comm/owners.h"
 #include "reformer/config.h"
 #include "reformer/real.h"
 #include <stdbool.h>
@@ -18,14 +18,20 @@ typedef struct rf_exchange_shape {
   bool rounds_travel;     /* rows bring their chunk and bucket in every round */
   rf_histogram histogram; /* RF_HISTOGRAM_AUTO but in tests */
   rf_wire wire;           /* of fields wider than 1; rows that stay at home are never rounded */
+  int64_t together;       /* pairs that are cut over the ranks in one row (comm/owners.h); divides pairs */
 } rf_exchange_shape;
 
-/* Of each pair, rank `rank` of `ranks` is home to these tokens of L, and owns these chunks of all rounds'. */
+/* Of each pair, rank `rank` of `ranks` is home to these tokens of L; and who owns which chunks. */
 static inline rf_span rf_home_of(const rf_exchange_shape *shape, int ranks, int rank) {
   return rf_span_of(shape->tokens, ranks, rank);
 }
-static inline rf_span rf_owned_of(const rf_exchange_shape *shape, int ranks, int rank) {
-  return rf_span_of(shape->rounds * (shape->tokens / shape->chunk), ranks, rank);
+static inline rf_owners rf_owners_of(const rf_exchange_shape *shape, int ranks) {
+  return (rf_owners){.ranks = ranks,
+                     .together = shape->together,
+                     .rounds = shape->rounds,
+                     .per_round = shape->tokens / shape->chunk,
+                     .before = shape->chunks_before,
+                     .after = shape->chunks_after};
 }
 
 /* Whether a field of this width goes as bf16 in a message; and its bytes there. */
@@ -42,8 +48,9 @@ typedef struct rf_exchange_pair {
   uint8_t *mask;     /* [n_rows] 0 = padding */
   /* [rounds, n_rows], with rounds_travel, else NULL: chunk over all rounds; round * n_buckets + bucket */
   int32_t *chunk_in_round, *bucket_in_round;
-  /* [(chunks_before + n_chunks + chunks_after) * chunk] row of each slot; entry 0 is the first slot of chunk
-   * first_chunk - chunks_before, in a ring of C chunks. Halo slots may name own rows. */
+  /* [rf_owners_seen * chunk] row of each slot of the chunks that the windows of the owned ones see: of each round's
+   * stretch, one behind the other, from the first slot of chunk first - before of the pair's ring on. Halo slots may
+   * name own rows. */
   int32_t *row_of_slot;
 } rf_exchange_pair;
 

@@ -1,27 +1,30 @@
 #include "comm/expect.h"
 #include "base/integers.h"
 #include "comm/exchange_record.h"
+#include "reformer/rng.h"
 #include <math.h>
 
 /* Beyond so many ranks a sample of them stands for all homes of rows, and for all partners of one: they are nearly
- * alike. The step from one partner to the next is odd, as buckets begin at even ones. */
+ * alike. The step from one partner to the next is odd, as buckets and pairs begin at even ones. */
 enum { MOST_HOMES = 64, MOST_PARTNERS = 1 << 15 };
 
-/* A stretch of the row of all slots: chunks [first, end). */
-typedef struct stretch {
+/* Most chunks in a row that one stretch shows of a round, and the next ones' halo. */
+enum { MOST_INTERVALS = 64 };
+
+/* Chunks [first, end) of a round. */
+typedef struct interval {
   int64_t first, end;
-} stretch;
+} interval;
 
 typedef struct geometry {
   const rf_exchange_shape *shape;
+  rf_owners owners;
   int ranks;
-  int64_t per_round, chunks;
   double buckets; /* that can be met: without that of padding, but at least one */
 } geometry;
 
 static geometry geometry_of(const rf_exchange_shape *shape, int ranks) {
-  const int64_t per_round = shape->tokens / shape->chunk;
-  return (geometry){shape, ranks, per_round, shape->rounds * per_round, fmax(1, (double)shape->n_buckets - 1)};
+  return (geometry){shape, rf_owners_of(shape, ranks), ranks, fmax(1, (double)shape->n_buckets - 1)};
 }
 
 /* Of a round cut to [0, 1): the part below y that tokens of positions [low, high) can take. Buckets of equal size lie
@@ -31,47 +34,78 @@ static double part_below(const geometry *g, double y, double low, double high) {
   return (whole * (high - low) + fmin(fmax(in - low, 0), high - low)) / g->buckets;
 }
 
-/* Probability that a token of positions [low, high) has its slot of `round` in a stretch of chunks. */
-static double chance(const geometry *g, stretch s, int64_t round, double low, double high) {
-  const int64_t first = rf_max(s.first, round * g->per_round), end = rf_min(s.end, (round + 1) * g->per_round);
-  if (end <= first || high <= low) return 0;
-  const double from = (double)(first - round * g->per_round) / (double)g->per_round;
-  const double to = (double)(end - round * g->per_round) / (double)g->per_round;
+/* Probability that a token of positions [low, high) has its slot of a round in an interval. */
+static double chance(const geometry *g, interval s, double low, double high) {
+  if (s.end <= s.first || high <= low) return 0;
+  const double from = (double)s.first / (double)g->owners.per_round, to = (double)s.end / (double)g->owners.per_round;
   return (part_below(g, to, low, high) - part_below(g, from, low, high)) / (high - low);
 }
 
-/* The halo of an owner as up to two stretches in the ring of chunks, without its own. */
-static int halo_of(const geometry *g, stretch own, stretch halo[4]) {
-  const int64_t others = g->chunks - (own.end - own.first);
-  const int64_t before = rf_min(g->shape->chunks_before, others);
-  const int64_t after = rf_min(g->shape->chunks_after, others - before);
+/* Adds an interval, cut to the round, to some that are sorted and apart. */
+static int add_interval(const geometry *g, int64_t first, int64_t end, int n, interval *of) {
+  interval added = {rf_max(0, first), rf_min(g->owners.per_round, end)};
+  if (added.end <= added.first) return n;
+  int kept = 0, at = 0;
+  interval rest[MOST_INTERVALS];
+  for (int i = 0; i < n; i++) {
+    if (of[i].end < added.first || of[i].first > added.end) {
+      rest[kept++] = of[i];
+      continue;
+    }
+    added = (interval){rf_min(added.first, of[i].first), rf_max(added.end, of[i].end)};
+  }
+  while (at < kept && rest[at].first < added.first) at++;
+  for (int i = 0; i < kept; i++) of[i < at ? i : i + 1] = rest[i];
+  of[at] = added;
+  return kept + 1;
+}
+
+/* What an owner's stretches of a pair see of a round, in their ring: their own chunks, and those of their halos. */
+static int seen_of_round(const geometry *g, const rf_stretch *own, int64_t round, interval *seen) {
+  const rf_owners *o = &g->owners;
+  const int64_t reach = rf_min(o->rounds, rf_ceil_div(rf_max(o->before, o->after), o->per_round));
   int n = 0;
-  if (own.end <= own.first) return 0;
-  halo[n++] = (stretch){rf_max(0, own.first - before), own.first};
-  if (own.first < before) halo[n++] = (stretch){g->chunks + own.first - before, g->chunks};
-  halo[n++] = (stretch){own.end, rf_min(g->chunks, own.end + after)};
-  if (own.end + after > g->chunks) halo[n++] = (stretch){0, own.end + after - g->chunks};
+  for (int64_t d = -reach; d <= reach && n < MOST_INTERVALS; d++) {
+    const rf_stretch *from = &own[((round + d) % o->rounds + o->rounds) % o->rounds];
+    if (from->count == 0) continue;
+    const int64_t first = d * o->per_round + from->first;
+    n = add_interval(g, first - o->before, first + from->count + o->after, n, seen);
+  }
   return n;
 }
 
-/* Tokens of rank `home` that have a slot at `owner`, and those that it needs for its halo only. */
-static void rows_between(const geometry *g, int home, int owner, double *own_rows, double *halo_rows) {
-  const rf_span tokens = rf_span_of(g->shape->tokens, g->ranks, home), owned = rf_span_of(g->chunks, g->ranks, owner);
-  const stretch own = {owned.first, owned.first + owned.count};
+/* Tokens of rank `home`, of one pair, that have a slot at `owner`, and those that it needs for its halo only; added. */
+static void add_rows_of_pair(const geometry *g, int home, int owner, int64_t pair, double *own_rows,
+                             double *halo_rows) {
+  const rf_span tokens = rf_span_of(g->shape->tokens, g->ranks, home);
   const double low = (double)tokens.first / (double)g->shape->tokens;
   const double high = (double)(tokens.first + tokens.count) / (double)g->shape->tokens;
-  stretch halo[4];
-  const int n = halo_of(g, own, halo);
+  rf_stretch own[RF_RNG_MAX_ROUNDS];
   double not_own = 1, not_needed = 1;
-  for (int64_t r = 0; r < g->shape->rounds; r++) {
-    const double in_own = chance(g, own, r, low, high);
-    double needed = in_own;
-    for (int i = 0; i < n; i++) needed += chance(g, halo[i], r, low, high);
-    not_own *= 1 - in_own;
+  for (int64_t r = 0; r < g->owners.rounds; r++) own[r] = rf_owners_stretch(&g->owners, owner, pair, r);
+  for (int64_t r = 0; r < g->owners.rounds; r++) {
+    interval seen[MOST_INTERVALS];
+    const int n = seen_of_round(g, own, r, seen);
+    double needed = 0;
+    for (int i = 0; i < n; i++) needed += chance(g, seen[i], low, high);
+    not_own *= 1 - chance(g, (interval){own[r].first, own[r].first + own[r].count}, low, high);
     not_needed *= 1 - fmin(1, needed);
   }
-  *own_rows = (double)tokens.count * (1 - not_own);
-  *halo_rows = (double)tokens.count * (not_own - not_needed);
+  *own_rows += (double)tokens.count * (1 - not_own);
+  *halo_rows += (double)tokens.count * (not_own - not_needed);
+}
+
+/* Of all pairs. */
+static void rows_between(const geometry *g, int home, int owner, double *own_rows, double *halo_rows) {
+  const rf_span owned = rf_owners_numbers(&g->owners, owner);
+  const int64_t chunks = rf_owners_chunks(&g->owners);
+  const double rows = (double)g->shape->pairs / (double)g->shape->together;
+  *own_rows = *halo_rows = 0;
+  if (owned.count == 0) return;
+  for (int64_t pair = owned.first / chunks; pair <= (owned.first + owned.count - 1) / chunks; pair++)
+    add_rows_of_pair(g, home, owner, pair, own_rows, halo_rows);
+  *own_rows *= rows;
+  *halo_rows *= rows;
 }
 
 /* Buckets of a round that a rank has items of. */
@@ -89,7 +123,7 @@ static void add_metadata(const rf_exchange_shape *s, int ranks, int bucket_bytes
   const double sparse = RF_SPARSE_ENTRY_BYTES * (double)rows * met * (ranks - 1);
   const rf_histogram_shape histogram = {s->histogram, rows, s->n_buckets, s->tokens, ranks};
   e->all_histogram = rf_histogram_bytes(&histogram, sparse);
-  e->all_plan = rf_plan_bytes(s, bucket_bytes, ranks, e->all_own + e->all_halo);
+  e->all_plan = rf_exchange_plan_bytes(s, bucket_bytes, ranks, e->all_own + e->all_halo);
 }
 
 /* Adds what rank `rank`, as a home of rows and as an owner of slots, sends to and receives from the others. */
@@ -148,7 +182,7 @@ rf_exchange_expectation rf_exchange_expect_zigzag(const rf_exchange_shape *shape
   rf_exchange_expectation e = {0};
   for (int piece = 0; piece < 2 * ranks; piece++) {
     const int owner = piece < ranks ? piece : 2 * ranks - 1 - piece, home = piece / 2;
-    const double tokens = (double)rf_span_of(shape->tokens, 2 * ranks, piece).count;
+    const double tokens = (double)(shape->pairs * rf_span_of(shape->tokens, 2 * ranks, piece).count);
     if (owner != home) e.all_own += tokens;
     if (owner == rank && home == rank) e.own_home += tokens;
     if (owner == rank && home != rank) e.own_received += tokens;

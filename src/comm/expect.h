@@ -5,26 +5,26 @@
 
 #include "comm/exchange_types.h"
 
-/* Of one pair. Rows are numbers of (token, rank). */
+/* Of all pairs of a shape. Rows are numbers of (pair, token, rank). */
 typedef struct rf_exchange_expectation {
   double own_sent, halo_sent;         /* by this rank, to others */
   double own_received, halo_received; /* here, from others */
   double own_home, halo_home;         /* of own tokens, that stay */
   double all_own, all_halo;           /* that travel, of all ranks */
-  double all_histogram;               /* bytes of counts and starts, of all ranks, of `shape->pairs` pairs at once */
+  double all_histogram;               /* bytes of counts and starts, of all ranks */
   double all_plan;                    /* bytes of slots, likewise */
-  double entries;                     /* of the histogram, that a rank has items of, of all pairs at once */
+  double entries;                     /* of the histogram, that a rank has items of */
 } rf_exchange_expectation;
 
-/* shape: one pair's rows, `pairs` of them in a plan. Buckets are equally likely and independent of the position; with
- * one bucket slots are positions, and the numbers exact. The padding bucket is empty. rank: of the sequence ranks. */
+/* Buckets are equally likely and independent of the position; with one bucket slots are positions, and the numbers
+ * exact. The padding bucket is empty. rank: of the sequence ranks. */
 rf_exchange_expectation rf_exchange_expect(const rf_exchange_shape *shape, int ranks, int rank, int bucket_bytes);
 
 /* The same where each rank gets one early and one late piece of 2 ranks pieces of the sequence, in the order 0, 2 ranks
  * - 1, 1, ... (full attention's ring): known, not expected. */
 rf_exchange_expectation rf_exchange_expect_zigzag(const rf_exchange_shape *shape, int ranks, int rank);
 
-/* Rows of a pair at this rank; of its own tokens that go anywhere, itself included. */
+/* Rows at this rank; of its own tokens that go anywhere, itself included. */
 static inline double rf_expected_rows(const rf_exchange_expectation *e) {
   return e->own_received + e->halo_received + e->own_home + e->halo_home;
 }

@@ -144,7 +144,7 @@ typedef struct sparse_questions {
   int32_t *answers, *next; /* [n], [mine] */
 } sparse_questions;
 
-static rf_status take_rows(const sort_job *job, sparse_entries *e) {
+static rf_status take_sparse_rows(const sort_job *job, sparse_entries *e) {
   RF_TRY(rf_arena_take(job->scratch, (size_t)(rf_threads() * job->n_buckets), sizeof *e->counts, &e->counts));
   RF_TRY(rf_arena_take_zero(job->scratch, (size_t)job->rows + 1, sizeof *e->row_first, &e->row_first));
   return rf_arena_take_zero(job->scratch, (size_t)job->ranks + 1, sizeof *e->cuts, &e->cuts);
@@ -194,7 +194,7 @@ static void cut_entries(const sort_job *job, sparse_entries *e) {
 
 static rf_status list_entries(const sort_job *job, sparse_entries *e) {
   const int64_t n_buckets = job->n_buckets;
-  RF_TRY(take_rows(job, e));
+  RF_TRY(take_sparse_rows(job, e));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < job->rows; row++) {
     int32_t *own = e->counts + rf_thread() * n_buckets;
@@ -288,8 +288,8 @@ static rf_status begin_sort(const rf_histogram_shape *shape, int rank, rf_arena 
   return rf_arena_take(scratch, (size_t)job->ranks, sizeof *job->totals, &job->totals);
 }
 
-rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
-                         int32_t *places) {
+rf_status rf_histogram_find_places(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
+                                   int32_t *places) {
   const rf_histogram_shape shape = {kind, table->pairs * table->rounds, table->n_buckets, table->length,
                                     rf_mesh_sequence_size(mesh)};
   const rf_mark mark = rf_arena_mark(scratch);
@@ -304,7 +304,7 @@ rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogr
   return RF_OK;
 }
 
-rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
+rf_status rf_histogram_footprint(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch) {
   const rf_mark mark = rf_arena_mark(scratch);
   const int64_t n = llround(entries);
   sort_job job;
@@ -315,7 +315,7 @@ rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double en
   if (rf_histogram_is_dense(shape)) {
     RF_TRY(take_dense(&job, &d));
   } else {
-    RF_TRY(take_rows(&job, &e));
+    RF_TRY(take_sparse_rows(&job, &e));
     RF_TRY(take_entries(&job, n, &e));
     RF_TRY(take_question_cuts(&job, &q));
     RF_TRY(take_questions(&job, n, &q)); /* as many as are asked, evenly */

@@ -50,10 +50,10 @@ enum { RF_SPARSE_ENTRY_BYTES = 12 };
 double rf_histogram_bytes(const rf_histogram_shape *shape, double sparse);
 
 /* places: [pairs, rounds, tokens] out: 0 <= place < length. Scratch is given back. */
-rf_status rf_places_find(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
-                         int32_t *places);
-/* Takes from an arena that only counts what rf_places_find takes of it at rank `rank`, where ranks have items of so
- * many entries, and gives it back. */
-rf_status rf_places_measure(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch);
+rf_status rf_histogram_find_places(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
+                                   int32_t *places);
+/* Takes from an arena that only counts what rf_histogram_find_places takes of it at rank `rank`, where ranks have items
+ * of so many entries, and gives it back. */
+rf_status rf_histogram_footprint(const rf_histogram_shape *shape, int rank, double entries, rf_arena *scratch);
 
 #endif

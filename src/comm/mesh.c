@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/processor.h"
 #include "base/text.h"
-#include "comm/call.h"
+#include "comm/api_call.h"
 #include "comm/fault.h"
 #include "comm/launch.h"
 #include "comm/mesh_state.h"
@@ -321,7 +321,7 @@ static void free_comms(rf_mesh *mesh) {
 void rf_mesh_destroy(rf_mesh *mesh) {
   if (!mesh) return;
   const bool asked = rf_mpi_runs(); /* MPI may be: of an imagined mesh, or after its end, it may not */
-  if (mesh->n_flying > 0 || mesh->scratch_busy || (asked && !rf_call_is_told(mesh))) {
+  if (mesh->n_flying > 0 || mesh->scratch_busy || (asked && !rf_api_call_is_told(mesh))) {
     if (asked) abandon(mesh);
     return;
   }

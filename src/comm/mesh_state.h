@@ -20,7 +20,7 @@ enum {
   RF_NOTE_BYTES = 1024, /* small enough that any library sends it without waiting for the receiver */
   RF_MOST_BYTES = 1 << 30,
   RF_NOTE_TAG = 1, /* of messages on mesh->control: notes of failures, and of calls */
-  RF_CALL_TAG = 2
+  RF_API_CALL_TAG = 2
 };
 
 typedef struct rf_flight rf_flight;
@@ -89,18 +89,18 @@ typedef struct rf_note {
 /* What a rank brings to an agreement. */
 typedef struct rf_vote {
   int32_t status;
-  uint16_t call; /* of comm/call.h, and its session */
+  uint16_t call; /* of comm/api_call.h, and its session */
   uint16_t met;  /* the failure itself, rather than heard of it; in the second round, which follows where there is one:
                     it has sent notes of it */
 } rf_vote;
 _Static_assert(sizeof(rf_vote) == 8, "all ranks send one to all others in every step");
 
-/* Where a rank waits, as it tells the others (comm/call.h). */
-typedef struct rf_call_note {
+/* Where a rank waits, as it tells the others (comm/api_call.h). */
+typedef struct rf_api_call_note {
   int64_t agreements; /* that all have left by then */
   int32_t from;       /* -1: nothing was heard */
   uint16_t call;
-} rf_call_note;
+} rf_api_call_note;
 
 struct rf_mesh {
   rf_group groups[RF_SCOPES];
@@ -120,22 +120,22 @@ struct rf_mesh {
   _Atomic double waiting_since;      /* of rf_clock_seconds; below 0: it does not wait */
   unsigned char *scratch;            /* of collectives on scalars; grows */
   size_t scratch_bytes;
-  bool scratch_busy;          /* a collective has not come back from it: never freed */
-  rf_note alarm;              /* the gravest failure this rank knows of; the mesh is of no more use then */
-  bool alarm_heard;           /* the caller has been told of it */
-  bool alarm_shared;          /* all ranks brought the same one: none is named */
-  bool over;                  /* an agreement has ended with it: all ranks know */
-  int notes;                  /* received */
-  rf_note own_note;           /* lent to MPI */
-  bool told;                  /* it has been sent to all others */
-  MPI_Request *note_requests; /* [size] */
-  rf_vote *votes;             /* [size + 1], the own one last */
-  uint16_t call;              /* that this rank is in */
-  int sessions;               /* that were made on it */
-  int64_t agreements;         /* in which all have voted */
-  rf_call_note heard_call;    /* the newest */
-  rf_call_note own_call;      /* lent to MPI */
-  MPI_Request *call_requests; /* [size] */
+  bool scratch_busy;           /* a collective has not come back from it: never freed */
+  rf_note alarm;               /* the gravest failure this rank knows of; the mesh is of no more use then */
+  bool alarm_heard;            /* the caller has been told of it */
+  bool alarm_shared;           /* all ranks brought the same one: none is named */
+  bool over;                   /* an agreement has ended with it: all ranks know */
+  int notes;                   /* received */
+  rf_note own_note;            /* lent to MPI */
+  bool told;                   /* it has been sent to all others */
+  MPI_Request *note_requests;  /* [size] */
+  rf_vote *votes;              /* [size + 1], the own one last */
+  uint16_t call;               /* that this rank is in */
+  int sessions;                /* that were made on it */
+  int64_t agreements;          /* in which all have voted */
+  rf_api_call_note heard_call; /* the newest */
+  rf_api_call_note own_call;   /* lent to MPI */
+  MPI_Request *call_requests;  /* [size] */
 };
 
 #endif

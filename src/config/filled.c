@@ -37,7 +37,7 @@ static bool is_choice(const rf_key *key, int value, char *found) {
   return false;
 }
 
-static bool is_text(const char *text, char *found) {
+static bool is_any_text(const char *text, char *found) {
   (void)snprintf(found, MOST_FOUND, "text without an end");
   return memchr(text, '\0', RF_MAX_PATH) != NULL;
 }
@@ -94,11 +94,11 @@ static bool is_in_range(const rf_key *key, const rf_config *config, char *found)
   case RF_KEY_BOOL: return is_bool(field, found);
   case RF_KEY_WORD: return is_word(key, *(const int *)field, found);
   case RF_KEY_NUMBER: return is_choice(key, *(const int *)field, found);
-  case RF_KEY_TEXT: return is_text(field, found);
+  case RF_KEY_TEXT: return is_any_text(field, found);
   case RF_KEY_WORDS: return count && are_words(key, field, *count, found);
   case RF_KEY_INTS: return are_ints(key, field, count, found);
   case RF_KEY_ROTATIONS:
-    return is_word(key, *(const int *)field, found) && is_text((const char *)config + key->file, found);
+    return is_word(key, *(const int *)field, found) && is_any_text((const char *)config + key->file, found);
   }
   return true;
 }

@@ -11,7 +11,7 @@
 
 enum { MOST_BYTES = 1 << 20 };
 
-static rf_status refuse_folder(const char *file) {
+static rf_status refuse_config_folder(const char *file) {
   char advice[RF_MAX_ADVICE];
   const char *meant = rf_astray_config_advice(file, advice);
   return rf_fail(RF_BAD_CONFIG, "%s: is a folder; %s", file, meant ? meant : "give the path of a configuration file");
@@ -33,7 +33,7 @@ static rf_status read_file(const char *file, char **text, size_t *length) {
   *length = fread(*text, 1, MOST_BYTES + 1, stream);
   rf_status status = RF_OK;
   if (ferror(stream) && errno == EISDIR) {
-    status = refuse_folder(file);
+    status = refuse_config_folder(file);
   } else if (ferror(stream)) {
     status =
         rf_fail(RF_BAD_CONFIG, "%s: cannot be read: %s; give the path of a configuration file", file, strerror(errno));

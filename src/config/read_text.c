@@ -27,15 +27,13 @@ static bool is_in_brackets(const yaml_node_t *node) {
          (node->type == YAML_MAPPING_NODE && node->data.mapping.style == YAML_FLOW_MAPPING_STYLE);
 }
 
-static int line_of(const yaml_node_t *node) { return (int)node->start_mark.line + 1; }
-
 /* Puts the place in front of the present message. */
 static rf_status at(const rf_reader *reader, const yaml_node_t *node, const char *path, rf_status status) {
   char shown[MOST_SHOWN];
   (void)rf_text_show(path, shown, sizeof shown);
   if (reader->from_set) return rf_context(status, "--set %s", shown);
-  if (path[0] == '\0') return rf_context(status, "%s:%d", reader->origin->file, line_of(node));
-  return rf_context(status, "%s:%d: %s", reader->origin->file, line_of(node), shown);
+  if (path[0] == '\0') return rf_context(status, "%s:%d", reader->origin->file, rf_yaml_line(node));
+  return rf_context(status, "%s:%d: %s", reader->origin->file, rf_yaml_line(node), shown);
 }
 
 static rf_status read_default(const rf_key *key, rf_config *config);
@@ -52,7 +50,7 @@ static rf_status read_key(rf_reader *reader, const yaml_node_t *key_node, const 
   if (reader->merging) return RF_OK;
   if (reader->first[index] > 0 && reader->by[index] < reader->layer) return RF_OK; /* which counts before this one */
   if (reader->first[index] > 0) return refuse_second(reader, key_node, key->path, reader->first[index]);
-  reader->first[index] = line_of(key_node);
+  reader->first[index] = rf_yaml_line(key_node);
   reader->by[index] = reader->layer;
   if (reader->fills_gaps && reader->origin->line[index] != 0) return RF_OK;
   /* What programs write where they have no value. One that is left out, as in "chunk:", is a slip. */
@@ -60,7 +58,7 @@ static rf_status read_key(rf_reader *reader, const yaml_node_t *key_node, const 
     reader->origin->line[index] = 0;
     return read_default(key, reader->config);
   }
-  reader->origin->line[index] = reader->from_set ? RF_LINE_SET : line_of(key_node);
+  reader->origin->line[index] = reader->from_set ? RF_LINE_SET : rf_yaml_line(key_node);
   return at(reader, key_node, key->path, rf_value_read(key, reader->document, node, reader->config));
 }
 

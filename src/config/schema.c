@@ -221,6 +221,12 @@ static const rf_key keys[] = {
     INT("mesh.sequence", mesh.sequence, 1, 1048576, "1", "ranks that share a sequence"),
     AUTO_INT("mesh.data", mesh.data, 1, 1048576, "groups of ranks with sequences of their own; auto: the rest"),
     WORD("mesh.wire", mesh.wire, wires, "full", "attention's rows between ranks: as they are, or half the bytes"),
+    {.path = "mesh.wave_memory",
+     .kind = RF_KEY_BYTES,
+     .offset = AT(mesh.wave_memory),
+     .initial = "1GiB",
+     .help = "of a rank, for the rows of the heads that attention works on at once where ranks share a sequence: more "
+             "lets fewer rows travel; a head takes what it needs"},
 
     INT("checkpoint.every", checkpoint.every, 0, MOST_STEPS, "500", "steps between checkpoints; 0: one at the end"),
     INT("checkpoint.keep", checkpoint.keep, 0, MOST_STEPS, "3",

@@ -113,7 +113,7 @@ static bool read_int(const rf_key *key, const yaml_node_t *node, int64_t *value)
   return (double)number >= key->low && (double)number <= key->high && !(key->even && number % 2 != 0);
 }
 
-static bool read_bytes(const yaml_node_t *node, int64_t *value) {
+static bool read_byte_count(const yaml_node_t *node, int64_t *value) {
   static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
   const char *text = rf_value_text(node);
   if (text && strcmp(text, "auto") == 0) {
@@ -209,7 +209,7 @@ static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *conf
   case RF_KEY_INT:
   case RF_KEY_INTS: return read_int(key, node, (int64_t *)field + item);
   case RF_KEY_SEED: return read_seed(node, field);
-  case RF_KEY_BYTES: return read_bytes(node, field);
+  case RF_KEY_BYTES: return read_byte_count(node, field);
   case RF_KEY_REAL:
   case RF_KEY_REALS: return read_real(key, node, (double *)field + item);
   case RF_KEY_BOOL: return read_bool(node, field);
@@ -223,7 +223,7 @@ static bool read_one(const rf_key *key, const yaml_node_t *node, rf_config *conf
 }
 
 /* Where a value is nearly a number, what keeps it from being one. */
-static const char *hint_of(const rf_key *key, const yaml_node_t *node) {
+static const char *number_hint(const rf_key *key, const yaml_node_t *node) {
   const char *text = rf_value_text(node);
   const bool number = key->kind == RF_KEY_INT || key->kind == RF_KEY_INTS || key->kind == RF_KEY_SEED ||
                       key->kind == RF_KEY_BYTES || key->kind == RF_KEY_REAL || key->kind == RF_KEY_REALS;
@@ -237,7 +237,7 @@ static const char *hint_of(const rf_key *key, const yaml_node_t *node) {
 static rf_status refuse_value(const rf_key *key, const yaml_node_t *node, const char *where) {
   char name[RF_MAX_VALUE_NAME], allowed[RF_MAX_ALLOWED];
   return rf_fail(RF_BAD_CONFIG, "found %s%s; allowed: %s%s", rf_value_name(node, name), where,
-                 rf_key_allowed(key, allowed), hint_of(key, node));
+                 rf_key_allowed(key, allowed), number_hint(key, node));
 }
 
 static void clear_items(const rf_key *key, rf_config *config) {

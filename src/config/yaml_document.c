@@ -76,7 +76,7 @@ static rf_status look_at_node(look *l, const yaml_event_t *event, const yaml_cha
   return RF_OK;
 }
 
-static rf_status look_at(look *l, const yaml_event_t *event) {
+static rf_status look_at_event(look *l, const yaml_event_t *event) {
   switch (event->type) {
   case YAML_DOCUMENT_START_EVENT:
     /* A second document behind the first would be ignored in silence. */
@@ -111,7 +111,7 @@ static rf_status look_through(const rf_yaml_text *source) {
       status = fail_syntax(&parser, source);
       break;
     }
-    status = look_at(&l, &event);
+    status = look_at_event(&l, &event);
     ended = event.type == YAML_STREAM_END_EVENT;
     yaml_event_delete(&event);
   }
@@ -218,29 +218,27 @@ void rf_yaml_pairs_of(yaml_document_t *document, const yaml_node_t *map, rf_yaml
 
 /* --- names that stand twice, which libyaml lets pass --------------------------------------------------- */
 
-static size_t line_of(const yaml_node_t *node) { return node->start_mark.line + 1; }
-
-static rf_status refuse_second(const rf_yaml_text *source, const yaml_node_t *first, const yaml_node_t *second) {
+static rf_status refuse_second_name(const rf_yaml_text *source, const yaml_node_t *first, const yaml_node_t *second) {
   char shown[MOST_SHOWN];
   (void)rf_text_show((const char *)second->data.scalar.value, shown, sizeof shown);
   const char *list = is_merge(second) ? "; allowed: one, of a list: <<: [*a, *b]" : "; keep one";
   if (!source->has_lines)
     return rf_fail(RF_BAD_CONFIG, "%s: %s: given twice in one value%s", source->where, shown, list);
-  return rf_fail(RF_BAD_CONFIG, "%s:%zu: %s: given twice, first on line %zu%s", source->where, line_of(second), shown,
-                 line_of(first), list);
+  return rf_fail(RF_BAD_CONFIG, "%s:%d: %s: given twice, first on line %d%s", source->where, rf_yaml_line(second),
+                 shown, rf_yaml_line(first), list);
 }
 
-static rf_status check_names(const rf_yaml_text *source, yaml_document_t *document, const yaml_node_t *map) {
+static rf_status check_map_names(const rf_yaml_text *source, yaml_document_t *document, const yaml_node_t *map) {
   const yaml_node_pair_t *start = map->data.mapping.pairs.start, *end = map->data.mapping.pairs.top;
   for (const yaml_node_pair_t *pair = start; pair < end; pair++) {
     const yaml_node_t *key = yaml_document_get_node(document, pair->key);
     for (const yaml_node_pair_t *before = start; before < pair; before++) {
       const yaml_node_t *other = yaml_document_get_node(document, before->key);
-      if (is_same_name(other, key)) return refuse_second(source, other, key);
+      if (is_same_name(other, key)) return refuse_second_name(source, other, key);
     }
     if (pair - start < RF_YAML_MOST_PAIRS) continue;
     if (!source->has_lines) return rf_fail(RF_BAD_CONFIG, "%s: %s", source->where, too_many_keys);
-    return rf_fail(RF_BAD_CONFIG, "%s:%zu: %s", source->where, line_of(key), too_many_keys);
+    return rf_fail(RF_BAD_CONFIG, "%s:%d: %s", source->where, rf_yaml_line(key), too_many_keys);
   }
   return RF_OK;
 }
@@ -248,6 +246,6 @@ static rf_status check_names(const rf_yaml_text *source, yaml_document_t *docume
 rf_status rf_yaml_check_names(const rf_yaml_text *source, yaml_document_t *document) {
   const yaml_node_t *node;
   for (int i = 1; (node = yaml_document_get_node(document, i)); i++)
-    if (node->type == YAML_MAPPING_NODE) RF_TRY(check_names(source, document, node));
+    if (node->type == YAML_MAPPING_NODE) RF_TRY(check_map_names(source, document, node));
   return RF_OK;
 }

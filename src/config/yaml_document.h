@@ -19,6 +19,9 @@ typedef struct rf_yaml_text {
  * linear time. */
 rf_status rf_yaml_load(const rf_yaml_text *source, yaml_document_t *document);
 
+/* On which a node begins, from 1. */
+static inline int rf_yaml_line(const yaml_node_t *node) { return (int)node->start_mark.line + 1; }
+
 /* Whether each map, be it one that nothing reads or merges, has every name once, and << once. RF_BAD_CONFIG, with both
  * places. */
 rf_status rf_yaml_check_names(const rf_yaml_text *source, yaml_document_t *document);

@@ -30,7 +30,7 @@ static rf_status open_duplicate(const rf_data_config *config, int64_t vocab_size
   return RF_OK;
 }
 
-static rf_status open_file(rf_dataset *dataset, int64_t vocab_size) {
+static rf_status open_data_file(rf_dataset *dataset, int64_t vocab_size) {
   const rf_data_config *config = &dataset->config;
   bool bytes = config->kind == RF_DATA_BYTES;
   if (bytes && vocab_size < 256)
@@ -52,7 +52,7 @@ rf_status rf_dataset_open(const rf_data_config *config, int64_t vocab_size, uint
   dataset->seed = seed;
   dataset->source.file = -1;
   rf_status status =
-      config->kind == RF_DATA_DUPLICATE ? open_duplicate(config, vocab_size) : open_file(dataset, vocab_size);
+      config->kind == RF_DATA_DUPLICATE ? open_duplicate(config, vocab_size) : open_data_file(dataset, vocab_size);
   if (status != RF_OK) {
     rf_dataset_destroy(dataset);
     return rf_error_pass(status, __FILE__, __LINE__);
@@ -78,12 +78,12 @@ rf_status rf_dataset_compare(const rf_dataset *dataset, const rf_data_identity *
   return rf_source_compare(&dataset->source, before, change);
 }
 
-static bool is_known(rf_split split) {
+static bool is_split(rf_split split) {
   return split == RF_SPLIT_TRAIN || split == RF_SPLIT_VALIDATION || split == RF_SPLIT_TEST;
 }
 
 int64_t rf_dataset_sequences(const rf_dataset *dataset, rf_split split) {
-  if (!is_known(split)) return 0;
+  if (!is_split(split)) return 0;
   if (dataset->config.kind != RF_DATA_DUPLICATE) return rf_sampler_sequences(&dataset->sampler, split);
   return split == RF_SPLIT_TRAIN ? RF_DUPLICATE_EPOCH : RF_DUPLICATE_EVALUATION;
 }
@@ -93,7 +93,7 @@ static const char *const split_names[] = {"training", "validation", "test"};
 const char *rf_dataset_shortage(const rf_dataset *dataset, rf_split split, char *text) {
   const rf_data_config *config = &dataset->config;
   const int64_t *edges = dataset->sampler.edges;
-  if (!is_known(split)) return NULL;
+  if (!is_split(split)) return NULL;
   if (rf_dataset_sequences(dataset, split) > 0 || !(config->split[split] > 0)) return NULL;
   (void)snprintf(text, RF_MAX_SHORTAGE,
                  "%s: %" PRId64 " tokens (data.split: %g of %" PRId64 "), and one sequence needs %" PRId64
@@ -176,7 +176,7 @@ static rf_status read_tokens(const rf_dataset *dataset, rf_split split, uint64_t
 rf_status rf_dataset_read(const rf_dataset *dataset, rf_split split, uint64_t index, int64_t first, int64_t count,
                           int32_t *tokens, int32_t *labels) {
   const int64_t length = dataset->config.length;
-  if (!is_known(split)) return rf_fail(RF_BAD_CONFIG, "found split %d; allowed: those of rf_split", (int)split);
+  if (!is_split(split)) return rf_fail(RF_BAD_CONFIG, "found split %d; allowed: those of rf_split", (int)split);
   assert(first >= 0 && count >= 0 && first + count <= length);
   if (rf_dataset_sequences(dataset, split) == 0)
     return rf_fail(RF_BAD_DATA, "%s: data.split leaves no sequence of %" PRId64 " tokens (data.length) for %s",

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static rf_status check_size(const char *path, int64_t bytes, int token_bytes) {
+static rf_status check_source_size(const char *path, int64_t bytes, int token_bytes) {
   if (bytes % token_bytes == 0) return RF_OK;
   return rf_fail(RF_BAD_DATA,
                  "%s: has %" PRId64
@@ -161,7 +161,7 @@ static rf_status open_file(rf_source *source) {
   if (bytes == 0) return rf_fail(RF_BAD_DATA, "%s: is empty; data.path must name a file with tokens", path);
   source->tokens = bytes / source->token_bytes;
   RF_TRY(check_format(source, bytes));
-  RF_TRY(check_size(path, bytes, source->token_bytes));
+  RF_TRY(check_source_size(path, bytes, source->token_bytes));
   return check_width(source);
 }
 

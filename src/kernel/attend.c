@@ -43,35 +43,44 @@ static void subtract_duplicates(const rf_rule *rule, const rf_tokens *queries, i
   }
 }
 
-static inline __attribute__((always_inline)) void mask_row(bool self_rule, bool same_bucket, const rf_tokens *queries,
-                                                           int64_t i, const rf_tokens *keys, int64_t n,
-                                                           real *restrict s) {
+/* What takes the place of a logit, or of its derivative: where a key is forbidden, and where it is the query's own. */
+typedef struct constants {
+  real forbidden, self;
+} constants;
+
+static inline __attribute__((always_inline)) void mask_row(bool self_rule, bool same_bucket, constants put,
+                                                           const rf_tokens *queries, int64_t i, const rf_tokens *keys,
+                                                           int64_t n, real *restrict s) {
   const int32_t *restrict order = keys->order, *restrict position = keys->position, *restrict bucket = keys->bucket;
   const int32_t limit = queries->limit[i], own = queries->position[i];
   const int32_t own_bucket = same_bucket ? queries->bucket[i] : 0;
 #pragma omp simd
   for (int64_t j = 0; j < n; j++) {
-    real x = order[j] > limit ? RF_LOGIT_FORBIDDEN : s[j];
-    if (self_rule) x = position[j] == own ? RF_LOGIT_SELF : x;
-    if (same_bucket) x = bucket[j] != own_bucket ? RF_LOGIT_FORBIDDEN : x;
+    real x = order[j] > limit ? put.forbidden : s[j];
+    if (self_rule) x = position[j] == own ? put.self : x;
+    if (same_bucket) x = bucket[j] != own_bucket ? put.forbidden : x;
     s[j] = x;
   }
+}
+
+/* A loop for each pair of rules, without the other's comparisons. */
+static inline __attribute__((always_inline)) void mask_by_rule(const rf_rule *rule, constants put,
+                                                               const rf_tokens *queries, int64_t i,
+                                                               const rf_tokens *keys, int64_t n, real *s) {
+  if (rule->same_bucket && rule->self_rule)
+    mask_row(true, true, put, queries, i, keys, n, s);
+  else if (rule->same_bucket)
+    mask_row(false, true, put, queries, i, keys, n, s);
+  else if (rule->self_rule)
+    mask_row(true, false, put, queries, i, keys, n, s);
+  else
+    mask_row(false, false, put, queries, i, keys, n, s);
 }
 
 /* Applies the rules to a row of raw logits. */
 static void apply_rules(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys, int64_t n,
                         real *s) {
-  if (rule->same_bucket) {
-    if (rule->self_rule)
-      mask_row(true, true, queries, i, keys, n, s);
-    else
-      mask_row(false, true, queries, i, keys, n, s);
-  } else {
-    if (rule->self_rule)
-      mask_row(true, false, queries, i, keys, n, s);
-    else
-      mask_row(false, false, queries, i, keys, n, s);
-  }
+  mask_by_rule(rule, (constants){RF_LOGIT_FORBIDDEN, RF_LOGIT_SELF}, queries, i, keys, n, s);
   if (rule->duplicates != RF_DUPLICATES_KEEP) subtract_duplicates(rule, queries, i, keys, n, s);
 }
 
@@ -133,34 +142,9 @@ void rf_attend_merge(int64_t n, int64_t d_head, const int32_t *token, const rf_a
 }
 
 /* Where a logit was replaced by a constant: its derivative is exactly 0. */
-static inline __attribute__((always_inline)) void zero_constants(bool self_rule, bool same_bucket,
-                                                                 const rf_tokens *queries, int64_t i,
-                                                                 const rf_tokens *keys, int64_t n, real *restrict ds) {
-  const int32_t *restrict order = keys->order, *restrict position = keys->position, *restrict bucket = keys->bucket;
-  const int32_t limit = queries->limit[i], own = queries->position[i];
-  const int32_t own_bucket = same_bucket ? queries->bucket[i] : 0;
-#pragma omp simd
-  for (int64_t j = 0; j < n; j++) {
-    real x = order[j] > limit ? 0 : ds[j];
-    if (self_rule) x = position[j] == own ? 0 : x;
-    if (same_bucket) x = bucket[j] != own_bucket ? 0 : x;
-    ds[j] = x;
-  }
-}
-
 static void drop_constants(const rf_rule *rule, const rf_tokens *queries, int64_t i, const rf_tokens *keys, int64_t n,
                            real *ds) {
-  if (rule->same_bucket) {
-    if (rule->self_rule)
-      zero_constants(true, true, queries, i, keys, n, ds);
-    else
-      zero_constants(false, true, queries, i, keys, n, ds);
-  } else {
-    if (rule->self_rule)
-      zero_constants(true, false, queries, i, keys, n, ds);
-    else
-      zero_constants(false, false, queries, i, keys, n, ds);
-  }
+  mask_by_rule(rule, (constants){0, 0}, queries, i, keys, n, ds);
 }
 
 void rf_attend_vjp(const rf_attend_window *w, const rf_attend_reverse *in, const rf_attend_scratch *scratch,

@@ -10,7 +10,7 @@ static inline void ask_for(const real *row, int64_t d) {
   for (int64_t j = 0; j < d; j += LINE) __builtin_prefetch(row + j);
 }
 
-void rf_gather(const rf_rows *from, int64_t n, const int32_t *index, real *restrict out) {
+void rf_rows_gather(const rf_rows *from, int64_t n, const int32_t *index, real *restrict out) {
   for (int64_t i = 0; i < n; i++) {
     const real *restrict source = from->rows + index[i] * from->ld;
     const real factor = factor_of(from, index[i]);
@@ -21,7 +21,8 @@ void rf_gather(const rf_rows *from, int64_t n, const int32_t *index, real *restr
 }
 
 /* RF_LANES rows at a time, so that writes fill whole vectors. */
-void rf_gather_transposed(const rf_rows *from, int64_t n, const int32_t *index, real *restrict out, int64_t ld_out) {
+void rf_rows_gather_transposed(const rf_rows *from, int64_t n, const int32_t *index, real *restrict out,
+                               int64_t ld_out) {
   for (int64_t i0 = 0; i0 < n; i0 += RF_LANES) {
     const int width = n - i0 < RF_LANES ? (int)(n - i0) : RF_LANES;
     const real *source[RF_LANES];
@@ -41,7 +42,7 @@ void rf_gather_transposed(const rf_rows *from, int64_t n, const int32_t *index, 
   }
 }
 
-void rf_scatter_add(int64_t n, int64_t d, const int32_t *index, const real *from, real *to, int64_t ld) {
+void rf_rows_scatter_add(int64_t n, int64_t d, const int32_t *index, const real *from, real *to, int64_t ld) {
   for (int64_t i = 0; i < n; i++) {
     const real *restrict source = from + i * d;
     real *restrict sum = to + index[i] * ld;

@@ -13,12 +13,12 @@ typedef struct rf_rows {
 } rf_rows;
 
 /* out[n, d] = rows[index[i]] * factor. */
-void rf_gather(const rf_rows *from, int64_t n, const int32_t *index, real *out);
+void rf_rows_gather(const rf_rows *from, int64_t n, const int32_t *index, real *out);
 
 /* out[d, ld_out], column i = rows[index[i]] * factor. */
-void rf_gather_transposed(const rf_rows *from, int64_t n, const int32_t *index, real *out, int64_t ld_out);
+void rf_rows_gather_transposed(const rf_rows *from, int64_t n, const int32_t *index, real *out, int64_t ld_out);
 
 /* to[index[i]] += from[n, d]; `to` has row stride ld; an index appears once. */
-void rf_scatter_add(int64_t n, int64_t d, const int32_t *index, const real *from, real *to, int64_t ld);
+void rf_rows_scatter_add(int64_t n, int64_t d, const int32_t *index, const real *from, real *to, int64_t ld);
 
 #endif

@@ -13,9 +13,18 @@
 #include "reformer/arena.h"
 
 typedef struct rf_stripe {
-  int64_t pair, round, first_chunk, n_chunks; /* first_chunk counts over all rounds */
-  int64_t keys;                               /* slots of chunks and halos */
+  int64_t pair, round;
+  int64_t first_chunk, n_chunks; /* in the ring of all rounds */
+  int64_t first_seen;            /* of the pair's chunks that are seen: the first of the halo before */
+  int64_t keys;                  /* slots of chunks and halos */
 } rf_stripe;
+
+/* All stripes here, round after round and in each pair after pair: those of a pair in a round are first[round * pairs +
+ * pair] and on, to the next one's first. */
+typedef struct rf_stripes {
+  rf_stripe *stripe;
+  int64_t *first; /* [rounds * pairs + 1] */
+} rf_stripes;
 
 /* Per-thread buffers for the largest stripe. */
 typedef struct rf_stripe_buffers {
@@ -33,8 +42,9 @@ typedef struct rf_stripe_buffers {
 /* Chunks of a stripe: about 512 tokens, so that buffers stay in the second-level cache and a halo costs little. A
  * function of shapes only: results must not depend on the number of threads. */
 int64_t rf_stripe_chunks(const rf_windows *windows);
-int64_t rf_stripes_of_round(const rf_windows *windows, int64_t round);           /* of each pair, here */
-rf_stripe rf_stripe_at(const rf_windows *windows, int64_t round, int64_t index); /* index over pairs and stripes */
+/* On an arena that only counts, of no use but for the count. */
+rf_status rf_stripes_take(const rf_windows *windows, rf_arena *arena, rf_stripes *stripes);
+int64_t rf_stripes_most(const rf_windows *windows); /* of the round that has most */
 
 rf_status rf_stripe_buffers_take(const rf_windows *windows, bool reverse, rf_arena *arena, rf_stripe_buffers *buffers);
 void rf_stripe_gather(const rf_windows *windows, const rf_stripe *stripe, bool reverse, rf_stripe_buffers *buffers);

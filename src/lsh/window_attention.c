@@ -1,5 +1,6 @@
 #include "lsh/window_attention.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
 #include "lsh/stripe.h"
@@ -9,10 +10,10 @@
 /* The rule of one chunk of a stripe: the dropout draw knows pair and round. */
 static rf_rule stripe_rule(const rf_windows *w, const rf_stripe *stripe) {
   rf_rule rule = w->rule;
-  rule.rounds = w->rounds;
-  rule.chunks = w->rounds * (w->tokens / w->chunk);
-  rule.chunks_before = w->chunks_before;
-  rule.chunks_after = w->chunks_after;
+  rule.rounds = w->owners.rounds;
+  rule.chunks = rf_owners_chunks(&w->owners);
+  rule.chunks_before = w->owners.before;
+  rule.chunks_after = w->owners.after;
   rule.draw.head = w->pairs[stripe->pair].head;
   rule.draw.sequence = w->pairs[stripe->pair].sequence;
   rule.draw.round = (uint32_t)stripe->round;
@@ -35,7 +36,7 @@ static rf_tokens tokens_from(const rf_tokens *t, int64_t first) {
 static rf_attend_window window_of(const rf_windows *w, const rf_stripe_buffers *b, const rf_rule *rule,
                                   const rf_tokens *queries, const rf_tokens *keys) {
   return (rf_attend_window){.n_queries = w->chunk,
-                            .n_keys = (w->chunks_before + 1 + w->chunks_after) * w->chunk,
+                            .n_keys = (w->owners.before + 1 + w->owners.after) * w->chunk,
                             .d_head = w->d_head,
                             .ldkt = b->ldkt,
                             .rule = rule,
@@ -47,7 +48,7 @@ static void attend_stripe(const rf_windows *w, const rf_stripe *stripe, rf_strip
   const rf_rule rule = stripe_rule(w, stripe);
   const rf_pair *pair = &w->pairs[stripe->pair];
   const rf_attended whole = {pair->o, pair->m, pair->z};
-  const int64_t halo = w->chunks_before * w->chunk, dh = w->d_head;
+  const int64_t halo = w->owners.before * w->chunk, dh = w->d_head;
   rf_stripe_gather(w, stripe, false, b);
   for (int64_t c = 0; c < stripe->n_chunks; c++) {
     const int64_t first = c * w->chunk;
@@ -72,7 +73,9 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
   assert(w->tokens % w->chunk == 0);
   const rf_mark mark = rf_arena_mark(scratch);
   rf_stripe_buffers *buffers;
+  rf_stripes stripes;
   RF_TRY(take_thread_buffers(w, false, scratch, &buffers));
+  RF_TRY(rf_stripes_take(w, scratch, &stripes));
   if (rf_arena_counts(scratch)) {
     rf_arena_release(scratch, mark);
     return RF_OK;
@@ -80,13 +83,12 @@ rf_status rf_windows_attend(const rf_windows *w, rf_arena *scratch) {
   for (int64_t p = 0; p < w->n_pairs; p++) memset(w->pairs[p].z, 0, (size_t)w->pairs[p].n_rows * sizeof(real));
   /* Round after round: a token stands once in each, so that within a round no two stripes meet in a token, and the
    * order in which rounds are merged is fixed. */
-  for (int64_t r = 0; r < w->rounds; r++) {
-    const int64_t stripes = w->n_pairs * rf_stripes_of_round(w, r);
+  for (int64_t r = 0; r < w->owners.rounds; r++) {
+    const int64_t *first = stripes.first + r * w->n_pairs;
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t i = 0; i < stripes; i++) {
-      const rf_stripe stripe = rf_stripe_at(w, r, i);
-      rf_windows_poll(w);
-      attend_stripe(w, &stripe, &buffers[rf_thread()]);
+    for (int64_t i = first[0]; i < first[w->n_pairs]; i++) {
+      rf_mesh_poll_within(w->mesh);
+      attend_stripe(w, &stripes.stripe[i], &buffers[rf_thread()]);
     }
   }
   rf_arena_release(scratch, mark);
@@ -102,7 +104,7 @@ typedef struct halo_gradients {
 
 static void set_halo_aside(const rf_windows *w, const rf_stripe *stripe, const rf_stripe_buffers *b,
                            halo_gradients *halo) {
-  const int64_t before = w->chunks_before * w->chunk, after = w->chunks_after * w->chunk, dh = w->d_head;
+  const int64_t before = w->owners.before * w->chunk, after = w->owners.after * w->chunk, dh = w->d_head;
   const int64_t last = stripe->keys - after;
   memcpy(halo->row, b->row, (size_t)before * sizeof(int32_t));
   memcpy(halo->dk, b->dk, (size_t)(before * dh) * sizeof(real));
@@ -116,7 +118,7 @@ static void attend_stripe_vjp(const rf_windows *w, const rf_stripe *stripe, rf_s
                               halo_gradients *edge) {
   const rf_rule rule = stripe_rule(w, stripe);
   const rf_pair *pair = &w->pairs[stripe->pair];
-  const int64_t halo = w->chunks_before * w->chunk, dh = w->d_head;
+  const int64_t halo = w->owners.before * w->chunk, dh = w->d_head;
   rf_stripe_gather(w, stripe, true, b);
   for (int64_t c = 0; c < stripe->n_chunks; c++) {
     const int64_t first = c * w->chunk, at = first * dh;
@@ -131,16 +133,16 @@ static void attend_stripe_vjp(const rf_windows *w, const rf_stripe *stripe, rf_s
                                   .z_inverse = b->z_inverse + first,
                                   .delta = b->delta + first};
     rf_attend_vjp(&window, &in, &b->scratch, &(rf_attend_gradient){b->dq, b->dk + at, b->dv + at});
-    rf_scatter_add(w->chunk, w->d_head, b->row + halo + first, b->dq, pair->dq, w->ld);
+    rf_rows_scatter_add(w->chunk, w->d_head, b->row + halo + first, b->dq, pair->dq, w->ld);
   }
   const int64_t own = stripe->n_chunks * w->chunk;
-  rf_scatter_add(own, w->d_head, b->row + halo, b->dk + halo * dh, pair->dk, w->ld);
-  rf_scatter_add(own, w->d_head, b->row + halo, b->dv + halo * dh, pair->dv, w->ld);
+  rf_rows_scatter_add(own, w->d_head, b->row + halo, b->dk + halo * dh, pair->dk, w->ld);
+  rf_rows_scatter_add(own, w->d_head, b->row + halo, b->dv + halo * dh, pair->dv, w->ld);
   set_halo_aside(w, stripe, b, edge);
 }
 
 static rf_status take_halos(const rf_windows *w, int64_t stripes, rf_arena *scratch, halo_gradients **halos) {
-  const size_t slots = (size_t)((w->chunks_before + w->chunks_after) * w->chunk);
+  const size_t slots = (size_t)((w->owners.before + w->owners.after) * w->chunk);
   halo_gradients counted;
   RF_TRY(rf_arena_take(scratch, (size_t)stripes, sizeof **halos, halos));
   for (int64_t i = 0; i < stripes; i++) {
@@ -152,39 +154,33 @@ static rf_status take_halos(const rf_windows *w, int64_t stripes, rf_arena *scra
   return RF_OK;
 }
 
-/* Stripes of the round that has most. */
-static int64_t most_stripes(const rf_windows *w) {
-  int64_t most = 0;
-  for (int64_t r = 0; r < w->rounds; r++) most = rf_max(most, w->n_pairs * rf_stripes_of_round(w, r));
-  return most;
-}
-
 rf_status rf_windows_attend_vjp(const rf_windows *w, rf_arena *scratch) {
   assert(w->tokens % w->chunk == 0);
   const rf_mark mark = rf_arena_mark(scratch);
-  const int64_t halo_slots = (w->chunks_before + w->chunks_after) * w->chunk;
+  const int64_t halo_slots = (w->owners.before + w->owners.after) * w->chunk;
   rf_stripe_buffers *buffers;
   halo_gradients *halos;
+  rf_stripes stripes;
   RF_TRY(take_thread_buffers(w, true, scratch, &buffers));
-  RF_TRY(take_halos(w, most_stripes(w), scratch, &halos));
+  RF_TRY(rf_stripes_take(w, scratch, &stripes));
+  RF_TRY(take_halos(w, rf_stripes_most(w), scratch, &halos));
   if (rf_arena_counts(scratch)) {
     rf_arena_release(scratch, mark);
     return RF_OK;
   }
-  for (int64_t r = 0; r < w->rounds; r++) {
-    const int64_t per_round = rf_stripes_of_round(w, r), stripes = w->n_pairs * per_round;
+  for (int64_t r = 0; r < w->owners.rounds; r++) {
+    const int64_t *first = stripes.first + r * w->n_pairs;
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t i = 0; i < stripes; i++) {
-      const rf_stripe stripe = rf_stripe_at(w, r, i);
-      rf_windows_poll(w);
-      attend_stripe_vjp(w, &stripe, &buffers[rf_thread()], &halos[i]);
+    for (int64_t i = first[0]; i < first[w->n_pairs]; i++) {
+      rf_mesh_poll_within(w->mesh);
+      attend_stripe_vjp(w, &stripes.stripe[i], &buffers[rf_thread()], &halos[i - first[0]]);
     }
     /* Halos after own, stripe after stripe: a fixed order. Pairs do not share rows. */
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < w->n_pairs; p++)
-      for (int64_t i = p * per_round; i < (p + 1) * per_round; i++) {
-        rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dk, w->pairs[p].dk, w->ld);
-        rf_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dv, w->pairs[p].dv, w->ld);
+      for (int64_t i = first[p] - first[0]; i < first[p + 1] - first[0]; i++) {
+        rf_rows_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dk, w->pairs[p].dk, w->ld);
+        rf_rows_scatter_add(halo_slots, w->d_head, halos[i].row, halos[i].dv, w->pairs[p].dv, w->ld);
       }
   }
   rf_arena_release(scratch, mark);

@@ -12,8 +12,9 @@
 #ifndef RF_LSH_WINDOWS_H
 #define RF_LSH_WINDOWS_H
 
-#include "comm/poll.h"
+#include "comm/owners.h"
 #include "kernel/attend.h"
+#include "reformer/mesh.h"
 
 /* One (sequence, head), as far as this rank owns its slots. A row is a token that has a slot here, or that a
  * neighbouring chunk's window needs; row strides are rf_windows.ld. */
@@ -23,7 +24,7 @@ typedef struct rf_pair {
   const real *key_scale;   /* [rows] what a key is multiplied by; NULL: rf_windows.key_scale */
   const int32_t *position; /* [rows] the token's place in the sequence; NULL: row i is token i */
   const uint8_t *mask;     /* [rows] 0 = padding; NULL: none */
-  /* [(before + n_chunks + after) * chunk], from the first slot of chunk first_chunk - before on */
+  /* [rf_owners_seen * chunk] of the chunks that are seen, one round's behind the other's (comm/owners.h) */
   const int32_t *row_of_slot;
   const int32_t *chunk_in_round, *bucket_in_round; /* [rounds, rows]; read where the rule needs them */
   uint32_t head, sequence;                         /* for the dropout draw */
@@ -37,21 +38,15 @@ typedef struct rf_pair {
 
 typedef struct rf_windows {
   int64_t tokens, d_head, ld;
-  int64_t rounds, chunk; /* chunk divides tokens */
-  int64_t chunks_before, chunks_after;
-  int64_t first_chunk, n_chunks; /* that this rank owns, of rounds * tokens / chunk in all */
+  int64_t chunk;    /* divides tokens */
+  rf_owners owners; /* of the chunks, among which this rank is number `rank` */
+  int rank;
   bool causal, mask_padding_queries;
   real key_scale;
   rf_rule rule;
   int64_t n_pairs;
   rf_pair *pairs;
-  rf_mesh *mesh;
-  bool polls; /* messages are under way, and moved meanwhile */
+  rf_mesh *mesh; /* whose messages are under way, and moved meanwhile (rf_mesh_poll_within); NULL: none */
 } rf_windows;
-
-/* To be called now and then by whoever computes for long. */
-static inline void rf_windows_poll(const rf_windows *windows) {
-  if (windows->polls) rf_mesh_poll_within(windows->mesh);
-}
 
 #endif

@@ -1,6 +1,7 @@
 #include "model/budget.h"
 #include "comm/mesh.h"
 #include "nn/attention_saved.h"
+#include "nn/wave.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,16 +46,15 @@ rf_operations rf_budget_gain(const rf_config *config, int64_t layer, int64_t pad
 
 /* Bytes a token that need not travel: expected for LSH attention, whose rows go where buckets take them; few for local
  * attention. */
-static double bytes_not_sent(const rf_config *config, int64_t layer, int64_t ranks, rf_stash_part part) {
-  const rf_model_config *m = &config->model;
-  const rf_attention_kind kind = rf_layer_attention(m, layer);
+static double bytes_not_sent(const rf_sublayer *sublayer, const rf_call *call, rf_stash_part part) {
+  const rf_model_config *m = &sublayer->config->model;
+  const rf_attention_kind kind = sublayer->ops->attention->kind;
+  const int64_t ranks = rf_mesh_sequence_size(call->mesh);
   if (ranks == 1 || kind == RF_ATTENTION_LOCAL) return 0;
-  const double others = (double)(ranks - 1), row = (double)(m->n_heads * m->d_head) * sizeof(real);
-  const int64_t rounds = kind == RF_ATTENTION_LSH ? config->lsh.n_hashes : 1;
-  const double owners = others * (1 - pow(others / (double)ranks, (double)rounds));
-  if (part == RF_STASH_QUERIES) return owners * (rf_shares_queries(config, kind) ? 2 : 3) * row;
-  if (part != RF_STASH_OUTPUT) return 0;
-  return owners * row + (kind == RF_ATTENTION_FULL ? others * 2 * row : 0);
+  if (part != RF_STASH_QUERIES && part != RF_STASH_OUTPUT) return 0;
+  const double row = (double)(m->n_heads * m->d_head) * sizeof(real), owners = rf_wave_owners(sublayer, call);
+  if (part == RF_STASH_QUERIES) return owners * (rf_sublayer_shared_qk(sublayer) ? 2 : 3) * row;
+  return owners * row + (kind == RF_ATTENTION_FULL ? (double)(ranks - 1) * 2 * row : 0);
 }
 
 static int64_t level_bytes(const rf_sublayer *sublayer, const rf_call *call, int level) {
@@ -78,13 +78,12 @@ static int64_t part_bytes(const rf_layer *layer, const rf_call *call, rf_stash_p
 static void list_items(const rf_blocks *blocks, const rf_call *call, rf_budget_item *items) {
   const rf_config *config = blocks->layers[0].attention.config;
   const bool rebuilt = config->model.residual == RF_RESIDUAL_REVERSIBLE;
-  const int64_t ranks = rf_mesh_sequence_size(call->mesh);
   for (int64_t i = 0; i < blocks->n_layers; i++)
     for (int part = 0; part < RF_STASH_PARTS; part++) {
       const rf_operations saved = rf_budget_gain(config, i, call->length, (rf_stash_part)part);
       const bool stream = part == RF_STASH_FIRST_STREAM || part == RF_STASH_SECOND_STREAM;
-      const double gain =
-          saved.dense + saved.attention + OPERATIONS_PER_BYTE * bytes_not_sent(config, i, ranks, (rf_stash_part)part);
+      const double gain = saved.dense + saved.attention +
+                          OPERATIONS_PER_BYTE * bytes_not_sent(&blocks->layers[i].attention, call, (rf_stash_part)part);
       items[i * RF_STASH_PARTS + part] =
           (rf_budget_item){.bytes = part_bytes(&blocks->layers[i], call, (rf_stash_part)part) + RF_STASH_SLACK,
                            .gain = stream && !rebuilt ? 0 : gain * (double)(call->sequences * call->tokens),

@@ -1,7 +1,8 @@
 #include "model/footprint.h"
 #include "base/integers.h"
 #include "model/budget.h"
-#include "model/stack.h"
+#include "model/slots.h"
+#include "model/stash.h"
 #include "nn/head.h"
 
 typedef struct planned {
@@ -13,7 +14,7 @@ typedef struct planned {
 } planned;
 
 /* The call that a layer's sublayer sees. */
-static rf_call planned_call(const planned *m, int64_t layer, rf_branch branch) {
+static rf_call call_of_sublayer(const planned *m, int64_t layer, rf_branch branch) {
   rf_call call = m->call;
   if (m->stash) call.level = m->stash[layer].level[branch];
   return call;
@@ -23,22 +24,26 @@ static const rf_sublayer *sublayer_of(const planned *m, int64_t layer, rf_branch
   return rf_layer_sublayer(&m->blocks.layers[layer], branch);
 }
 
-static rf_status plan_call(planned *m, rf_mesh *mesh, int64_t sequences) {
-  const int64_t length = rf_padded_length(&m->config, m->config.data.length);
+rf_call rf_model_planned_call(const rf_config *config, rf_mesh *mesh, int64_t sequences) {
+  const int64_t length = rf_padded_length(config, config->data.length);
   const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
+  return (rf_call){.sequences = sequences,
+                   .tokens = tokens.count,
+                   .length = length,
+                   .first_token = tokens.first,
+                   .training = true,
+                   .mesh = mesh};
+}
+
+static rf_status plan_call(planned *m, rf_mesh *mesh, int64_t sequences) {
   RF_TRY(rf_blocks_create(&m->config, &m->blocks));
   RF_TRY(rf_arena_create_counting("scratch", &m->scratch));
   RF_TRY(rf_arena_create_counting("plans", &m->plans));
   for (int i = 0; i < 2; i++) RF_TRY(rf_arena_create_counting("messages", &m->messages[i]));
-  m->call = (rf_call){.sequences = sequences,
-                      .tokens = tokens.count,
-                      .length = length,
-                      .first_token = tokens.first,
-                      .training = true,
-                      .scratch = m->scratch,
-                      .plans = m->plans,
-                      .messages = {m->messages[0], m->messages[1]},
-                      .mesh = mesh};
+  m->call = rf_model_planned_call(&m->config, mesh, sequences);
+  m->call.scratch = m->scratch;
+  m->call.plans = m->plans;
+  for (int i = 0; i < 2; i++) m->call.messages[i] = m->messages[i];
   return RF_OK;
 }
 
@@ -53,28 +58,28 @@ static rf_status count_bytes(planned *m, size_t n, size_t size, size_t *sum) {
 /* What a sublayer holds from its forward pass to its backward pass. */
 static rf_status count_sublayer(planned *m, int64_t layer, rf_branch branch, rf_model_sizes *sizes) {
   const rf_sublayer *sublayer = sublayer_of(m, layer, branch);
-  const rf_call call = planned_call(m, layer, branch);
+  const rf_call call = call_of_sublayer(m, layer, branch);
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const size_t always = sublayer->ops->saved_bytes(sublayer, &m->call);
   RF_TRY(
-      count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->stash : &sizes->saved));
-  if (call.level > 0) sizes->stash -= always, sizes->saved += always;
+      count_bytes(m, sublayer->ops->saved_bytes(sublayer, &call), 1, call.level > 0 ? &sizes->stash : &sizes->buckets));
+  if (call.level > 0) sizes->stash -= always, sizes->buckets += always;
   if (m->config.model.residual == RF_RESIDUAL_ORDINARY)
     RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->activations));
   if (m->stash && m->stash[layer].stream[branch]) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->stash));
   return RF_OK;
 }
 
-/* What lives through the step: the streams and their gradients, and the stash (model/stack.h). */
+/* What lives through the step: the streams and their gradients, and the stash (model/stash.h). */
 static rf_status count_held(planned *m, rf_model_sizes *sizes) {
   const bool ordinary = m->config.model.residual == RF_RESIDUAL_ORDINARY;
   const size_t n = (size_t)m->blocks.n_layers;
   const size_t stream = (size_t)(m->call.sequences * m->call.tokens * m->config.model.d_model);
   const rf_stash *tables = NULL;
   for (int i = 0; i < (ordinary ? 3 : 4); i++) RF_TRY(count_bytes(m, stream, sizeof(real), &sizes->streams));
-  RF_TRY(count_bytes(m, n, sizeof *tables->saved, &sizes->saved));
-  RF_TRY(count_bytes(m, n, sizeof *tables->activations, &sizes->saved));
-  RF_TRY(count_bytes(m, n, sizeof *tables->level, &sizes->saved));
+  RF_TRY(count_bytes(m, n, sizeof *tables->saved, &sizes->buckets));
+  RF_TRY(count_bytes(m, n, sizeof *tables->activations, &sizes->buckets));
+  RF_TRY(count_bytes(m, n, sizeof *tables->level, &sizes->buckets));
   for (int64_t layer = 0; layer < m->blocks.n_layers; layer++) {
     RF_TRY(count_sublayer(m, layer, RF_BRANCH_ATTENTION, sizes));
     RF_TRY(count_sublayer(m, layer, RF_BRANCH_FEED_FORWARD, sizes));
@@ -84,10 +89,10 @@ static rf_status count_held(planned *m, rf_model_sizes *sizes) {
 
 /* Sublayers of a kind that stash the same are alike. */
 static bool is_known(const planned *m, int64_t layer, rf_branch branch) {
-  const int level = planned_call(m, layer, branch).level;
+  const int level = call_of_sublayer(m, layer, branch).level;
   for (int64_t k = 0; k < layer; k++)
     if (sublayer_of(m, k, branch)->ops == sublayer_of(m, layer, branch)->ops &&
-        planned_call(m, k, branch).level == level)
+        call_of_sublayer(m, k, branch).level == level)
       return true;
   return false;
 }
@@ -95,7 +100,7 @@ static bool is_known(const planned *m, int64_t layer, rf_branch branch) {
 /* The reverse pass of a sublayer, and how far the high water rises above `base` by what it takes. */
 static rf_status count_reverse(planned *m, int64_t layer, rf_branch branch, size_t base, size_t *most) {
   const rf_sublayer *sublayer = sublayer_of(m, layer, branch);
-  const rf_call call = planned_call(m, layer, branch);
+  const rf_call call = call_of_sublayer(m, layer, branch);
   const rf_sublayer_vjp nothing = {0};
   const size_t before = rf_arena_memory_used(m->scratch);
   if (is_known(m, layer, branch)) return RF_OK;
@@ -165,6 +170,6 @@ rf_store_sizes rf_store_footprint(const rf_layout *layout, const rf_mesh *mesh) 
     largest = rf_max(largest, rf_aligned(layout->blocks[b].size));
   }
   sizes.gradients = sizes.parameters;
-  if (ranks > 1) sizes.slots = 4 * (size_t)largest * sizeof(real);
+  if (ranks > 1) sizes.slots = 2 * RF_SLOTS * (size_t)largest * sizeof(real); /* parameters and gradients */
   return sizes;
 }

@@ -5,13 +5,14 @@
 
 #include "comm/mesh.h"
 #include "model/stash.h"
+#include "nn/sublayer.h"
 #include "reformer/config.h"
 
 /* Bytes of the arenas of a model's step at one rank, by what they are for. Parts of transients are not alive together:
  * the largest counts. */
 typedef struct rf_model_sizes {
   size_t streams;      /* activations between layers, and their gradients */
-  size_t saved;        /* hash buckets, and pointers */
+  size_t buckets;      /* hash buckets, and pointers */
   size_t stash;        /* what the backward pass need not compute again (model/budget.h) */
   size_t activations;  /* ordinary residuals: the input of every sublayer */
   size_t attention;    /* transients of its waves */
@@ -21,6 +22,9 @@ typedef struct rf_model_sizes {
   size_t messages;     /* rows on their way between ranks */
   size_t scratch;      /* all of them at their highest: what rf_model_scratch_used would tell */
 } rf_model_sizes;
+
+/* A training pass of so many sequences, a micro-batch, at the mesh's rank; without arenas. */
+rf_call rf_model_planned_call(const rf_config *config, rf_mesh *mesh, int64_t sequences);
 
 /* mesh: of the rank in question, may be imagined. sequences: of a micro-batch of its data group. stash:
  * [n_layers] what layers stash; NULL: nothing. */

@@ -86,13 +86,18 @@ bool rf_model_is_valid(const rf_model *model) {
 
 const rf_config *rf_model_config_of(const rf_model *model) { return &model->config; }
 rf_status rf_model_set_config(rf_model *model, const rf_config *config) {
+  assert(rf_model_is_valid(model));
   RF_TRY(check_precision(config));
   RF_TRY(rf_blocks_check_rotations(&model->blocks, &config->lsh));
   model->config = *config;
   return RF_OK;
 }
-rf_store *rf_model_store(rf_model *model) { return model->store; }
+rf_store *rf_model_store(rf_model *model) {
+  assert(rf_model_is_valid(model));
+  return model->store;
+}
 rf_status rf_model_set_rotations(rf_model *model, int64_t lsh_layer, const real *rotations) {
+  assert(rf_model_is_valid(model));
   return rf_blocks_set_rotations(&model->blocks, lsh_layer, rotations);
 }
 size_t rf_model_scratch_used(const rf_model *model) {
@@ -112,6 +117,7 @@ static rf_call largest_call(const rf_model *model, int64_t sequences, int64_t le
 }
 
 rf_status rf_model_stash(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_stash_summary *summary) {
+  assert(rf_model_is_valid(model));
   const rf_call call = largest_call(model, sequences, length);
   double least = -(double)bytes;
   RF_TRY(rf_max_doubles(model->mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &least));
@@ -147,12 +153,12 @@ static rf_status begin_pass(rf_model *model, const rf_batch *batch, bool backwar
                        .messages = {model->messages[0], model->messages[1]},
                        .mesh = model->mesh,
                        .phases = rf_mesh_phases(model->mesh)},
-              .stack = {.blocks = &model->blocks, .store = model->store, .chosen = model->stash},
+              .stack = {.blocks = &model->blocks, .store = model->store},
               .reversible = model->config.model.residual == RF_RESIDUAL_REVERSIBLE,
               .stream = (size_t)(batch->sequences * batch->tokens * model->config.model.d_model)};
   RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x1));
   if (p->reversible) RF_TRY(rf_arena_take(model->scratch, p->stream, sizeof(real), &p->x2));
-  return rf_stash_take(&p->stack, &p->call, backward, &p->stash);
+  return rf_stash_take(&model->blocks, model->stash, &p->call, backward, &p->stash);
 }
 
 static rf_status forward_pass(pass *p) {
@@ -228,12 +234,17 @@ static rf_status gradients(rf_model *model, const rf_batch *batch, double scale,
   return embedding_gradients(&p, dx1, dx2);
 }
 
+/* Up to the head, which is lent then. */
+static rf_status pass_to_head(rf_model *model, const rf_batch *batch, pass *p, rf_head_input *input) {
+  RF_TRY(begin_pass(model, batch, false, p));
+  RF_TRY(forward_pass(p));
+  return lend_head(p, input);
+}
+
 static rf_status evaluate_batch(rf_model *model, const rf_batch *batch, rf_loss *loss) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin_pass(model, batch, false, &p));
-  RF_TRY(forward_pass(&p));
-  RF_TRY(lend_head(&p, &input));
+  RF_TRY(pass_to_head(model, batch, &p, &input));
   RF_TRY_IN(p.call.phases, RF_PHASE_HEAD, rf_head_loss(&model->config, &p.call, &input, batch->labels, 0, loss, NULL));
   return_head(&p);
   return RF_OK;
@@ -242,9 +253,7 @@ static rf_status evaluate_batch(rf_model *model, const rf_batch *batch, rf_loss 
 static rf_status logits_of(rf_model *model, const rf_batch *batch, int64_t first, int64_t n, real *logits) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin_pass(model, batch, false, &p));
-  RF_TRY(forward_pass(&p));
-  RF_TRY(lend_head(&p, &input));
+  RF_TRY(pass_to_head(model, batch, &p, &input));
   RF_TRY(rf_head_logits(&model->config, &p.call, &input, first, n, logits));
   return_head(&p);
   return RF_OK;
@@ -254,16 +263,15 @@ static rf_status score(rf_model *model, const rf_batch *batch, double *token_los
                        rf_loss *loss) {
   pass p;
   rf_head_input input;
-  RF_TRY(begin_pass(model, batch, false, &p));
-  RF_TRY(forward_pass(&p));
-  RF_TRY(lend_head(&p, &input));
+  RF_TRY(pass_to_head(model, batch, &p, &input));
   RF_TRY(rf_head_score(&model->config, &p.call, &input, batch->labels, token_loss, take, context, loss));
   return_head(&p);
   return RF_OK;
 }
 
-/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not; but for a pass that failed
- * among operations under way, into whose memory messages may still arrive, and after which there is no other. */
+/* Where a model's arenas stand. Whatever a pass took of them is given back, failed or not, and what it borrowed of the
+ * store when it failed; but for a pass that failed among operations under way, into whose memory messages may still
+ * arrive, and after which there is no other. */
 typedef struct marks {
   rf_mark scratch, plans, messages[2];
 } marks;
@@ -277,6 +285,7 @@ static marks mark_arenas(const rf_model *model) {
 
 static rf_status release_arenas(rf_model *model, marks before, rf_status status) {
   if (status != RF_OK && rf_mesh_is_flying(model->mesh)) return status;
+  if (status != RF_OK) rf_store_recall(model->store);
   rf_arena_release(model->scratch, before.scratch);
   rf_arena_release(model->plans, before.plans);
   for (int i = 0; i < 2; i++) rf_arena_release(model->messages[i], before.messages[i]);

@@ -15,7 +15,7 @@ rf_status rf_ordinary_forward(const rf_stack *stack, const rf_call *call, const 
     for (int s = 0; s < RF_BRANCHES; s++) {
       const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[i], (rf_branch)s);
       real *input = stash->activations[i][s];
-      const rf_call own = rf_stack_call(call, stash, i, (rf_branch)s);
+      const rf_call own = rf_stash_call(call, stash, i, (rf_branch)s);
       memcpy(input, x, bytes);
       RF_TRY(f->ops->apply(f, &own, params + f->first, input, 1, x, stash->saved[i][s]));
     }
@@ -37,7 +37,7 @@ rf_status rf_ordinary_backward(const rf_stack *stack, const rf_call *call, const
     RF_TRY(rf_store_borrow_gradient(stack->store, rf_layer_block(i), &gradient));
     for (int s = RF_BRANCHES - 1; s >= 0; s--) {
       const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[i], (rf_branch)s);
-      const rf_call own = rf_stack_call(call, stash, i, (rf_branch)s);
+      const rf_call own = rf_stash_call(call, stash, i, (rf_branch)s);
       const rf_sublayer_vjp task = {.params = params + f->first,
                                     .x = stash->activations[i][s],
                                     .dy = dy,

@@ -11,7 +11,7 @@ static void copy_stream(const rf_call *call, int64_t d, const real *from, real *
 static rf_status add_sublayer(const rf_stack *stack, const rf_call *call, const rf_stash *stash, int64_t layer,
                               rf_branch branch, const real *params, const real *x, real *y) {
   const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], branch);
-  const rf_call own = rf_stack_call(call, stash, layer, branch);
+  const rf_call own = rf_stash_call(call, stash, layer, branch);
   real *before = stash->activations[layer][branch];
   if (before) copy_stream(call, f->config->model.d_model, y, before);
   return f->ops->apply(f, &own, params + f->first, x, 1, y, stash->saved[layer][branch]);
@@ -34,7 +34,7 @@ rf_status rf_reversible_forward(const rf_stack *stack, const rf_call *call, cons
 static rf_status undo_sublayer(const rf_stack *stack, const rf_call *call, const rf_stash *stash, int64_t layer,
                                rf_branch branch, rf_sublayer_vjp task, real **y) {
   const rf_sublayer *f = rf_layer_sublayer(&stack->blocks->layers[layer], branch);
-  const rf_call own = rf_stack_call(call, stash, layer, branch);
+  const rf_call own = rf_stash_call(call, stash, layer, branch);
   real *before = stash->activations[layer][branch];
   task.params += f->first;
   task.dparams += f->first;

@@ -13,23 +13,7 @@
 typedef struct rf_stack {
   const rf_blocks *blocks;
   rf_store *store;
-  const rf_layer_stash *chosen; /* [n_layers] what is stashed for the backward pass; NULL: hash buckets only */
 } rf_stack;
-
-/* What the forward pass leaves for the backward pass, of each layer's sublayers. */
-typedef struct rf_stash {
-  void *(*saved)[RF_BRANCHES]; /* at its level (nn/sublayer.h) */
-  int (*level)[RF_BRANCHES];
-  /* [sequences, tokens, d]. ordinary: the sublayer's input; reversible: the stream that it adds to, as it was before,
-   * or NULL where that is rebuilt */
-  real *(*activations)[RF_BRANCHES];
-} rf_stash;
-
-/* The call of a layer's sublayer, with its level. */
-rf_call rf_stack_call(const rf_call *call, const rf_stash *stash, int64_t layer, rf_branch branch);
-
-/* Takes the stash from the call's arena. `backward`: whether a backward pass will follow. */
-rf_status rf_stash_take(const rf_stack *stack, const rf_call *call, bool backward, rf_stash *stash);
 
 /* x1, x2: [sequences, tokens, d], become the streams after the last layer. */
 rf_status rf_reversible_forward(const rf_stack *stack, const rf_call *call, const rf_stash *stash, real *x1, real *x2);

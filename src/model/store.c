@@ -5,6 +5,7 @@
 #include "comm/mesh.h"
 #include "comm/segments.h"
 #include "comm/span.h"
+#include "model/slots.h"
 #include "reformer/arena.h"
 #include "reformer/rng.h"
 
@@ -12,16 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Full vectors that exist at once, of parameters and of gradients: the block in use, and the one under way to or from
- * the other ranks. */
-enum { SLOTS = 2, NO_BLOCK = -1 };
-
-typedef struct slot {
-  int block; /* whose vector it holds; NO_BLOCK: nobody's */
-  bool lent;
-  real *full;        /* [largest block] */
-  rf_flight *flight; /* parameters: coming; gradients: going */
-} slot;
+/* Full vectors of blocks: parameters that come and are lent, or gradients that are lent and go. */
+typedef struct vectors {
+  rf_slots slots;
+  real *full[RF_SLOTS]; /* [largest block]; alone: none */
+  rf_flight *flight[RF_SLOTS];
+} vectors;
 
 /* On one rank the shard of a block is the block: lending is handing out a pointer, and whoever borrows a gradient adds
  * straight to the sum over micro-batches. On several, full vectors pass through the slots. */
@@ -31,7 +28,7 @@ struct rf_store {
   rf_arena *arena;         /* holds all that follows */
   rf_shard *shards;        /* [blocks] */
   int64_t **cuts;          /* [blocks][ranks + 1] */
-  slot params[SLOTS], gradients[SLOTS];
+  vectors params, gradients;
 };
 
 static bool alone(const rf_store *store) { return rf_mesh_size(store->mesh) == 1; }
@@ -57,11 +54,10 @@ static rf_status create_shards(rf_store *store) {
 static rf_status create_slots(rf_store *store) {
   int64_t largest = 0;
   for (int b = 0; b < store->layout->n_blocks; b++) largest = rf_max(largest, store->layout->blocks[b].size);
-  for (int i = 0; i < SLOTS; i++) {
-    store->params[i].block = store->gradients[i].block = NO_BLOCK;
-    if (alone(store)) continue;
-    RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->params[i].full));
-    RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->gradients[i].full));
+  store->params.slots = store->gradients.slots = rf_slots_empty();
+  for (int i = 0; i < RF_SLOTS && !alone(store); i++) {
+    RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->params.full[i]));
+    RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->gradients.full[i]));
   }
   return RF_OK;
 }
@@ -84,6 +80,7 @@ rf_status rf_store_create(const rf_layout *layout, struct rf_mesh *mesh, rf_stor
 
 void rf_store_destroy(rf_store *store) {
   if (!store) return;
+  assert(rf_slots_all_returned(&store->params.slots) && rf_slots_all_returned(&store->gradients.slots));
   rf_arena_destroy(store->arena);
   free(store);
 }
@@ -127,124 +124,138 @@ void rf_store_initialise(rf_store *store, uint64_t seed, double init_std) {
   rf_store_updated(store);
 }
 
-/* The slot that holds a block, else one that nobody uses; NULL where both are lent. */
-static slot *slot_for(slot *slots, int block) {
-  slot *found = NULL;
-  for (int i = 0; i < SLOTS; i++) {
-    if (slots[i].block == block) return &slots[i];
-    if (!slots[i].lent && (!found || slots[i].block == NO_BLOCK)) found = &slots[i];
-  }
-  return found;
-}
-
 /* Starts to bring a block's parameters into a slot, unless they are there or on their way. */
-static rf_status start_fetch(rf_store *store, int block, slot **fetched) {
-  slot *s = slot_for(store->params, block);
-  *fetched = s;
-  if (!s || s->block == block) return RF_OK;
-  RF_TRY(rf_flight_wait(s->flight));
-  s->flight = NULL;
-  s->block = block;
+static rf_status start_fetch(rf_store *store, int block, int slot) {
+  vectors *v = &store->params;
+  if (v->slots.block[slot] == block) return RF_OK;
+  RF_TRY(rf_flight_wait(v->flight[slot]));
+  v->flight[slot] = NULL;
+  v->slots.block[slot] = block;
   const rf_shard *shard = &store->shards[block];
-  memcpy(s->full + shard->first, shard->params, (size_t)shard->count * sizeof(real));
-  return rf_all_gather_start(store->mesh, RF_TRAFFIC_PARAMETERS, store->cuts[block], s->full, &s->flight);
+  memcpy(v->full[slot] + shard->first, shard->params, (size_t)shard->count * sizeof(real));
+  return rf_all_gather_start(store->mesh, RF_TRAFFIC_PARAMETERS, store->cuts[block], v->full[slot], &v->flight[slot]);
 }
 
-static rf_status fetch(rf_store *store, int block, slot **fetched) {
-  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_PARAMETERS, start_fetch(store, block, fetched));
+static rf_status fetch(rf_store *store, int block, int slot) {
+  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_PARAMETERS, start_fetch(store, block, slot));
   return RF_OK;
 }
 
 rf_status rf_store_prefetch(rf_store *store, int block) {
-  slot *s;
   if (alone(store) || block < 0 || block >= store->layout->n_blocks) return RF_OK;
-  return fetch(store, block, &s);
+  const int slot = rf_slots_for(&store->params.slots, block);
+  return slot == RF_NO_SLOT ? RF_OK : fetch(store, block, slot);
+}
+
+static rf_status refuse_block(const rf_store *store, int block, const char *why) {
+  return rf_fail(RF_FAILED, "parameter store: block %s: %s", store->layout->blocks[block].name, why);
+}
+
+static rf_status check_lendable(const rf_store *store, const rf_slots *slots, int block) {
+  if (rf_slots_lent(slots, block) != RF_NO_SLOT) return refuse_block(store, block, "is lent already; return it first");
+  for (int i = 0; i < RF_SLOTS; i++)
+    if (!slots->lent[i]) return RF_OK;
+  return refuse_block(store, block, "two others are lent, and no more can be at a time; return one first");
 }
 
 rf_status rf_store_lend(rf_store *store, int block, const real **params) {
+  vectors *v = &store->params;
   assert(block >= 0 && block < store->layout->n_blocks);
+  RF_TRY(check_lendable(store, &v->slots, block));
+  const int slot = rf_slots_for(&v->slots, block);
   if (alone(store)) {
+    v->slots.block[slot] = block;
     *params = store->shards[block].params;
-    return RF_OK;
+  } else {
+    RF_TRY(fetch(store, block, slot));
+    RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_PARAMETERS, rf_flight_wait(v->flight[slot]));
+    v->flight[slot] = NULL;
+    *params = v->full[slot];
   }
-  slot *s;
-  RF_TRY(fetch(store, block, &s));
-  assert(s && !s->lent);
-  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_PARAMETERS, rf_flight_wait(s->flight));
-  s->flight = NULL;
-  s->lent = true;
-  *params = s->full;
+  v->slots.lent[slot] = true;
   return RF_OK;
 }
 
 void rf_store_return(rf_store *store, int block) {
-  assert(block >= 0 && block < store->layout->n_blocks);
-  for (int i = 0; i < SLOTS; i++)
-    if (store->params[i].block == block) store->params[i].lent = false;
+  const int slot = rf_slots_lent(&store->params.slots, block);
+  assert(slot != RF_NO_SLOT);
+  if (slot != RF_NO_SLOT) store->params.slots.lent[slot] = false;
 }
 
 void rf_store_updated(rf_store *store) {
-  for (int i = 0; i < SLOTS; i++) {
-    assert(!store->params[i].lent && !store->params[i].flight);
-    store->params[i].block = NO_BLOCK;
+  assert(rf_slots_all_returned(&store->params.slots));
+  for (int i = 0; i < RF_SLOTS; i++) {
+    assert(!store->params.flight[i]);
+    store->params.slots.block[i] = RF_NO_BLOCK;
   }
 }
 
 /* Waits for a gradient that is on its way to its owners and adds what came here to the shard's sum. */
-static rf_status add_gradient(rf_store *store, slot *s) {
-  RF_TRY(rf_flight_wait(s->flight));
-  const rf_shard *shard = &store->shards[s->block];
-  const real *restrict own = s->full + shard->first;
+static rf_status add_gradient(rf_store *store, int slot) {
+  vectors *v = &store->gradients;
+  RF_TRY(rf_flight_wait(v->flight[slot]));
+  const rf_shard *shard = &store->shards[v->slots.block[slot]];
+  const real *restrict own = v->full[slot] + shard->first;
   real *restrict sum = shard->gradient;
 #pragma omp parallel for simd schedule(static)
   for (int64_t i = 0; i < shard->count; i++) sum[i] += own[i];
-  s->flight = NULL;
-  s->block = NO_BLOCK;
+  v->flight[slot] = NULL;
+  v->slots.block[slot] = RF_NO_BLOCK;
   return RF_OK;
 }
 
-static rf_status land_gradient(rf_store *store, slot *s) {
-  if (s->block == NO_BLOCK) return RF_OK;
-  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_GRADIENTS, add_gradient(store, s));
+static rf_status land_gradient(rf_store *store, int slot) {
+  if (store->gradients.slots.block[slot] == RF_NO_BLOCK) return RF_OK;
+  RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_GRADIENTS, add_gradient(store, slot));
   return RF_OK;
 }
 
 rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient) {
+  vectors *v = &store->gradients;
   assert(block >= 0 && block < store->layout->n_blocks);
-  if (alone(store)) {
+  RF_TRY(check_lendable(store, &v->slots, block));
+  const int slot = rf_slots_for_gradient(&v->slots);
+  if (alone(store))
     *gradient = store->shards[block].gradient;
-    return RF_OK;
-  }
-  slot *s = NULL;
-  for (int i = 0; i < SLOTS && !(s && s->block == NO_BLOCK); i++)
-    if (!store->gradients[i].lent) s = &store->gradients[i];
-  assert(s);
-  RF_TRY(land_gradient(store, s));
-  s->block = block;
-  s->lent = true;
-  *gradient = s->full;
-  const int64_t size = store->layout->blocks[block].size;
+  else {
+    RF_TRY(land_gradient(store, slot));
+    *gradient = v->full[slot];
+    const int64_t size = store->layout->blocks[block].size;
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < size; i++) s->full[i] = 0;
+    for (int64_t i = 0; i < size; i++) v->full[slot][i] = 0;
+  }
+  v->slots.block[slot] = block;
+  v->slots.lent[slot] = true;
   return RF_OK;
 }
 
 rf_status rf_store_hand_back(rf_store *store, int block) {
+  vectors *v = &store->gradients;
   assert(block >= 0 && block < store->layout->n_blocks);
-  for (int i = 0; i < SLOTS; i++) {
-    slot *s = &store->gradients[i];
-    if (s->block != block || !s->lent) continue;
-    s->lent = false;
+  const int slot = rf_slots_lent(&v->slots, block);
+  if (slot == RF_NO_SLOT) return refuse_block(store, block, "its gradient is handed back, but is not borrowed");
+  v->slots.lent[slot] = false;
+  v->slots.last = slot;
+  if (alone(store))
+    v->slots.block[slot] = RF_NO_BLOCK;
+  else
     RF_TRY_IN(rf_mesh_phases(store->mesh), RF_PHASE_GRADIENTS,
-              rf_reduce_scatter_start(store->mesh, RF_TRAFFIC_GRADIENTS, store->cuts[block], s->full, &s->flight));
-    break;
-  }
+              rf_reduce_scatter_start(store->mesh, RF_TRAFFIC_GRADIENTS, store->cuts[block], v->full[slot],
+                                      &v->flight[slot]));
   return RF_OK;
 }
 
 rf_status rf_store_finish_gradients(rf_store *store) {
-  for (int i = 0; i < SLOTS; i++) RF_TRY(land_gradient(store, &store->gradients[i]));
+  for (int i = 0; i < RF_SLOTS; i++) RF_TRY(land_gradient(store, i));
   return RF_OK;
+}
+
+void rf_store_recall(rf_store *store) {
+  for (int i = 0; i < RF_SLOTS; i++) {
+    store->params.slots.lent[i] = false;
+    if (store->gradients.slots.lent[i]) store->gradients.slots.block[i] = RF_NO_BLOCK;
+    store->gradients.slots.lent[i] = false;
+  }
 }
 
 void rf_store_clear_gradients(rf_store *store) {

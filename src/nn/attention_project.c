@@ -1,5 +1,6 @@
 #include "nn/attention_project.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"
 #include "kernel/parallel.h"
@@ -122,7 +123,7 @@ rf_status rf_wave_project(const rf_wave *w, const real *params, const real *x) {
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, s.rows - row);
-    rf_wave_poll(w);
+    rf_mesh_poll_within(rf_wave_mesh(w));
     const rf_matrix xn = {normed + rf_thread() * RF_TILE * s.d, s.d};
     rf_norm(&norm, n, (rf_view){x + (s.row0 + row) * s.d, s.d}, xn);
     rf_gemm_packed(n, w->width, s.d, rf_view_of(xn), &packed.query, false, rows_of(w, w->home.q, row));
@@ -174,7 +175,7 @@ rf_status rf_wave_output(const rf_wave *w, const real *params, real sign, real *
 #pragma omp parallel for schedule(static)
   for (int64_t tile = 0; tile < tiles; tile++) {
     const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, s.rows - row);
-    rf_wave_poll(w);
+    rf_mesh_poll_within(rf_wave_mesh(w));
     if (w->level < RF_LEVEL_OUTPUT) normalise_output(w, row, n); /* what was saved is */
     if (!y) continue;
     const rf_view o = view_rows(w, w->home.o, row);
@@ -221,7 +222,7 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const rf_sublayer_vjp *task) {
     for (int64_t tile = 0; tile < tiles; tile++) {
       const int64_t row = tile * RF_TILE, n = rf_min(RF_TILE, rows - row);
       const real *from = upstream + row * s.d;
-      rf_wave_poll(w);
+      rf_mesh_poll_within(rf_wave_mesh(w));
       if (drop) {
         real *copy = dropped + row * s.d;
 #pragma omp simd
@@ -232,6 +233,7 @@ rf_status rf_wave_output_vjp(const rf_wave *w, const rf_sublayer_vjp *task) {
       rf_gemm_packed(n, w->width, s.d, (rf_view){from, s.d}, &weight, false, rows_of(w, w->home.d_o, block + row));
       output_delta(w, block + row, n);
     }
+    rf_mesh_poll_within(w->call->mesh);
     rf_weight_gradient(rows, s.d, w->width, (rf_view){drop ? dropped : upstream, s.d}, view_rows(w, w->home.o, block),
                        (rf_matrix){task->dparams + s.at[RF_ATTENTION_OUTPUT] + s.head_cols, s.all});
   }
@@ -277,7 +279,7 @@ static void project_tile_vjp(const project_job *j, int64_t block, int64_t tile, 
   const rf_view x = {j->task->x + at, s->d};
   const rf_matrix dxn = {j->buffers.dxn + rf_thread() * RF_TILE * s->d, s->d};
   real *part = j->buffers.norm_part + tile * 2 * s->d;
-  rf_wave_poll(w);
+  rf_mesh_poll_within(rf_wave_mesh(w));
   unscale_rows(w, block + row, n);
   rf_norm(&j->norm, n, x, (rf_matrix){j->buffers.xn + row * s->ld, s->ld});
   rf_gemm_packed(n, s->d, w->width, view_rows(w, w->home.dq, block + row), &j->buffers.packed.query, false, dxn);
@@ -306,9 +308,11 @@ static void project_gradients(const project_job *j, int64_t block, int64_t rows)
     int tensor;
   } weights[] = {{w->home.dq, RF_ATTENTION_QUERY}, {w->home.dv, RF_ATTENTION_VALUE}, {w->home.dk, RF_ATTENTION_KEY}};
   real *dparams = j->task->dparams;
-  for (int i = 0; i < (w->shared_qk ? 2 : 3); i++)
+  for (int i = 0; i < (w->shared_qk ? 2 : 3); i++) {
+    rf_mesh_poll_within(w->call->mesh);
     rf_weight_gradient(rows, w->width, s->d, view_rows(w, weights[i].gradient, block), (rf_view){j->buffers.xn, s->ld},
                        (rf_matrix){dparams + s->at[weights[i].tensor] + s->head_rows, s->d});
+  }
   /* scale and bias: partial sums of the tiles, in tile order */
   const real *parts = j->buffers.norm_part;
   rf_sum_tiles(tiles, s->d, parts, 2 * s->d, dparams + s->at[RF_ATTENTION_NORM_SCALE]);

@@ -4,17 +4,14 @@
 #include "nn/attention_saved.h"
 #include <math.h>
 
-static rf_windows windows_of(const rf_wave *w, const rf_slot_layout *layout, rf_span owned, rf_pair *pairs) {
+static rf_windows windows_of(const rf_wave *w, const rf_exchange_shape *shape, rf_pair *pairs) {
   const rf_model_config *m = &w->self->config->model;
   return (rf_windows){.tokens = w->call->length,
                       .d_head = m->d_head,
                       .ld = rf_wave_alone(w) ? w->width : m->d_head,
-                      .rounds = layout->rounds,
-                      .chunk = layout->chunk,
-                      .chunks_before = layout->chunks_before,
-                      .chunks_after = layout->chunks_after,
-                      .first_chunk = owned.first,
-                      .n_chunks = owned.count,
+                      .chunk = shape->chunk,
+                      .owners = rf_owners_of(shape, rf_mesh_sequence_size(w->call->mesh)),
+                      .rank = rf_mesh_sequence_rank(w->call->mesh),
                       .causal = m->causal,
                       .key_scale = 1 / rf_sqrt((real)m->d_head),
                       .rule = {.self_rule = w->shared_qk,
@@ -22,8 +19,7 @@ static rf_windows windows_of(const rf_wave *w, const rf_slot_layout *layout, rf_
                                .draw = rf_call_draw(w->call, w->self, RF_RNG_DROP_ATTENTION)},
                       .n_pairs = rf_wave_pairs(w),
                       .pairs = pairs,
-                      .mesh = w->call->mesh,
-                      .polls = !rf_wave_alone(w)};
+                      .mesh = rf_wave_mesh(w)};
 }
 
 /* The tokens' buckets and masks as the exchange wants them. */
@@ -54,10 +50,10 @@ rf_status rf_wave_plan(rf_wave *w, const rf_slot_layout *layout) {
   rf_pair *pairs;
   RF_TRY(rf_arena_take_zero(w->call->scratch, (size_t)shape.pairs, sizeof *pairs, &pairs));
   RF_TRY(tokens_of(w, layout, &tokens));
-  w->windows = windows_of(w, layout, rf_exchange_owned(w->call->mesh, &shape), pairs);
+  w->windows = windows_of(w, &shape, pairs);
   if (w->expected)
-    return rf_exchange_measure(&shape, rf_mesh_sequence_size(w->call->mesh), rf_mesh_sequence_rank(w->call->mesh),
-                               tokens.bucket_bytes, w->expected, w->call->plans, w->call->scratch);
+    return rf_exchange_footprint(&shape, rf_mesh_sequence_size(w->call->mesh), rf_mesh_sequence_rank(w->call->mesh),
+                                 tokens.bucket_bytes, w->expected, w->call->plans, w->call->scratch);
   RF_TRY(rf_exchange_create(w->call->mesh, &shape, &tokens, w->call->plans, w->call->scratch, &w->exchange));
   for (int64_t i = 0; i < shape.pairs; i++) {
     const rf_exchange_pair *rows = rf_exchange_pair_of(w->exchange, i);
@@ -162,7 +158,7 @@ static rf_status take_rows(rf_wave *w, int64_t rows, bool reverse) {
 
 /* Rows of all pairs at this owner. */
 static int64_t rows_here(const rf_wave *w) {
-  if (w->expected) return llround(rf_expected_rows(w->expected) * (double)rf_wave_pairs(w));
+  if (w->expected) return llround(rf_expected_rows(w->expected));
   return rf_exchange_rows(w->exchange);
 }
 
@@ -231,8 +227,8 @@ static rf_status count_move(const rf_wave *w, rf_exchange_kind way, rf_exchange_
   const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, &layout, w->windows.n_pairs);
   int64_t widths[RF_EXCHANGE_FIELDS];
   for (int i = 0; i < n; i++) widths[i] = row_width(w, t[i].kind);
-  return rf_exchange_measure_move(&shape, rf_mesh_sequence_size(w->call->mesh), way, kind, n, widths, w->expected,
-                                  w->messages);
+  return rf_exchange_move_footprint(&shape, rf_mesh_sequence_size(w->call->mesh), way, kind, n, widths, w->expected,
+                                    w->messages);
 }
 
 static rf_status start_move(rf_wave *w, rf_exchange_kind way, rf_exchange_rows_kind kind, int n, const travelling *t) {
@@ -266,10 +262,6 @@ static rf_status finish_moves(rf_wave *w) {
 rf_status rf_wave_arrive(rf_wave *w) {
   if (w->n_moves > 0) RF_TRY_IN(w->call->phases, RF_PHASE_EXCHANGE, finish_moves(w));
   return RF_OK;
-}
-
-void rf_wave_poll(const rf_wave *w) {
-  if (!rf_wave_alone(w)) rf_mesh_poll_within(w->call->mesh);
 }
 
 void rf_wave_scale_keys(const rf_wave *w) {

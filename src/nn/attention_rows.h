@@ -29,7 +29,4 @@ rf_status rf_wave_arrive(rf_wave *wave);
 /* Shared keys get their scale, once their queries have arrived. */
 void rf_wave_scale_keys(const rf_wave *wave);
 
-/* To be called now and then by whoever computes for long, in parallel regions too: moves what is under way. */
-void rf_wave_poll(const rf_wave *wave);
-
 #endif

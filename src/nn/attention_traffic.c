@@ -60,23 +60,43 @@ static void add_ring(const rf_sublayer *self, const rf_call *call, bool recomput
   t->exchanges += (ranks - 1) * (recomputes ? 2 : 1) + 2 * ranks;
 }
 
+/* Rows of each way: forward, again in reverse where they were not saved, and back. */
+typedef struct ways {
+  row_bytes forward, again, reverse;
+} ways;
+
+/* `waves` waves, each of `pairs` pairs. */
+static void add_waves(const rf_sublayer *self, const rf_call *call, const ways *w, int64_t waves, int64_t pairs,
+                      rf_attention_traffic *t) {
+  if (waves <= 0 || pairs <= 0) return;
+  const rf_exchange_expectation e = rf_attention_expect(self, call, pairs);
+  const double n = (double)waves;
+  const row_bytes *forward = &w->forward, *again = &w->again, *reverse = &w->reverse;
+  t->waves += n;
+  t->owners += n * e.all_own;
+  t->bytes[RF_TRAFFIC_HISTOGRAM] += 2 * n * e.all_histogram;
+  t->bytes[RF_TRAFFIC_PLAN] += 2 * n * e.all_plan;
+  t->bytes[RF_TRAFFIC_ROWS] += n * e.all_own * (forward->own + again->own + reverse->own);
+  t->bytes[RF_TRAFFIC_HALO] += n * e.all_halo * (forward->halo + again->halo + reverse->halo);
+  t->rank_forward += n * (e.own_sent * forward->own + e.halo_sent * forward->halo);
+  t->rank_reverse += n * (e.own_sent * (again->own + reverse->own) + e.halo_sent * (again->halo + reverse->halo));
+}
+
 rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_call *call) {
   rf_attention_traffic t = {0};
   const rf_wave_size size = rf_wave_size_of(self, call);
-  const int64_t heads = self->config->model.n_heads, all_pairs = call->sequences * heads;
-  const int64_t wave_pairs = size.sequences * size.heads;
-  const rf_exchange_expectation e = rf_attention_expect(self, call, wave_pairs);
-  const row_bytes forward = forward_rows(self, true, true), reverse = reverse_rows(self);
-  const row_bytes again = forward_rows(self, call->level < RF_LEVEL_ROWS, call->level < RF_LEVEL_OUTPUT);
-  const double pairs = (double)all_pairs, plans = 2 * pairs / (double)wave_pairs;
-  t.waves = (double)(rf_ceil_div(call->sequences, size.sequences) * rf_ceil_div(heads, size.heads));
-  t.bytes[RF_TRAFFIC_HISTOGRAM] = e.all_histogram * plans;
-  t.bytes[RF_TRAFFIC_PLAN] = e.all_plan * plans;
-  t.bytes[RF_TRAFFIC_ROWS] = pairs * e.all_own * (forward.own + again.own + reverse.own);
-  t.bytes[RF_TRAFFIC_HALO] = pairs * e.all_halo * (forward.halo + again.halo + reverse.halo);
-  t.rank_forward = pairs * (e.own_sent * forward.own + e.halo_sent * forward.halo);
-  t.rank_reverse = pairs * (e.own_sent * (again.own + reverse.own) + e.halo_sent * (again.halo + reverse.halo));
-  t.exchanges = t.waves * (forward.moves + again.moves + reverse.moves + 2 * 5); /* a plan: counts, starts, rows */
+  const int64_t heads = self->config->model.n_heads;
+  const int64_t across = heads / size.heads, along = call->sequences / size.sequences; /* whole waves */
+  const int64_t heads_left = heads % size.heads, sequences_left = call->sequences % size.sequences;
+  const ways w = {forward_rows(self, true, true),
+                  forward_rows(self, call->level < RF_LEVEL_ROWS, call->level < RF_LEVEL_OUTPUT), reverse_rows(self)};
+  add_waves(self, call, &w, across * along, size.heads * size.sequences, &t);
+  add_waves(self, call, &w, along, heads_left * size.sequences, &t);
+  add_waves(self, call, &w, sequences_left > 0 ? across : 0, size.heads * sequences_left, &t);
+  add_waves(self, call, &w, 1, heads_left * sequences_left, &t);
+  t.owners /= (double)(call->sequences * heads * call->length);
+  t.exchanges =
+      t.waves * (w.forward.moves + w.again.moves + w.reverse.moves + 2 * 5); /* a plan: counts, starts, rows */
   if (rings(self)) add_ring(self, call, call->level < RF_LEVEL_OUTPUT, &t);
   return t;
 }

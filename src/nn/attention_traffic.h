@@ -5,7 +5,7 @@
 #include "comm/scope.h"
 #include "nn/wave.h"
 
-/* What the exchange of a wave of `pairs` pairs is expected to move, of a pair, seen from this rank of call->mesh (which
+/* What the exchange of a wave of `pairs` pairs is expected to move, seen from this rank of call->mesh (which
  * may be imagined). */
 rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, int64_t pairs);
 
@@ -15,6 +15,7 @@ typedef struct rf_attention_traffic {
   double rank_forward, rank_reverse; /* rows and halos: sent by this rank */
   double exchanges;                  /* moves and plans that every rank takes part in, each a message to most others */
   double waves;
+  double owners; /* of a token and head, its home not counted, that its row goes to */
 } rf_attention_traffic;
 
 rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_call *call);

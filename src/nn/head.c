@@ -1,5 +1,6 @@
 #include "nn/head.h"
 #include "base/integers.h"
+#include "comm/poll.h"
 #include "kernel/cross_entropy.h"
 #include "kernel/dropout.h"
 #include "kernel/norm.h"
@@ -48,7 +49,7 @@ typedef struct buffers {
 } buffers;
 
 /* What every tile of a pass needs. */
-typedef struct job {
+typedef struct head_job {
   const rf_config *config;
   const rf_call *call;
   const rf_head_input *in;
@@ -60,27 +61,27 @@ typedef struct job {
   rf_norm_weights norm;
   rf_packed forward, backward; /* the weight [vocab, width], for the logits and for their reverse */
   buffers b;
-} job;
+} head_job;
 
-static const real *head_tensor(const job *j, int tensor) { return rf_tensor_at(j->in->params, j->at[tensor]); }
+static const real *head_tensor(const head_job *j, int tensor) { return rf_tensor_at(j->in->params, j->at[tensor]); }
 
-static job head_job(const rf_config *config, const rf_call *call, const rf_head_input *input) {
+static head_job head_job_of(const rf_config *config, const rf_call *call, const rf_head_input *input) {
   const rf_model_config *m = &config->model;
   rf_tensor_entry table[TENSORS];
-  job j = {.config = config,
-           .call = call,
-           .in = input,
-           .d = m->d_model,
-           .width = head_width(m),
-           .vocab = m->vocab_size,
-           .rows = rf_arena_counts(call->scratch) ? 0 : call->sequences * call->tokens};
+  head_job j = {.config = config,
+                .call = call,
+                .in = input,
+                .d = m->d_model,
+                .width = head_width(m),
+                .vocab = m->vocab_size,
+                .rows = rf_arena_counts(call->scratch) ? 0 : call->sequences * call->tokens};
   head_tensors(m, table);
   rf_tensors_place(TENSORS, table, j.at);
   j.norm = (rf_norm_weights){j.width, head_tensor(&j, NORM_SCALE), head_tensor(&j, NORM_BIAS), (real)m->norm_eps};
   return j;
 }
 
-static rf_status pack_head_weight(job *j, bool reverse) {
+static rf_status pack_head_weight(head_job *j, bool reverse) {
   const rf_model_config *m = &j->config->model;
   const rf_view weight = {m->tied_embedding ? j->in->tied : head_tensor(j, WEIGHT), j->width};
   rf_arena *arena = j->call->scratch;
@@ -89,7 +90,7 @@ static rf_status pack_head_weight(job *j, bool reverse) {
   return rf_weight_pack_backward(arena, m->precision, j->vocab, j->width, weight, &j->backward);
 }
 
-static rf_status take_buffers(job *j) {
+static rf_status take_buffers(head_job *j) {
   const int64_t most = rf_max(2 * RF_TILE, rf_min(MOST_ROWS, MOST_LOGITS / j->vocab / RF_TILE * RF_TILE));
   const int64_t rows = rf_min(most, j->call->sequences * j->call->tokens);
   const size_t tile = (size_t)(rf_threads() * RF_TILE * j->width), tiles = (size_t)rf_ceil_div(rows, RF_TILE);
@@ -105,7 +106,7 @@ static rf_status take_buffers(job *j) {
   return rf_arena_take(arena, tiles, sizeof *b->part, &b->part);
 }
 
-static void join_streams(const job *s, int64_t row, int64_t n, real *joined) {
+static void join_streams(const head_job *s, int64_t row, int64_t n, real *joined) {
   const rf_head_input *in = s->in;
   for (int64_t i = 0; i < n; i++) {
     const real *restrict y1 = in->y1 + (row + i) * s->d, *restrict y2 = in->y2 ? in->y2 + (row + i) * s->d : NULL;
@@ -124,7 +125,7 @@ static void join_streams(const job *s, int64_t row, int64_t n, real *joined) {
 }
 
 /* The gradient of the joined streams goes back to each; overwrites dy1, dy2. */
-static void part_streams(const job *s, int64_t row, int64_t n, const real *djoined) {
+static void part_streams(const head_job *s, int64_t row, int64_t n, const real *djoined) {
   const rf_head_gradient *g = s->gradient;
   for (int64_t i = 0; i < n; i++) {
     const real *restrict from = djoined + i * s->width;
@@ -142,7 +143,7 @@ static void part_streams(const job *s, int64_t row, int64_t n, const real *djoin
   }
 }
 
-static void drop_rows_of_head(const job *j, int64_t row, int64_t n, real *x) {
+static void drop_rows_of_head(const head_job *j, int64_t row, int64_t n, real *x) {
   const rf_call *call = j->call;
   const double rate = j->config->model.dropout;
   if (!call->training || rate <= 0) return;
@@ -157,7 +158,7 @@ static void drop_rows_of_head(const job *j, int64_t row, int64_t n, real *x) {
 
 /* normed and logits [n, ..] of rows [row, row + n). joined: [RF_TILE, width] scratch, holds the joined streams after.
  */
-static void tile_logits(const job *j, int64_t row, int64_t n, real *joined, real *normed, real *logits) {
+static void tile_logits(const head_job *j, int64_t row, int64_t n, real *joined, real *normed, real *logits) {
   const real *bias = head_tensor(j, BIAS);
   join_streams(j, row, n, joined);
   rf_norm(&j->norm, n, (rf_view){joined, j->width}, (rf_matrix){normed, j->width});
@@ -185,7 +186,7 @@ static void count_token(rf_loss *part, int64_t position, double loss, bool corre
 }
 
 /* Losses of a tile; its logits become their gradient, zero where a token is not counted. */
-static void tile_loss(const job *j, int64_t row, int64_t n, real *logits, rf_loss *part) {
+static void tile_loss(const head_job *j, int64_t row, int64_t n, real *logits, rf_loss *part) {
   *part = (rf_loss){0};
   for (int64_t i = 0; i < n; i++) {
     real *of_row = logits + i * j->vocab;
@@ -216,7 +217,7 @@ typedef struct tile_rows {
 } tile_rows;
 
 /* From dlogits: the streams' gradients and this tile's part of the norm's. */
-static void head_tile_vjp(const job *j, const tile_rows *t, const real *dlogits, const real *joined) {
+static void head_tile_vjp(const head_job *j, const tile_rows *t, const real *dlogits, const real *joined) {
   const int64_t scratch = rf_thread() * RF_TILE * j->width;
   real *dnormed = j->b.dnormed + scratch, *djoined = j->b.djoined + scratch;
   real *norm_part = j->b.norm_part + t->index * 2 * j->width;
@@ -230,7 +231,7 @@ static void head_tile_vjp(const job *j, const tile_rows *t, const real *dlogits,
   part_streams(j, t->row, t->n, djoined);
 }
 
-static void head_gradients(const job *j, int64_t rows) {
+static void head_gradients(const head_job *j, int64_t rows) {
   const int64_t tiles = rf_ceil_div(rows, RF_TILE);
   const rf_head_gradient *g = j->gradient;
   const rf_view dlogits = {j->b.logits, j->vocab};
@@ -244,13 +245,13 @@ static void head_gradients(const job *j, int64_t rows) {
 
 /* What becomes of a tile's logits and, once its tiles are done, of a super-block's. */
 typedef struct logits_use {
-  void (*tile)(const job *j, void *context, const tile_rows *tile, const real *joined, real *logits);
-  rf_status (*superblock)(const job *j, void *context, int64_t row, int64_t rows);
+  void (*tile)(const head_job *j, void *context, const tile_rows *tile, const real *joined, real *logits);
+  rf_status (*superblock)(const head_job *j, void *context, int64_t row, int64_t rows);
   void *context;
 } logits_use;
 
 /* Logits of all rows, a super-block at a time; losses of its tiles are added in their order. */
-static rf_status head_pass(job *j, bool reverse, const logits_use *use, rf_loss *loss) {
+static rf_status head_pass(head_job *j, bool reverse, const logits_use *use, rf_loss *loss) {
   const rf_mark mark = rf_arena_mark(j->call->scratch);
   RF_TRY(take_buffers(j));
   RF_TRY(pack_head_weight(j, reverse));
@@ -260,6 +261,7 @@ static rf_status head_pass(job *j, bool reverse, const logits_use *use, rf_loss 
     for (int64_t index = 0; index < tiles; index++) {
       const int64_t local = index * RF_TILE;
       const tile_rows tile = {index, local, first + local, rf_min(RF_TILE, rows - local)};
+      rf_mesh_poll_within(j->call->mesh);
       real *logits = j->b.logits + local * j->vocab, *joined = j->b.joined + rf_thread() * RF_TILE * j->width;
       tile_logits(j, tile.row, tile.n, joined, j->b.normed + local * j->width, logits);
       use->tile(j, use->context, &tile, joined, logits);
@@ -271,13 +273,13 @@ static rf_status head_pass(job *j, bool reverse, const logits_use *use, rf_loss 
   return RF_OK;
 }
 
-static void loss_of_tile(const job *j, void *context, const tile_rows *tile, const real *joined, real *logits) {
+static void loss_of_tile(const head_job *j, void *context, const tile_rows *tile, const real *joined, real *logits) {
   (void)context;
   tile_loss(j, tile->row, tile->n, logits, &j->b.part[tile->index]);
   if (j->gradient) head_tile_vjp(j, tile, logits, joined);
 }
 
-static rf_status gradients_of_superblock(const job *j, void *context, int64_t row, int64_t rows) {
+static rf_status gradients_of_superblock(const head_job *j, void *context, int64_t row, int64_t rows) {
   (void)context, (void)row;
   if (j->gradient) head_gradients(j, rows);
   return RF_OK;
@@ -285,7 +287,7 @@ static rf_status gradients_of_superblock(const job *j, void *context, int64_t ro
 
 rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                        double scale, rf_loss *loss, const rf_head_gradient *gradient) {
-  job j = head_job(config, call, input);
+  head_job j = head_job_of(config, call, input);
   j.labels = labels;
   j.scale = scale;
   j.gradient = gradient;
@@ -294,7 +296,7 @@ rf_status rf_head_loss(const rf_config *config, const rf_call *call, const rf_he
 
 rf_status rf_head_logits(const rf_config *config, const rf_call *call, const rf_head_input *input, int64_t row,
                          int64_t n, real *logits) {
-  job j = head_job(config, call, input);
+  head_job j = head_job_of(config, call, input);
   const rf_mark mark = rf_arena_mark(call->scratch);
   real *joined, *normed;
   RF_TRY(pack_head_weight(&j, false));
@@ -328,7 +330,7 @@ typedef struct score_output {
   void *context;
 } score_output;
 
-static void score_of_tile(const job *j, void *context, const tile_rows *tile, const real *joined, real *logits) {
+static void score_of_tile(const head_job *j, void *context, const tile_rows *tile, const real *joined, real *logits) {
   const score_output *to = context;
   rf_loss *part = &j->b.part[tile->index];
   (void)joined;
@@ -343,14 +345,14 @@ static void score_of_tile(const job *j, void *context, const tile_rows *tile, co
   }
 }
 
-static rf_status take_superblock(const job *j, void *context, int64_t row, int64_t rows) {
+static rf_status take_superblock(const head_job *j, void *context, int64_t row, int64_t rows) {
   const score_output *to = context;
   return to->take ? to->take(to->context, row, rows, j->b.logits) : RF_OK;
 }
 
 rf_status rf_head_score(const rf_config *config, const rf_call *call, const rf_head_input *input, const int32_t *labels,
                         double *token_loss, rf_logits_take take, void *context, rf_loss *loss) {
-  job j = head_job(config, call, input);
+  head_job j = head_job_of(config, call, input);
   score_output to = {token_loss, take, context};
   j.labels = labels;
   return head_pass(&j, false, &(logits_use){score_of_tile, take_superblock, &to}, loss);

@@ -53,6 +53,7 @@ static rf_status hash_wave(const rf_wave *w, const rf_hash_shape *shape, void *s
     const uint8_t *mask = w->call->mask ? w->call->mask + (w->first_sequence + sequence) * tokens + token : NULL;
     const rf_view q = {w->home.q + (sequence * tokens + token) * w->width + head * shape->d_head, w->width};
     const rf_bucket_rows to = {buckets, first_bucket(w, shape, p) + token, tokens};
+    rf_mesh_poll_within(w->call->mesh);
     rf_hash_rows(shape, rf_min(RF_TILE, tokens - token), q, given_or_drawn(w, shape, head, rotations), mask,
                  rotated + rf_thread() * RF_TILE * width, &to);
   }
@@ -85,7 +86,8 @@ static rf_status point_at_buckets(const rf_wave *w, const rf_hash_shape *shape, 
 
 static rf_slot_layout lsh_layout(const rf_sublayer *self, const rf_call *call) {
   const rf_lsh_config *lsh = &self->config->lsh;
-  if (!hashes_length(self, call->length)) return (rf_slot_layout){.rounds = 1, .chunk = call->length, .n_buckets = 1};
+  if (!hashes_length(self, call->length))
+    return (rf_slot_layout){.rounds = 1, .chunk = call->length, .n_buckets = 1, .spread = true};
   const rf_hash_shape shape = rf_hash_shape_of(lsh, self->config->model.d_head);
   return (rf_slot_layout){.rounds = shape.rounds,
                           .chunk = lsh->chunk,
@@ -93,7 +95,8 @@ static rf_slot_layout lsh_layout(const rf_sublayer *self, const rf_call *call) {
                           .chunks_after = lsh->chunks_after,
                           .n_buckets = shape.buckets + 1,
                           .bucket_bytes = rf_bucket_bytes(shape.buckets),
-                          .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP};
+                          .rounds_travel = !lsh->attend_across_buckets || lsh->duplicates != RF_DUPLICATES_KEEP,
+                          .spread = true};
 }
 
 static rf_status prepare_lsh(rf_wave *w, void *saved, bool reverse) {

@@ -16,15 +16,15 @@ int rf_positions_tensors(const rf_config *config, rf_tensor_entry *table) {
 }
 
 /* One run of columns of the embedding: where it starts in the flat vector, and which columns it fills. */
-typedef struct run {
+typedef struct column_run {
   int64_t at, first, end;
-} run;
+} column_run;
 
 /* The runs of a position, in column order; returns how many. */
-static int runs_of(const rf_config *config, const int64_t *at, int64_t position, run runs[RF_MAX_AXES]) {
+static int runs_of(const rf_config *config, const int64_t *at, int64_t position, column_run runs[RF_MAX_AXES]) {
   const rf_positions_config *p = &config->model.positions;
   if (p->kind == RF_POSITIONS_LEARNED) {
-    runs[0] = (run){at[0] + position * config->model.d_model, 0, config->model.d_model};
+    runs[0] = (column_run){at[0] + position * config->model.d_model, 0, config->model.d_model};
     return 1;
   }
   assert(p->n_axes > 0 && p->n_axes <= RF_MAX_AXES);
@@ -57,7 +57,7 @@ void rf_position_add(const rf_config *config, const real *params, const int64_t 
   case RF_POSITIONS_AXIAL:
   case RF_POSITIONS_LEARNED: break;
   }
-  run runs[RF_MAX_AXES];
+  column_run runs[RF_MAX_AXES];
   const int n = runs_of(config, at, position, runs);
   for (int i = 0; i < n; i++)
     for (int64_t j = runs[i].first > first ? runs[i].first : first; j < runs[i].end && j < end; j++)
@@ -68,7 +68,7 @@ void rf_position_add_vjp(const rf_config *config, const int64_t *at, int64_t pos
                          const real *dx, real *dparams) {
   const rf_position_kind kind = config->model.positions.kind;
   if (kind != RF_POSITIONS_AXIAL && kind != RF_POSITIONS_LEARNED) return;
-  run runs[RF_MAX_AXES];
+  column_run runs[RF_MAX_AXES];
   const int n = runs_of(config, at, position, runs);
   for (int i = 0; i < n; i++)
     for (int64_t j = runs[i].first > first ? runs[i].first : first; j < runs[i].end && j < end; j++)

@@ -1,6 +1,7 @@
 #include "nn/ring.h"
 #include "base/integers.h"
 #include "comm/collective.h"
+#include "comm/poll.h"
 #include "comm/span.h"
 #include "kernel/gather.h"
 #include "kernel/parallel.h"
@@ -120,7 +121,7 @@ static void attend_ring(const ring *r, rf_ring_buffers *buffers) {
   const int64_t blocks = rf_ring_blocks(rows_at(r, r->rank));
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < w->n_pairs * blocks; i++) {
-    rf_windows_poll(w);
+    rf_mesh_poll_within(w->mesh);
     rf_ring_queries(w, &r->here, i % w->n_pairs, blocks - 1 - i / w->n_pairs, rf_ring_buffers_of(buffers, rf_thread()));
   }
 }
@@ -163,7 +164,7 @@ static void attend_ring_vjp(const ring *r, rf_ring_buffers *buffers) {
     for (int64_t i = 0; i < w->n_pairs * n; i++) {
       const int64_t column = i % n, row = (column + diagonal) % n;
       if (row >= rows || column >= columns) continue;
-      rf_windows_poll(w);
+      rf_mesh_poll_within(w->mesh);
       rf_ring_tile_vjp(w, &r->here, i / n, row, column, rf_ring_buffers_of(buffers, rf_thread()));
     }
   }

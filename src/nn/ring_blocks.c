@@ -69,7 +69,7 @@ static queries load_queries(const rf_windows *w, int64_t pair, int64_t block, rf
     b->query_position[i] = p->position ? p->position[b->query[i]] : b->query[i];
     b->limit[i] = w->causal ? b->query_position[i] : RF_LIMIT_ALL;
   }
-  rf_gather(&q, loaded.n, b->query, b->q);
+  rf_rows_gather(&q, loaded.n, b->query, b->q);
   return loaded;
 }
 
@@ -106,7 +106,7 @@ void rf_ring_queries(const rf_windows *w, const rf_ring_keys *keys, int64_t pair
     const rf_rows k_rows = {keys->k + k.at * dh, dh, dh, NULL, 1};
     const rf_tokens of_queries = {.position = b->query_position, .limit = b->limit};
     const rf_tokens of_keys = {.position = keys->position + k.at, .order = keys->order + k.at};
-    rf_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
+    rf_rows_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
     const rf_attend_window window = {q.n, k.n, dh, RF_RING_BLOCK, &rule, &of_queries, &of_keys};
     rf_attend(&window, b->q, b->kt, keys->v + k.at * dh, &b->scratch, &b->result);
     rf_attend_merge(q.n, dh, b->query, &b->result, &whole, w->ld);
@@ -122,9 +122,9 @@ void rf_ring_tile_vjp(const rf_windows *w, const rf_ring_keys *keys, int64_t pai
   const int64_t dh = w->d_head;
   const rf_rows k_rows = {keys->k + k.at * dh, dh, dh, NULL, 1}, v_rows = {keys->v + k.at * dh, dh, dh, NULL, 1};
   const rf_rows d_o = {q.pair->d_o, dh, w->ld, NULL, 1};
-  rf_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
-  rf_gather_transposed(&v_rows, k.n, b->key, b->vt, RF_RING_BLOCK);
-  rf_gather(&d_o, q.n, b->query, b->d_o);
+  rf_rows_gather_transposed(&k_rows, k.n, b->key, b->kt, RF_RING_BLOCK);
+  rf_rows_gather_transposed(&v_rows, k.n, b->key, b->vt, RF_RING_BLOCK);
+  rf_rows_gather(&d_o, q.n, b->query, b->d_o);
   for (int64_t i = 0; i < q.n; i++) {
     b->m[i] = q.pair->m[q.first + i];
     b->z_inverse[i] = 1 / q.pair->z[q.first + i];
@@ -142,5 +142,5 @@ void rf_ring_tile_vjp(const rf_windows *w, const rf_ring_keys *keys, int64_t pai
                                 .z_inverse = b->z_inverse,
                                 .delta = b->delta};
   rf_attend_vjp(&window, &in, &b->scratch, &(rf_attend_gradient){b->dq, keys->dk + k.at * dh, keys->dv + k.at * dh});
-  rf_scatter_add(q.n, dh, b->query, b->dq, q.pair->dq, w->ld);
+  rf_rows_scatter_add(q.n, dh, b->query, b->dq, q.pair->dq, w->ld);
 }

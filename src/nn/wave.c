@@ -1,50 +1,111 @@
 #include "nn/wave.h"
 #include "base/integers.h"
 #include "comm/mesh.h"
+#include <math.h>
 
-/* Most bytes that the transients of one wave may take; a single pair may need more. Large enough that short sequences
- * take all heads at once (wide products are faster), small beside the four streams of a long one. */
+/* Most bytes that the transients of one wave may take if it could be smaller; a single pair may need more. Large enough
+ * that short sequences take all heads at once (wide products are faster), small beside the four streams of a long one.
+ */
 #define WAVE_BYTES ((int64_t)512 << 20)
 
-/* Most bytes of the pairs of waves that go at once, below which a wave cannot go. */
-#define AT_ONCE_BYTES ((int64_t)1 << 30)
+/* Traffic that is by this much more than the least is as good. */
+#define NEARLY 1.02
 
-int64_t rf_most_rows(const rf_slot_layout *layout, int64_t length, int64_t ranks) {
-  const int64_t chunks = rf_ceil_div(layout->rounds * (length / layout->chunk), ranks);
-  return rf_min(length, (layout->chunks_before + chunks + layout->chunks_after) * layout->chunk);
-}
-
-/* Numbers in the arrays of a pair on both sides, reverse, nothing saved: about, and the same on all ranks and levels.
- */
-static int64_t pair_reals(const rf_sublayer *self, const rf_call *call) {
-  const int64_t ranks = rf_mesh_sequence_size(call->mesh), dh = self->config->model.d_head;
-  const int64_t separate = rf_sublayer_shared_qk(self) ? 0 : 1; /* one array more, of keys or their gradient */
-  if (ranks == 1) return call->length * dh * (6 + separate);
+static rf_owners owners_of(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
   const rf_slot_layout layout = self->ops->attention->layout(self, call);
-  return dh * (rf_ceil_div(call->length, ranks) * (2 + separate) +
-               rf_most_rows(&layout, call->length, ranks) * (6 + separate));
+  const rf_exchange_shape shape = rf_wave_exchange_shape(self, call, &layout, pairs);
+  return rf_owners_of(&shape, rf_mesh_sequence_size(call->mesh));
 }
 
-/* Heads and sequences of a wave: all heads of as many sequences as fit, else some heads of one sequence; and how many
- * waves go at once. On several sequence ranks that is two, so that one's rows travel while the other computes, unless
- * two would take too much; and what waves may take falls with the ranks, as what is saved does. Its level
- * does not count: at every level waves are the same, and so are the bits. */
+int64_t rf_wave_most_rows(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
+  const rf_slot_layout layout = self->ops->attention->layout(self, call);
+  const rf_owners owners = owners_of(self, call, pairs);
+  return rf_owners_most_rows(&owners, pairs, (rf_pair_size){call->length, layout.chunk});
+}
+
+static double expected_owners(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
+  const rf_owners owners = owners_of(self, call, pairs);
+  return rf_owners_expected(&owners);
+}
+
+double rf_wave_owners(const rf_sublayer *self, const rf_call *call) {
+  const rf_wave_size size = rf_wave_size_of(self, call);
+  return expected_owners(self, call, size.sequences * size.heads);
+}
+
+/* Of the arrays of a wave on both sides, reverse, nothing saved: about, and the same on all ranks and levels. */
+static int64_t bytes_of_wave(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
+  const int64_t ranks = rf_mesh_sequence_size(call->mesh), row = self->config->model.d_head * (int64_t)sizeof(real);
+  const int64_t separate = rf_sublayer_shared_qk(self) ? 0 : 1; /* one array more, of keys or their gradient */
+  const int64_t owner = rf_wave_most_rows(self, call, pairs) * (6 + separate);
+  const int64_t home = ranks == 1 ? 0 : pairs * rf_ceil_div(call->length, ranks) * (2 + separate);
+  return row * (owner + home);
+}
+
+/* All heads of some sequences, or some heads of one. */
+static rf_wave_size size_of_pairs(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
+  const int64_t n_heads = self->config->model.n_heads;
+  return (rf_wave_size){
+      .heads = rf_min(pairs, n_heads), .sequences = rf_max(1, rf_min(call->sequences, pairs / n_heads)), .at_once = 1};
+}
+
+/* The most pairs, one at least, of which a wave takes no more than `bytes`. Pairs that are each cut alone take the
+ * same.
+ */
+static int64_t most_pairs(const rf_sublayer *self, const rf_call *call, int64_t bytes) {
+  return rf_max(1, bytes / bytes_of_wave(self, call, 1));
+}
+
+/* Most bytes of a wave on a rank of several: at all, and if it could be smaller. */
+typedef struct wave_limits {
+  int64_t memory, little;
+} wave_limits;
+
+/* The next number of pairs that a wave may have: some heads of a sequence, or all of some sequences. */
+static int64_t next_pairs(const rf_sublayer *self, int64_t pairs) {
+  const int64_t n_heads = self->config->model.n_heads;
+  return pairs < n_heads ? pairs + 1 : pairs + n_heads;
+}
+
+static bool is_in_memory(const rf_sublayer *self, const rf_call *call, int64_t pairs, int64_t memory) {
+  return pairs == 1 || bytes_of_wave(self, call, pairs) <= memory;
+}
+
+/* Pairs that are cut over the ranks as one: so many that their rows travel least, as far as memory allows. Of those
+ * that are as good the most of which two waves can take turns in little memory; where there are none, the fewest. */
+static int64_t pairs_to_spread(const rf_sublayer *self, const rf_call *call, wave_limits limits) {
+  const int64_t all = call->sequences * self->config->model.n_heads;
+  double least = INFINITY;
+  int64_t fewest = 0, best = 0;
+  for (int64_t n = 1; n <= all; n = next_pairs(self, n))
+    if (is_in_memory(self, call, n, limits.memory)) least = fmin(least, expected_owners(self, call, n));
+  for (int64_t n = 1; n <= all; n = next_pairs(self, n)) {
+    if (!is_in_memory(self, call, n, limits.memory) || expected_owners(self, call, n) > NEARLY * least) continue;
+    if (fewest == 0) fewest = n;
+    if (n <= all / 2 && bytes_of_wave(self, call, n) <= limits.little) best = n;
+  }
+  return best > 0 ? best : fewest;
+}
+
 rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call) {
-  const int64_t ranks = rf_mesh_sequence_size(call->mesh), n_heads = self->config->model.n_heads;
-  const int64_t all = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
-  const int64_t pair = pair_reals(self, call) * (int64_t)sizeof(real);
-  rf_wave_size size = {.at_once = ranks > 1 && RF_WAVES_AT_ONCE * pair <= AT_ONCE_BYTES ? RF_WAVES_AT_ONCE : 1};
-  int64_t pairs = (ranks > 1 ? all / (2 * ranks) : all) / pair;
-  if (ranks > 1) pairs = rf_min(pairs, call->sequences * n_heads / 2);
-  pairs = rf_max(1, pairs);
-  size.heads = rf_min(pairs, n_heads);
-  size.sequences = rf_max(1, rf_min(call->sequences, pairs / n_heads));
+  const int64_t ranks = rf_mesh_sequence_size(call->mesh), all = call->sequences * self->config->model.n_heads;
+  const int64_t most = call->wave_bytes > 0 ? call->wave_bytes : WAVE_BYTES;
+  if (ranks == 1) return size_of_pairs(self, call, most_pairs(self, call, most));
+  const int64_t memory = call->wave_bytes > 0 ? call->wave_bytes : self->config->mesh.wave_memory;
+  /* as what is saved, it falls with the ranks */
+  const wave_limits limits = {.memory = memory, .little = rf_min(most / (2 * ranks), memory / RF_WAVES_AT_ONCE)};
+  const bool spread = self->ops->attention->layout(self, call).spread;
+  const int64_t pairs =
+      spread ? pairs_to_spread(self, call, limits) : rf_max(1, rf_min(most_pairs(self, call, limits.little), all / 2));
+  rf_wave_size size = size_of_pairs(self, call, pairs);
+  if (RF_WAVES_AT_ONCE * bytes_of_wave(self, call, pairs) <= self->config->mesh.wave_memory)
+    size.at_once = RF_WAVES_AT_ONCE;
   return size;
 }
 
 rf_wave rf_wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, rf_wave_size size) {
   const int64_t across = rf_ceil_div(self->config->model.n_heads, size.heads);
-  rf_wave wave = {.self = self, .call = call, .shared_qk = rf_sublayer_shared_qk(self)};
+  rf_wave wave = {.self = self, .call = call, .index = index, .shared_qk = rf_sublayer_shared_qk(self)};
   wave.first_sequence = index / across * size.sequences;
   wave.first_head = index % across * size.heads;
   wave.n_sequences = rf_min(size.sequences, call->sequences - wave.first_sequence);
@@ -64,5 +125,6 @@ rf_exchange_shape rf_wave_exchange_shape(const rf_sublayer *self, const rf_call 
                              .chunks_after = layout->chunks_after,
                              .n_buckets = layout->n_buckets,
                              .rounds_travel = layout->rounds_travel,
-                             .wire = self->config->mesh.wire};
+                             .wire = self->config->mesh.wire,
+                             .together = layout->spread ? pairs : 1};
 }

@@ -22,6 +22,7 @@ typedef struct rf_wave_arrays {
 typedef struct rf_wave {
   const rf_sublayer *self;
   const rf_call *call;
+  int64_t index; /* among the waves of a call */
   int64_t first_sequence, n_sequences, first_head, n_heads;
   int64_t rows, width; /* at home: n_sequences * tokens, n_heads * d_head */
   bool shared_qk;
@@ -45,6 +46,7 @@ typedef struct rf_slot_layout {
   int bucket_bytes;           /* 2 or 4 */
   const void *const *buckets; /* [pairs] each [rounds, tokens]; NULL: all in bucket 0, so that slots are positions */
   bool rounds_travel;         /* rows bring their chunk and bucket of every round */
+  bool spread;                /* a wave's pairs are cut over the ranks as one, not each alone (comm/owners.h) */
 } rf_slot_layout;
 
 /* What a kind of attention adds. */
@@ -78,6 +80,7 @@ typedef struct rf_wave_size {
 rf_exchange_shape rf_wave_exchange_shape(const rf_sublayer *self, const rf_call *call, const rf_slot_layout *layout,
                                          int64_t pairs);
 
+/* The same on all ranks, and of sizes alone: other waves would give other bits. */
 rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call);
 /* Wave `index` of a call. */
 rf_wave rf_wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, rf_wave_size size);
@@ -86,8 +89,14 @@ static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequen
 
 /* Whether this rank is home to all of every sequence, so that rows are tokens. */
 static inline bool rf_wave_alone(const rf_wave *wave) { return rf_mesh_sequence_size(wave->call->mesh) == 1; }
+/* Whose messages travel while a wave is computed, so that it is polled now and then; NULL: none do. */
+static inline rf_mesh *rf_wave_mesh(const rf_wave *wave) { return rf_wave_alone(wave) ? NULL : wave->call->mesh; }
 
-/* Most rows of a pair that a rank may own, whatever the buckets are. */
-int64_t rf_most_rows(const rf_slot_layout *layout, int64_t length, int64_t ranks);
+/* Most rows of `pairs` pairs that a rank may have, whatever the buckets are; the same on all ranks. */
+int64_t rf_wave_most_rows(const rf_sublayer *self, const rf_call *call, int64_t pairs);
+
+/* Ranks to which a token's row of one head goes, its home not counted: expected over random buckets. Full attention's
+ * ring is not counted. */
+double rf_wave_owners(const rf_sublayer *self, const rf_call *call);
 
 #endif

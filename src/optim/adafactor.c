@@ -73,17 +73,17 @@ static double sum_slices(const double slices[RF_SLICES]) {
 }
 
 /* The part of one row that a span begins with. */
-typedef struct run {
+typedef struct row_part {
   int64_t row, column, count;
   int64_t here; /* its first element, counted from the piece's */
-} run;
+} row_part;
 
-static run run_at(const rf_piece *piece, int64_t element, int64_t to) {
+static row_part row_part_at(const rf_piece *piece, int64_t element, int64_t to) {
   int64_t row = element / piece->columns, end = (row + 1) * piece->columns;
-  return (run){.row = row,
-               .column = element - row * piece->columns,
-               .count = (end < to ? end : to) - element,
-               .here = element - piece->from};
+  return (row_part){.row = row,
+                    .column = element - row * piece->columns,
+                    .count = (end < to ? end : to) - element,
+                    .here = element - piece->from};
 }
 
 /* --- collect ------------------------------------------------------------------------------------ */
@@ -92,7 +92,7 @@ static run run_at(const rf_piece *piece, int64_t element, int64_t to) {
 static void add_slice(const rf_piece *piece, rf_range span, const real *gradient, double scale, double *row_sums,
                       double *column_sums) {
   for (int64_t element = span.from; element < span.to;) {
-    run r = run_at(piece, element, span.to);
+    row_part r = row_part_at(piece, element, span.to);
     const real *g = gradient + r.here;
     double *restrict sums = column_sums + r.column;
     double sum = 0;
@@ -176,7 +176,7 @@ static inline real vector_u(real scale, real gradient, real second) { return sca
 static double matrix_squares(const rf_adafactor_tensor *tensor, rf_range span, const real *gradient, real scale) {
   double total = 0;
   for (int64_t element = span.from; element < span.to;) {
-    run r = run_at(&tensor->piece, element, span.to);
+    row_part r = row_part_at(&tensor->piece, element, span.to);
     const real *g = gradient + r.here, *column = tensor->column_rsqrt + r.column;
     real row = tensor->row_rsqrt[r.row];
     double sum = 0;
@@ -231,25 +231,25 @@ void rf_adafactor_update_moments(rf_adafactor *adafactor, const rf_optimizer_con
 
 /* --- apply -------------------------------------------------------------------------------------- */
 
-typedef struct factors {
+typedef struct adafactor_factors {
   real scale; /* of the gradient */
   real rate;  /* alpha / max(1, RMS(U) / d) */
   real decay; /* alpha * weight_decay */
   real beta1;
-} factors;
+} adafactor_factors;
 
 /* X -= alpha U, or with momentum M = b M + (1 - b) alpha U;  X -= M. */
-static inline void apply_one(factors f, real u, real *x) { *x -= f.rate * u + f.decay * *x; }
-static inline void apply_one_momentum(factors f, real u, real *x, real *m) {
+static inline void apply_one(adafactor_factors f, real u, real *x) { *x -= f.rate * u + f.decay * *x; }
+static inline void apply_one_momentum(adafactor_factors f, real u, real *x, real *m) {
   *m = f.beta1 * *m + (1 - f.beta1) * f.rate * u;
   *x -= *m + f.decay * *x;
 }
 
 /* params, gradient, first (or NULL): of the piece's first element. */
-static void apply_matrix(const rf_adafactor_tensor *tensor, rf_range span, factors f, real *params,
+static void apply_matrix(const rf_adafactor_tensor *tensor, rf_range span, adafactor_factors f, real *params,
                          const real *gradient, real *first) {
   for (int64_t element = span.from; element < span.to;) {
-    run r = run_at(&tensor->piece, element, span.to);
+    row_part r = row_part_at(&tensor->piece, element, span.to);
     const real *restrict g = gradient + r.here, *restrict column = tensor->column_rsqrt + r.column;
     real *restrict x = params + r.here, row = tensor->row_rsqrt[r.row];
     if (first) {
@@ -266,8 +266,8 @@ static void apply_matrix(const rf_adafactor_tensor *tensor, rf_range span, facto
 }
 
 /* All [n]; m or NULL. */
-static void apply_vector(int64_t n, factors f, real *restrict x, const real *restrict g, const real *restrict second,
-                         real *restrict m) {
+static void apply_vector(int64_t n, adafactor_factors f, real *restrict x, const real *restrict g,
+                         const real *restrict second, real *restrict m) {
   if (m) {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) apply_one_momentum(f, vector_u(f.scale, g[i], second[i]), &x[i], &m[i]);
@@ -277,16 +277,16 @@ static void apply_vector(int64_t n, factors f, real *restrict x, const real *res
   }
 }
 
-static factors factors_of(const rf_optimizer_config *config, const rf_piece *piece, double param_square,
-                          double update_square, double rate, double gradient_scale) {
+static adafactor_factors factors_of(const rf_optimizer_config *config, const rf_piece *piece, double param_square,
+                                    double update_square, double rate, double gradient_scale) {
   const double n = (double)piece->rows * (double)piece->columns;
   double alpha = rate;
   if (config->relative_step || config->scale_parameter) alpha *= fmax(config->scale_eps, sqrt(param_square / n));
   double clip = fmax(1, sqrt(update_square / n) / config->clip_threshold);
-  return (factors){.scale = R_(gradient_scale),
-                   .rate = R_(alpha / clip),
-                   .decay = R_(rf_piece_is_matrix(piece) ? alpha * config->weight_decay : 0),
-                   .beta1 = R_(config->beta1)};
+  return (adafactor_factors){.scale = R_(gradient_scale),
+                             .rate = R_(alpha / clip),
+                             .decay = R_(rf_piece_is_matrix(piece) ? alpha * config->weight_decay : 0),
+                             .beta1 = R_(config->beta1)};
 }
 
 void rf_adafactor_apply(rf_adafactor *adafactor, const rf_optimizer_config *config, rf_store *store, double rate,
@@ -295,7 +295,7 @@ void rf_adafactor_apply(rf_adafactor *adafactor, const rf_optimizer_config *conf
     const rf_adafactor_tensor *tensor = &adafactor->tensors[t];
     const rf_piece *piece = &tensor->piece;
     rf_shard shard = rf_store_shard(store, piece->block);
-    factors f = factors_of(config, piece, adafactor->sums[t], adafactor->squares[t], rate, gradient_scale);
+    adafactor_factors f = factors_of(config, piece, adafactor->sums[t], adafactor->squares[t], rate, gradient_scale);
     real *params = shard.params + piece->at, *gradient = shard.gradient + piece->at;
     real *first = adafactor->first ? adafactor->first[piece->block] + piece->at : NULL;
 #pragma omp parallel for schedule(static) if (is_large(piece))

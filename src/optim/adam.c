@@ -17,13 +17,13 @@ rf_status rf_adam_create(rf_store *store, rf_arena *arena, rf_adam *adam) {
 }
 
 /* The step's constants, computed once in double. */
-typedef struct factors {
+typedef struct adam_factors {
   real scale, keep1, take1, keep2, take2, unbias2, eps, rate, decay;
-} factors;
+} adam_factors;
 
 /* m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  x -= rate (mhat / (sqrt(vhat) + eps) + decay x) */
-static void update_elements(int64_t n, factors f, real *restrict x, const real *restrict gradient, real *restrict m,
-                            real *restrict v) {
+static void update_elements(int64_t n, adam_factors f, real *restrict x, const real *restrict gradient,
+                            real *restrict m, real *restrict v) {
 #pragma omp parallel for simd schedule(static) if (parallel : n > RF_SERIAL_BELOW)
   for (int64_t i = 0; i < n; i++) {
     real g = f.scale * gradient[i];
@@ -39,15 +39,15 @@ void rf_adam_update(const rf_adam *adam, const rf_optimizer_config *config, rf_s
   for (int p = 0; p < adam->n_pieces; p++) {
     const rf_piece *piece = &adam->pieces[p];
     rf_shard shard = rf_store_shard(store, piece->block);
-    factors f = {.scale = R_(gradient_scale),
-                 .keep1 = R_(beta1),
-                 .take1 = R_(1 - beta1),
-                 .keep2 = R_(beta2),
-                 .take2 = R_(1 - beta2),
-                 .unbias2 = R_(1 / (1 - pow(beta2, t))),
-                 .eps = R_(config->eps),
-                 .rate = R_(rate / (1 - pow(beta1, t))),
-                 .decay = R_(rf_piece_is_matrix(piece) ? rate * config->weight_decay : 0)};
+    adam_factors f = {.scale = R_(gradient_scale),
+                      .keep1 = R_(beta1),
+                      .take1 = R_(1 - beta1),
+                      .keep2 = R_(beta2),
+                      .take2 = R_(1 - beta2),
+                      .unbias2 = R_(1 / (1 - pow(beta2, t))),
+                      .eps = R_(config->eps),
+                      .rate = R_(rate / (1 - pow(beta1, t))),
+                      .decay = R_(rf_piece_is_matrix(piece) ? rate * config->weight_decay : 0)};
     update_elements(piece->to - piece->from, f, shard.params + piece->at, shard.gradient + piece->at,
                     adam->first[piece->block] + piece->at, adam->second[piece->block] + piece->at);
   }

@@ -1,7 +1,6 @@
 #include "optim/pieces.h"
 
-/* A tensor seen as a matrix: its last dimension that is not 1, and all those before it. */
-static void matrix_shape(const rf_tensor *tensor, int64_t *rows, int64_t *columns) {
+void rf_matrix_shape(const rf_tensor *tensor, int64_t *rows, int64_t *columns) {
   *columns = 1;
   for (int d = 0; d < tensor->n_dims; d++)
     if (tensor->shape[d] > 1) *columns = tensor->shape[d];
@@ -10,7 +9,7 @@ static void matrix_shape(const rf_tensor *tensor, int64_t *rows, int64_t *column
 
 rf_piece rf_piece_of(const rf_tensor *tensor, int block, const rf_shard *shard) {
   rf_piece piece = {.block = block};
-  matrix_shape(tensor, &piece.rows, &piece.columns);
+  rf_matrix_shape(tensor, &piece.rows, &piece.columns);
   rf_range span = {tensor->offset, tensor->offset + rf_tensor_count(tensor)};
   span = rf_range_cut(span, shard->first, shard->first + shard->count);
   if (span.from < span.to) {

@@ -54,6 +54,8 @@ typedef struct rf_piece {
 /* Matrices have factored statistics and decay; vectors (norms, biases) do neither. */
 static inline bool rf_piece_is_matrix(const rf_piece *piece) { return piece->rows > 1; }
 
+/* A tensor seen as a matrix: its last dimension that is not 1, and all those before it. */
+void rf_matrix_shape(const rf_tensor *tensor, int64_t *rows, int64_t *columns);
 /* The part of a tensor of block `block` that lies in a shard. */
 rf_piece rf_piece_of(const rf_tensor *tensor, int block, const rf_shard *shard);
 

@@ -7,10 +7,10 @@
 rf_status rf_plan_check_memory(const rf_config *config, rf_mesh *mesh) {
   const int sequence = rf_mesh_sequence_size(mesh), data = rf_mesh_data_size(mesh);
   rf_plan_memory memory;
-  rf_plan_keep keep;
-  RF_TRY(rf_plan_keep_create(config, sequence, data, 0, &keep));
-  const rf_status status = rf_plan_memory_of(config, sequence, data, rf_mesh_rank(mesh), &keep, &memory);
-  rf_plan_keep_destroy(&keep);
+  rf_plan_stash stash;
+  RF_TRY(rf_plan_stash_create(config, sequence, data, 0, &stash));
+  const rf_status status = rf_plan_memory_of(config, sequence, data, rf_mesh_rank(mesh), &stash, &memory);
+  rf_plan_stash_destroy(&stash);
   RF_TRY(status);
   const double room = (double)rf_process_available_bytes() / rf_host_ranks(mesh);
   const double need = (double)(memory.total - memory.process);

@@ -13,15 +13,15 @@ static rf_status add_growth(const rf_config *config, int64_t ranks, double room,
   rf_plan_traffic traffic;
   rf_plan_memory memory;
   rf_plan_time time;
-  rf_plan_keep keep;
+  rf_plan_stash stash;
   /* how many messages there are does not depend on the machine */
   static const rf_rates none = {.ranks = 1, .threads = 1, .hosts = 1};
   c.training.batch = c.training.accumulate = 1;
-  RF_TRY(rf_plan_keep_create(&c, ranks, 1, room, &keep));
-  rf_status status = rf_plan_traffic_of(&c, ranks, 1, &keep, &traffic);
-  if (status == RF_OK) status = rf_plan_memory_most(&c, ranks, 1, &keep, &memory);
-  if (status == RF_OK) status = rf_plan_time_of(&c, ranks, 1, &keep, cluster ? cluster : &none, &time);
-  rf_plan_keep_destroy(&keep);
+  RF_TRY(rf_plan_stash_create(&c, ranks, 1, room, &stash));
+  rf_status status = rf_plan_traffic_of(&c, ranks, 1, &stash, &traffic);
+  if (status == RF_OK) status = rf_plan_memory_most(&c, ranks, 1, &stash, &memory);
+  if (status == RF_OK) status = rf_plan_time_of(&c, ranks, 1, &stash, cluster ? cluster : &none, &time);
+  rf_plan_stash_destroy(&stash);
   RF_TRY(status);
   const int i = g->n++;
   const double share = 1.0 / (double)ranks;

@@ -16,7 +16,7 @@
 enum { SMALL_TABLES = 65536 };
 
 int64_t rf_plan_memory_step(const rf_model_sizes *sizes, int64_t sequence_ranks) {
-  const size_t transients = sizes->scratch - sizes->streams - sizes->saved - sizes->activations;
+  const size_t transients = sizes->scratch - sizes->streams - sizes->buckets - sizes->activations;
   return (int64_t)(sizes->scratch + SMALL_TABLES + (sequence_ranks > 1 ? transients / 2 : 0));
 }
 
@@ -36,7 +36,7 @@ static size_t process_bytes(int ranks) {
   return own + ARENAS_BYTES + (ranks > 1 ? MPI_BYTES + (size_t)ranks * MPI_BYTES_A_RANK : 0);
 }
 
-static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_layer_stash *keep, rf_plan_memory *m) {
+static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_layer_stash *stash, rf_plan_memory *m) {
   const int ranks = rf_mesh_size(mesh);
   rf_batch_share share;
   rf_blocks blocks;
@@ -45,7 +45,7 @@ static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_la
   m->store = rf_store_footprint(&blocks.layout, mesh);
   m->optimizer = rf_optimizer_footprint(&config->optimizer, &blocks.layout, ranks, rf_mesh_rank(mesh));
   rf_blocks_destroy(&blocks);
-  RF_TRY(rf_model_footprint(config, mesh, share.micro, keep, &m->model));
+  RF_TRY(rf_model_footprint(config, mesh, share.micro, stash, &m->model));
   m->sequences = sequences_bytes(config, mesh, share.count);
   m->checkpoint = config->checkpoint.async ? m->store.parameters + m->optimizer : 0;
   m->process = process_bytes(ranks);
@@ -54,12 +54,12 @@ static rf_status fill_memory(const rf_config *config, rf_mesh *mesh, const rf_la
   return RF_OK;
 }
 
-rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, const rf_plan_keep *keep,
-                            rf_plan_memory *m) {
+rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank,
+                            const rf_plan_stash *stash, rf_plan_memory *m) {
   rf_mesh *mesh;
   *m = (rf_plan_memory){0};
   RF_TRY(rf_mesh_create_imagined(sequence, data, rank, &mesh));
-  const rf_status status = fill_memory(config, mesh, keep->layers, m);
+  const rf_status status = fill_memory(config, mesh, stash->layers, m);
   rf_mesh_destroy(mesh);
   return status;
 }
@@ -77,7 +77,7 @@ static int few_of(int64_t sequence, int ranks[FEW]) {
 
 /* What the limit leaves beside what the run needs anyway, on the rank with least. */
 static rf_status plan_left_over(const rf_config *config, int64_t sequence, int64_t data, double room, int64_t *bytes) {
-  static const rf_plan_keep nothing;
+  static const rf_plan_stash nothing;
   int ranks[FEW];
   const int n = few_of(sequence, ranks);
   *bytes = INT64_MAX;
@@ -92,49 +92,50 @@ static rf_status plan_left_over(const rf_config *config, int64_t sequence, int64
   return RF_OK;
 }
 
-static rf_status choose_kept(const rf_config *config, int64_t sequence, int64_t data, int64_t bytes,
-                             rf_plan_keep *keep) {
+static rf_status choose_stash(const rf_config *config, int64_t sequence, int64_t data, int64_t bytes,
+                              rf_plan_stash *stash) {
   rf_batch_share share;
   rf_mesh *mesh;
   RF_TRY(rf_batch_divide(config->training.batch, config->training.accumulate, data, &share));
   RF_TRY(rf_mesh_create_imagined(sequence, data, 0, &mesh));
-  const rf_status status = rf_model_plan_stash(config, mesh, share.micro, bytes, keep->layers, &keep->keeping);
+  const rf_status status = rf_model_plan_stash(config, mesh, share.micro, bytes, stash->layers, &stash->summary);
   rf_mesh_destroy(mesh);
   return status;
 }
 
-rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, double room,
-                              rf_plan_keep *keep) {
+rf_status rf_plan_stash_create(const rf_config *config, int64_t sequence, int64_t data, double room,
+                               rf_plan_stash *stash) {
   const bool automatic = config->training.memory_limit == RF_MEMORY_AUTO;
   int64_t bytes;
-  *keep = (rf_plan_keep){0};
+  *stash = (rf_plan_stash){0};
   if (automatic ? room <= 0 : config->training.memory_limit == 0) return RF_OK;
   RF_TRY(plan_left_over(config, sequence, data, room, &bytes));
   if (bytes <= 0) return RF_OK;
-  keep->layers = calloc((size_t)config->model.n_layers, sizeof *keep->layers);
-  if (!keep->layers) return rf_fail(RF_FAILED, "out of memory: plan of %lld layers", (long long)config->model.n_layers);
-  const rf_status status = choose_kept(config, sequence, data, bytes, keep);
-  if (status != RF_OK) rf_plan_keep_destroy(keep);
+  stash->layers = calloc((size_t)config->model.n_layers, sizeof *stash->layers);
+  if (!stash->layers)
+    return rf_fail(RF_FAILED, "out of memory: plan of %lld layers", (long long)config->model.n_layers);
+  const rf_status status = choose_stash(config, sequence, data, bytes, stash);
+  if (status != RF_OK) rf_plan_stash_destroy(stash);
   return status;
 }
 
-void rf_plan_keep_destroy(rf_plan_keep *keep) {
-  free(keep->layers);
-  *keep = (rf_plan_keep){0};
+void rf_plan_stash_destroy(rf_plan_stash *stash) {
+  free(stash->layers);
+  *stash = (rf_plan_stash){0};
 }
 
-rf_layer_stash rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer) {
-  return keep->layers ? keep->layers[layer] : (rf_layer_stash){0};
+rf_layer_stash rf_plan_stash_at(const rf_plan_stash *stash, int64_t layer) {
+  return stash->layers ? stash->layers[layer] : (rf_layer_stash){0};
 }
 
-rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                               rf_plan_memory *most) {
   int ranks[FEW];
   const int n = few_of(sequence, ranks);
   *most = (rf_plan_memory){0};
   for (int i = 0; i < n; i++) {
     rf_plan_memory one;
-    RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], keep, &one));
+    RF_TRY(rf_plan_memory_of(config, sequence, data, ranks[i], stash, &one));
     if (one.total > most->total) *most = one;
   }
   return RF_OK;
@@ -165,7 +166,7 @@ rf_config rf_plan_at_length(const rf_config *config, int64_t length) {
 
 static rf_status fits_memory(const rf_config *config, int64_t sequence, int64_t data, int64_t length, double bytes,
                              bool *yes) {
-  static const rf_plan_keep nothing;
+  static const rf_plan_stash nothing;
   rf_plan_memory memory;
   const rf_config c = rf_plan_at_length(config, length);
   RF_TRY(rf_plan_memory_most(&c, sequence, data, &nothing, &memory));

@@ -16,23 +16,24 @@ typedef struct rf_plan_memory {
 } rf_plan_memory;
 
 /* What training.memory_limit lets layers stash (train/memory.h). */
-typedef struct rf_plan_keep {
+typedef struct rf_plan_stash {
   rf_layer_stash *layers; /* [n_layers]; NULL: nothing is stashed */
-  rf_stash_summary keeping;
-} rf_plan_keep;
+  rf_stash_summary summary;
+} rf_plan_stash;
 
 /* The same for all ranks. room: bytes that a rank may take, of which `auto` uses what train/memory.h says; 0: not
  * known, and `auto` stashes nothing. */
-rf_status rf_plan_keep_create(const rf_config *config, int64_t sequence, int64_t data, double room, rf_plan_keep *keep);
-void rf_plan_keep_destroy(rf_plan_keep *keep);
+rf_status rf_plan_stash_create(const rf_config *config, int64_t sequence, int64_t data, double room,
+                               rf_plan_stash *stash);
+void rf_plan_stash_destroy(rf_plan_stash *stash);
 /* Of layer i. */
-rf_layer_stash rf_plan_keep_at(const rf_plan_keep *keep, int64_t layer);
+rf_layer_stash rf_plan_stash_at(const rf_plan_stash *stash, int64_t layer);
 
 /* Of rank `rank` of sequence x data. The configuration is checked; its batch must divide (RF_BAD_CONFIG). */
-rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank, const rf_plan_keep *keep,
-                            rf_plan_memory *memory);
+rf_status rf_plan_memory_of(const rf_config *config, int64_t sequence, int64_t data, int rank,
+                            const rf_plan_stash *stash, rf_plan_memory *memory);
 /* Of the rank that needs most. */
-rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_memory_most(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                               rf_plan_memory *memory);
 
 /* What training.memory_limit leaves on a rank for what layers stash; below 0: the limit is too low. there: parameters,

@@ -16,7 +16,7 @@ typedef struct plan {
   const rf_config *config;
   const rf_plan_options *options;
   int64_t sequence, data;
-  rf_plan_keep keep;
+  rf_plan_stash stash;
   rf_plan_memory memory;
   rf_plan_traffic traffic;
   rf_plan_time time;
@@ -40,12 +40,12 @@ static rf_status try_meshes(plan *p) {
     if (p->options->ranks % s != 0 || !rf_batch_divides(training->batch, training->accumulate, d)) continue;
     rf_plan_memory memory;
     rf_plan_time time;
-    rf_plan_keep keep;
+    rf_plan_stash stash;
     const int i = p->n_meshes++;
-    RF_TRY(rf_plan_keep_create(p->config, s, d, p->options->memory, &keep));
-    rf_status status = rf_plan_memory_most(p->config, s, d, &keep, &memory);
-    if (status == RF_OK) status = rf_plan_time_of(p->config, s, d, &keep, p->options->cluster, &time);
-    rf_plan_keep_destroy(&keep);
+    RF_TRY(rf_plan_stash_create(p->config, s, d, p->options->memory, &stash));
+    rf_status status = rf_plan_memory_most(p->config, s, d, &stash, &memory);
+    if (status == RF_OK) status = rf_plan_time_of(p->config, s, d, &stash, p->options->cluster, &time);
+    rf_plan_stash_destroy(&stash);
     RF_TRY(status);
     p->meshes[i].sequence = s;
     p->meshes[i].data = d;
@@ -59,12 +59,12 @@ static rf_status try_meshes(plan *p) {
 static rf_status compute_plan(plan *p) {
   RF_TRY(rf_mesh_fit(p->options->ranks, p->config->mesh.sequence, p->config->mesh.data, &p->data));
   p->sequence = p->options->ranks / p->data;
-  RF_TRY(rf_plan_keep_create(p->config, p->sequence, p->data, p->options->memory, &p->keep));
-  RF_TRY(rf_plan_memory_most(p->config, p->sequence, p->data, &p->keep, &p->memory));
-  RF_TRY(rf_plan_traffic_of(p->config, p->sequence, p->data, &p->keep, &p->traffic));
+  RF_TRY(rf_plan_stash_create(p->config, p->sequence, p->data, p->options->memory, &p->stash));
+  RF_TRY(rf_plan_memory_most(p->config, p->sequence, p->data, &p->stash, &p->memory));
+  RF_TRY(rf_plan_traffic_of(p->config, p->sequence, p->data, &p->stash, &p->traffic));
   if (p->options->memory > 0) RF_TRY(rf_plan_longest(p->config, p->sequence, p->data, p->options->memory, &p->longest));
   if (!p->options->cluster) return RF_OK;
-  RF_TRY(rf_plan_time_of(p->config, p->sequence, p->data, &p->keep, p->options->cluster, &p->time));
+  RF_TRY(rf_plan_time_of(p->config, p->sequence, p->data, &p->stash, p->options->cluster, &p->time));
   return try_meshes(p);
 }
 
@@ -82,7 +82,7 @@ static const struct part {
     PART("slots", store.slots, "full vectors of two blocks, parameters and gradients"),
     PART("optimizer", optimizer, "optimizer's state"),
     PART("streams", model.streams, "activations between layers, and their gradients"),
-    PART("saved", model.saved, "hash buckets"),
+    PART("saved", model.buckets, "hash buckets"),
     PART("kept", model.stash, "what training.memory_limit keeps for the backward pass"),
     PART("activations", model.activations, "ordinary residuals: every sublayer's input"),
     PART("attention", model.attention, "transients of waves *"),
@@ -102,16 +102,16 @@ static size_t bytes_of_part(const rf_plan_memory *m, const struct part *part) {
 }
 
 static void print_plan_memory(const plan *p) {
-  char kept[256];
+  char stash[256];
   printf("memory of the rank with most, MiB\n");
   for (int i = 0; i < PARTS; i++) {
     const double bytes = (double)bytes_of_part(&p->memory, &parts[i]);
     if (bytes > 0) printf("  %-14s %12.1f  %s\n", parts[i].name, mib(bytes), parts[i].what);
   }
   printf("  %-14s %12.1f  (* of these the largest counts)\n", "in all", mib((double)p->memory.total));
-  if (p->keep.keeping.bytes > 0)
+  if (p->stash.summary.bytes > 0)
     printf("  kept of %" PRId64 " layers: %s\n", p->config->model.n_layers,
-           rf_stash_describe(&p->keep.keeping, kept, sizeof kept));
+           rf_stash_describe(&p->stash.summary, stash, sizeof stash));
   if (p->options->memory <= 0) return;
   printf("  %-14s %12.1f  %s\n", "may take", mib(p->options->memory),
          (double)p->memory.total <= p->options->memory ? "it fits" : "it does NOT fit");
@@ -208,6 +208,6 @@ static rf_status print_plan(plan *p) {
 rf_status rf_plan_print(const rf_config *config, const rf_plan_options *options) {
   plan p = {.config = config, .options = options};
   const rf_status status = print_plan(&p);
-  rf_plan_keep_destroy(&p.keep);
+  rf_plan_stash_destroy(&p.stash);
   return status;
 }

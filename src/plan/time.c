@@ -6,7 +6,7 @@
 /* A step as seen from one rank. */
 typedef struct stage {
   const rf_config *config;
-  const rf_plan_keep *keep;
+  const rf_plan_stash *stash;
   const rf_rates *c;
   int64_t sequence, data;
   double ranks, tokens; /* all ranks; of a step, of this rank */
@@ -57,7 +57,7 @@ static double add_layer(stage *s, int64_t layer, int64_t padded) {
   const rf_attention_kind kind = rf_layer_attention(m, layer);
   const rf_operations work = rf_operations_of_layer(config, layer, padded);
   const rf_dense_operations dense = rf_dense_of_layer(config, layer);
-  const rf_passes passes = rf_passes_of_layer(config, rf_plan_keep_at(s->keep, layer));
+  const rf_passes passes = rf_passes_of_layer(config, rf_plan_stash_at(s->stash, layer));
   const double project = seconds_for(passes.project * s->tokens * dense.project, s->c->projections);
   const double out = seconds_for(passes.output * s->tokens * dense.output, s->c->output);
   const double attend = seconds_for(passes.attend * s->tokens * work.attention, attention_rate(s->c, kind));
@@ -144,14 +144,14 @@ static rf_status fill_time(stage *s) {
   const int64_t padded = rf_padded_length(config, config->data.length);
   rf_plan_traffic traffic;
   rf_blocks blocks;
-  RF_TRY(rf_plan_traffic_of(config, s->sequence, s->data, s->keep, &traffic));
+  RF_TRY(rf_plan_traffic_of(config, s->sequence, s->data, s->stash, &traffic));
   RF_TRY(rf_blocks_create(config, &blocks));
   const double parameters = reals_of(&blocks);
   rf_blocks_destroy(&blocks);
   for (int64_t i = 0; i < m->n_layers; i++) {
     const rf_attention_kind kind = rf_layer_attention(m, i);
     const double arithmetic = add_layer(s, i, padded);
-    const int level = rf_plan_keep_at(s->keep, i).level[0];
+    const int level = rf_plan_stash_at(s->stash, i).level[0];
     if (s->sequence > 1) add_exchange(s, kind, &traffic.attention[kind][level], arithmetic);
   }
   spend_time(s, RF_PHASE_HEAD, seconds_for(s->tokens * rf_operations_per_token(config, padded).head, s->c->head));
@@ -167,11 +167,11 @@ static rf_status fill_time(stage *s) {
   return RF_OK;
 }
 
-rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                           const rf_rates *cluster, rf_plan_time *t) {
   *t = (rf_plan_time){0};
   stage s = {.config = config,
-             .keep = keep,
+             .stash = stash,
              .c = cluster,
              .sequence = sequence,
              .data = data,

@@ -19,7 +19,7 @@ typedef struct rf_plan_time {
  * exchange, what does not fit behind cluster->overlap of the arithmetic of attention is waited for, and all of it where
  * there is but one wave. Histograms and plans are waited for. Parameters and gradients travel behind the same share of
  * feed-forward and head, while the links are not used by rows. */
-rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_time_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                           const rf_rates *cluster, rf_plan_time *time);
 
 #endif

@@ -1,56 +1,50 @@
 #include "plan/traffic.h"
 #include "model/blocks.h"
+#include "model/slots.h"
+#include "optim/pieces.h"
 #include "reformer/model.h"
 
-/* The store's slots of full parameter vectors, as a step goes through the blocks (model/store.c, which chooses a slot
- * likewise). */
-enum { SLOTS = 2, NO_BLOCK = -1 };
-
-typedef struct slots {
+/* What a parameter store's slots fetch, as a step goes through the blocks. */
+typedef struct fetching {
   const rf_layout *layout;
-  int block[SLOTS];
-  bool lent[SLOTS];
-  double fetched; /* reals */
-  double fetches;
-} slots;
+  rf_slots slots;
+  double reals, fetches;
+} fetching;
 
-static void bring_block(slots *s, int block) {
-  int free_slot = NO_BLOCK;
-  if (block < 0 || block >= s->layout->n_blocks) return;
-  for (int i = 0; i < SLOTS; i++) {
-    if (s->block[i] == block) return;
-    if (!s->lent[i] && (free_slot == NO_BLOCK || s->block[i] == NO_BLOCK)) free_slot = i;
-  }
-  if (free_slot == NO_BLOCK) return;
-  s->block[free_slot] = block;
-  s->fetched += (double)s->layout->blocks[block].size;
-  s->fetches++;
+static void bring_block(fetching *f, int block) {
+  if (block < 0 || block >= f->layout->n_blocks) return;
+  const int slot = rf_slots_for(&f->slots, block);
+  if (slot == RF_NO_SLOT || f->slots.block[slot] == block) return;
+  f->slots.block[slot] = block;
+  f->reals += (double)f->layout->blocks[block].size;
+  f->fetches++;
 }
 
-static void hold_block(slots *s, int block, bool lent) {
-  if (lent) bring_block(s, block);
-  for (int i = 0; i < SLOTS; i++)
-    if (s->block[i] == block) s->lent[i] = lent;
+static void lend_block(fetching *f, int block) {
+  bring_block(f, block);
+  f->slots.lent[rf_slots_for(&f->slots, block)] = true;
 }
+
+static void return_block(fetching *f, int block) { f->slots.lent[rf_slots_lent(&f->slots, block)] = false; }
 
 /* Forward, head, and back, as model/model.c and the stack lend. */
-static void one_micro_batch(slots *s, int layers, bool tied) {
+static void one_micro_batch(fetching *f, int layers, bool tied) {
   const int head = layers + 1;
-  hold_block(s, RF_BLOCK_EMBEDDING, true);
-  hold_block(s, RF_BLOCK_EMBEDDING, false);
+  lend_block(f, RF_BLOCK_EMBEDDING);
+  return_block(f, RF_BLOCK_EMBEDDING);
   for (int i = 0; i < layers; i++) {
-    hold_block(s, rf_layer_block(i), true);
-    bring_block(s, rf_layer_block(i + 1));
-    hold_block(s, rf_layer_block(i), false);
+    lend_block(f, rf_layer_block(i));
+    bring_block(f, rf_layer_block(i + 1));
+    return_block(f, rf_layer_block(i));
   }
-  hold_block(s, head, true);
-  if (tied) hold_block(s, RF_BLOCK_EMBEDDING, true);
-  if (tied) hold_block(s, RF_BLOCK_EMBEDDING, false);
-  hold_block(s, head, false);
+  lend_block(f, head);
+  if (tied) lend_block(f, RF_BLOCK_EMBEDDING);
+  if (tied) return_block(f, RF_BLOCK_EMBEDDING);
+  return_block(f, head);
   for (int i = layers - 1; i >= 0; i--) {
-    hold_block(s, rf_layer_block(i), true);
-    if (i > 0) bring_block(s, rf_layer_block(i - 1));
-    hold_block(s, rf_layer_block(i), false);
+    lend_block(f, rf_layer_block(i));
+    if (i > 0) bring_block(f, rf_layer_block(i - 1));
+    return_block(f, rf_layer_block(i));
   }
 }
 
@@ -58,14 +52,14 @@ static void add_blocks(const rf_config *config, const rf_blocks *blocks, int ran
   const double others = (ranks - 1) * (double)sizeof(real);
   const bool tied = config->model.tied_embedding;
   const double micro = (double)config->training.accumulate;
-  slots s = {.layout = &blocks->layout, .block = {NO_BLOCK, NO_BLOCK}};
+  fetching f = {.layout = &blocks->layout, .slots = rf_slots_empty()};
   double gradients = 0;
-  for (int64_t i = 0; i < config->training.accumulate; i++) one_micro_batch(&s, (int)blocks->n_layers, tied);
+  for (int64_t i = 0; i < config->training.accumulate; i++) one_micro_batch(&f, (int)blocks->n_layers, tied);
   for (int b = 0; b < blocks->layout.n_blocks; b++) gradients += (double)blocks->layout.blocks[b].size;
   if (tied) gradients += (double)blocks->layout.blocks[RF_BLOCK_EMBEDDING].size;
-  t->fetches = s.fetches;
+  t->fetches = f.fetches;
   t->handed_back = micro * (blocks->layout.n_blocks + tied);
-  t->bytes[RF_TRAFFIC_PARAMETERS] = s.fetched * others;
+  t->bytes[RF_TRAFFIC_PARAMETERS] = f.reals * others;
   t->bytes[RF_TRAFFIC_GRADIENTS] = gradients * micro * others + 8.0 * ranks * (ranks - 1); /* and the norm */
 }
 
@@ -79,35 +73,21 @@ static void add_sums(const rf_config *config, const rf_blocks *blocks, int ranks
   double tensors = 0, sums = 0;
   for (int b = 0; b < blocks->layout.n_blocks; b++)
     for (int i = 0; i < blocks->layout.blocks[b].n_tensors; i++) {
-      const rf_tensor *tensor = &blocks->layout.blocks[b].tensors[i];
-      int64_t columns = 1;
-      for (int d = 0; d < tensor->n_dims; d++)
-        if (tensor->shape[d] > 1) columns = tensor->shape[d];
-      const int64_t rows = rf_tensor_count(tensor) / columns;
+      int64_t rows, columns;
+      rf_matrix_shape(&blocks->layout.blocks[b].tensors[i], &rows, &columns);
       tensors++;
       if (rows > 1) sums += (double)(rows + columns);
     }
   t->bytes[RF_TRAFFIC_OTHER] = sum_bytes(tensors + sums, ranks) + sum_bytes(tensors, ranks);
 }
 
-static rf_call planned_call(const rf_config *config, rf_mesh *mesh) {
-  const int64_t length = rf_padded_length(config, config->data.length);
-  const rf_span tokens = rf_span_of(length, rf_mesh_sequence_size(mesh), rf_mesh_sequence_rank(mesh));
-  return (rf_call){.sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate,
-                   .tokens = tokens.count,
-                   .length = length,
-                   .first_token = tokens.first,
-                   .training = true,
-                   .mesh = mesh};
-}
-
 /* Of the layers of one kind that stash the same. */
-static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep,
+static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash,
                       rf_attention_kind kind, int level, const rf_call *call, double times, rf_plan_traffic *t) {
   const rf_sublayer *self = NULL;
   double layers = 0;
   for (int64_t i = 0; i < blocks->n_layers; i++) {
-    if (rf_layer_attention(&config->model, i) != kind || rf_plan_keep_at(keep, i).level[0] != level) continue;
+    if (rf_layer_attention(&config->model, i) != kind || rf_plan_stash_at(stash, i).level[0] != level) continue;
     self = &blocks->layers[i].attention;
     layers++;
   }
@@ -115,19 +95,20 @@ static void add_alike(const rf_config *config, const rf_blocks *blocks, const rf
   t->attention[kind][level] = rf_attention_traffic_of(self, call);
   for (int p = 0; p < RF_TRAFFIC_PURPOSES; p++) t->bytes[p] += layers * times * t->attention[kind][level].bytes[p];
   if (kind != RF_ATTENTION_LSH) return;
-  t->rows_a_token = rf_attention_expect(self, call, 1).all_own / (double)call->length;
+  t->rows_a_token = t->attention[kind][level].owners;
 }
 
-static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_keep *keep, rf_mesh *mesh,
+static void add_attention(const rf_config *config, const rf_blocks *blocks, const rf_plan_stash *stash, rf_mesh *mesh,
                           rf_plan_traffic *t) {
-  rf_call call = planned_call(config, mesh);
+  const int64_t sequences = config->training.batch / rf_mesh_data_size(mesh) / config->training.accumulate;
+  rf_call call = rf_model_planned_call(config, mesh, sequences);
   const double times = (double)(rf_mesh_data_size(mesh) * config->training.accumulate);
   for (int kind = 0; kind < RF_ATTENTION_KINDS; kind++)
     for (call.level = 0; call.level < RF_ATTENTION_LEVELS; call.level++)
-      add_alike(config, blocks, keep, (rf_attention_kind)kind, call.level, &call, times, t);
+      add_alike(config, blocks, stash, (rf_attention_kind)kind, call.level, &call, times, t);
 }
 
-rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                              rf_plan_traffic *t) {
   rf_blocks blocks;
   rf_mesh *mesh;
@@ -138,7 +119,7 @@ rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t 
   if (status == RF_OK) {
     add_blocks(config, &blocks, (int)(sequence * data), t);
     add_sums(config, &blocks, (int)(sequence * data), t);
-    if (sequence > 1) add_attention(config, &blocks, keep, mesh, t);
+    if (sequence > 1) add_attention(config, &blocks, stash, mesh, t);
     rf_blocks_destroy(&blocks);
   }
   rf_mesh_destroy(mesh);

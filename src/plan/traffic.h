@@ -19,7 +19,7 @@ typedef struct rf_plan_traffic {
   double fetches, handed_back; /* blocks' full vectors that are gathered; whose gradients are scattered */
 } rf_plan_traffic;
 
-rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_keep *keep,
+rf_status rf_plan_traffic_of(const rf_config *config, int64_t sequence, int64_t data, const rf_plan_stash *stash,
                              rf_plan_traffic *traffic);
 
 #endif

@@ -3,14 +3,14 @@
 #include "base/log.h"
 #include "base/processor.h"
 #include "base/text.h"
-#include "comm/call.h"
+#include "comm/api_call.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
 #include "comm/mpi_runs.h"
 #include "config/filled.h"
 #include "config/resume.h"
 #include "config/settle.h"
-#include "kernel/stack.h"
+#include "kernel/thread_stacks.h"
 #include "plan/check.h"
 #include "reformer/agree.h"
 #include "reformer/config_file.h"
@@ -32,7 +32,7 @@ static rf_status refuse_null(const char *what) { return rf_fail(RF_BAD_CONFIG, "
 /* --- made and ended --------------------------------------------------------------------------------- */
 
 /* Data that is not there is told before memory that is not. */
-static rf_status check_data(const rf_config *config) {
+static rf_status check_data_file(const rf_config *config) {
   rf_dataset *dataset = NULL;
   RF_TRY(rf_dataset_open(&config->data, config->model.vocab_size, config->training.seed, &dataset));
   rf_dataset_destroy(dataset);
@@ -50,7 +50,7 @@ static rf_status build(const char *file, const rf_config *config, rf_mesh *mesh,
   RF_TRY(rf_mesh_check_held(mesh, config->mesh.sequence, config->mesh.data)); /* the same on all ranks: ends nothing */
   RF_TRY(arrange(config, mesh));
   RF_TRY(rf_agree(mesh, rf_config_check_training(file, config)));
-  RF_TRY(rf_agree(mesh, check_data(config)));
+  RF_TRY(rf_agree(mesh, check_data_file(config)));
   RF_TRY(rf_agree(mesh, rf_plan_check_memory(config, mesh)));
   RF_TRY(rf_agree(mesh, rf_machine_describe(mesh, session->machine)));
   return rf_agree(mesh, rf_trainer_create(config, mesh, &session->trainer));
@@ -87,7 +87,7 @@ static rf_status create_session(const rf_config *given, rf_mesh *mesh, bool firs
   rf_config config = {0};
   RF_TRY(rf_agree(mesh, RF_OK)); /* all are here */
   if (first) RF_TRY(compare_ranks(mesh));
-  RF_TRY(rf_agree(mesh, rf_stacks_check()));
+  RF_TRY(rf_agree(mesh, rf_thread_stacks_check()));
   RF_TRY(rf_agree(mesh, take_config(given, &config)));
   RF_TRY(rf_agree(mesh, rf_config_compare(mesh, &config)));
   return rf_session_create_from(NAME, &config, mesh, session);
@@ -96,11 +96,11 @@ static rf_status create_session(const rf_config *given, rf_mesh *mesh, bool firs
 rf_status rf_session_create(const rf_config *config, rf_mesh *mesh, rf_session **session) {
   RF_TRY(rf_processor_check()); /* a mesh there is only where it was checked */
   if (!session) return refuse_null("rf_session_create: session");
-  const int number = rf_call_count_session(mesh);
+  const int number = rf_api_call_count_session(mesh);
   *session = NULL;
-  rf_call_begin(mesh, RF_CALL_CREATE, number);
+  rf_api_call_begin(mesh, RF_API_CALL_CREATE, number);
   const rf_status status = create_session(config, mesh, number == 1, session);
-  rf_call_end(mesh);
+  rf_api_call_end(mesh);
   if (status == RF_OK) (*session)->number = number;
   return status;
 }
@@ -135,13 +135,13 @@ static rf_status check_ready(const rf_session *session) {
 }
 
 /* The session's next collective function begins. */
-static void begin(const rf_session *session, rf_call_kind call) {
-  rf_call_begin(session->trainer.mesh, call, session->number);
+static void begin(const rf_session *session, rf_api_call call) {
+  rf_api_call_begin(session->trainer.mesh, call, session->number);
 }
 
 /* ... and ends, with its status. */
 static rf_status end(const rf_session *session, rf_status status) {
-  rf_call_end(session->trainer.mesh);
+  rf_api_call_end(session->trainer.mesh);
   return status;
 }
 
@@ -154,7 +154,7 @@ rf_status rf_session_step(rf_session *session, rf_step_result *result) {
         RF_BAD_CONFIG,
         "all %lld steps of training.steps are done; to go on, load what was saved into a session of more steps",
         (long long)steps);
-  begin(session, RF_CALL_STEP);
+  begin(session, RF_API_CALL_STEP);
   RF_TRY(end(session, rf_agree(session->trainer.mesh, rf_train_step(&session->trainer, session->step + 1, result))));
   session->step++;
   return RF_OK;
@@ -173,7 +173,7 @@ rf_status rf_session_evaluate(rf_session *session, rf_split split, rf_loss *loss
                    "rf_session_evaluate: found split %d; allowed: %d (training), %d (validation), %d (test)",
                    (int)split, RF_SPLIT_TRAIN, RF_SPLIT_VALIDATION, RF_SPLIT_TEST);
   RF_TRY(check_ready(session));
-  begin(session, (rf_call_kind)((int)RF_CALL_EVALUATE_TRAIN + (int)split));
+  begin(session, (rf_api_call)((int)RF_API_CALL_EVALUATE_TRAIN + (int)split));
   RF_TRY(end(session, evaluate(session, split, loss)));
   if (split != RF_SPLIT_VALIDATION) return RF_OK;
   session->eval_loss = rf_loss_mean(loss);
@@ -225,7 +225,7 @@ static rf_status save(rf_session *session, const char *folder) {
 rf_status rf_session_save(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_save: folder" : "rf_session_save: session");
   RF_TRY(check_ready(session));
-  begin(session, RF_CALL_SAVE);
+  begin(session, RF_API_CALL_SAVE);
   return end(session, tell_alike(session, save(session, folder)));
 }
 
@@ -284,6 +284,6 @@ static rf_status load(rf_session *session, const char *folder) {
 rf_status rf_session_load(rf_session *session, const char *folder) {
   if (!session || !folder) return refuse_null(session ? "rf_session_load: folder" : "rf_session_load: session");
   RF_TRY(check_runs(session));
-  begin(session, RF_CALL_LOAD);
+  begin(session, RF_API_CALL_LOAD);
   return end(session, tell_alike(session, load(session, folder)));
 }

@@ -106,12 +106,19 @@ rf_status rf_file_store(const char *path, const void *data, int64_t size) {
 
 rf_status rf_folder_make_parents(const char *path) {
   char parent[RF_MAX_PATH];
-  if (strlen(path) >= sizeof parent) return rf_fail(RF_FAILED, "%.64s...: the path is too long", path);
+  if (strlen(path) >= sizeof parent) {
+    errno = ENAMETOOLONG;
+    return rf_fail(RF_FAILED, "%.64s...: the path is too long", path);
+  }
   strcpy(parent, path);
   for (char *slash = parent[0] ? strchr(parent + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    if ((rf_io_fails() || mkdir(parent, 0777) != 0) && errno != EEXIST)
-      return rf_fail(RF_FAILED, "folder %s: cannot be made: %s", parent, strerror(errno));
+    if ((rf_io_fails() || mkdir(parent, 0777) != 0) && errno != EEXIST) {
+      const int failed = errno;
+      (void)rf_fail(RF_FAILED, "folder %s: cannot be made: %s", parent, strerror(failed));
+      errno = failed;
+      return RF_FAILED;
+    }
     *slash = '/';
   }
   return RF_OK;
@@ -157,7 +164,7 @@ rf_status rf_rename_synced(const char *from, const char *to) {
   return status;
 }
 
-bool rf_names_exchange(const char *a, const char *b) {
+bool rf_names_swap(const char *a, const char *b) {
   return !rf_io_fails() && renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
 }
 

@@ -29,7 +29,7 @@ rf_status rf_file_load(const char *path, int64_t most, char **data, int64_t *siz
 /* Writes a whole new file and syncs it. */
 rf_status rf_file_store(const char *path, const void *data, int64_t size);
 
-/* Every folder on the way to path, path itself left out. */
+/* Every folder on the way to path, path itself left out. Where one cannot be made, errno says why. */
 rf_status rf_folder_make_parents(const char *path);
 rf_status rf_folder_make(const char *path);
 /* The entries of a folder onto the disk. */
@@ -39,7 +39,7 @@ rf_status rf_folder_sync(const char *path);
 rf_status rf_rename_synced(const char *from, const char *to);
 /* Two names change places, at once. False where that cannot be: nothing has changed, and some file systems never can.
  */
-bool rf_names_exchange(const char *a, const char *b);
+bool rf_names_swap(const char *a, const char *b);
 /* Removes a folder and the plain files in it; false: some of it stays, and is left to the next attempt. */
 bool rf_folder_remove(const char *path);
 

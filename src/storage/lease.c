@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "reformer/config.h"
 #include "storage/files.h"
-#include "storage/owner.h"
+#include "storage/holder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@ enum { MOST_OWNERS = 64, ENDING = 16 + RF_ATTEMPT_LENGTH };
 
 struct rf_lease {
   char path[RF_MAX_PATH], own[RF_MAX_PATH]; /* the lock; this one's line while it asks for it */
-  char text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+  char text[RF_MAX_HOLDER], attempt[RF_ATTEMPT_LENGTH + 1];
   rf_lease_times times;
   int file; /* this one's line, under whatever name */
   bool beating;
@@ -28,11 +28,11 @@ struct rf_lease {
   bool stop;
 };
 
-/* An owner, as found in the folder. */
-typedef struct found_owner {
-  char path[RF_MAX_PATH], text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+/* A holder, as found in the folder. */
+typedef struct found_holder {
+  char path[RF_MAX_PATH], text[RF_MAX_HOLDER], attempt[RF_ATTEMPT_LENGTH + 1];
   struct timespec renewed;
-} found_owner;
+} found_holder;
 
 static rf_status fail_with_errno(const char *path, const char *what) {
   return rf_fail(RF_FAILED, "%s: %s: %s", path, what, strerror(errno));
@@ -42,35 +42,35 @@ static void path_after(const rf_lease *l, const char *attempt, char path[RF_MAX_
   (void)snprintf(path, RF_MAX_PATH, "%.*s.after-%s", RF_MAX_PATH - ENDING, l->path, attempt);
 }
 
-/* Written anew, it bears another time: whoever watches it sees that its owner lives. */
+/* Written anew, it bears another time: whoever watches it sees that its holder lives. */
 static rf_status renew_line(const rf_lease *l) {
   RF_TRY(rf_file_write(l->file, l->path, 0, l->text, (int64_t)strlen(l->text)));
   return fsync(l->file) == 0 ? RF_OK : fail_with_errno(l->path, "cannot be written to the disk");
 }
 
-static rf_status look_at_line(const char *path, found_owner *owner, bool *there) {
-  (void)snprintf(owner->path, sizeof owner->path, "%s", path);
-  RF_TRY(rf_owner_look(path, owner->text, &owner->renewed, there));
-  rf_owner_attempt(owner->text, owner->attempt);
+static rf_status look_at_line(const char *path, found_holder *holder, bool *there) {
+  (void)snprintf(holder->path, sizeof holder->path, "%s", path);
+  RF_TRY(rf_holder_look(path, holder->text, &holder->renewed, there));
+  rf_holder_attempt(holder->text, holder->attempt);
   return RF_OK;
 }
 
 /* From the lock to the last who took over. */
-static rf_status find_owner(const rf_lease *l, found_owner *owner, bool *there) {
-  RF_TRY(look_at_line(l->path, owner, there));
+static rf_status find_holder(const rf_lease *l, found_holder *holder, bool *there) {
+  RF_TRY(look_at_line(l->path, holder, there));
   for (int i = 0; *there && i < MOST_OWNERS; i++) {
     char next[RF_MAX_PATH];
-    found_owner later;
+    found_holder later;
     bool further;
-    path_after(l, owner->attempt, next);
+    path_after(l, holder->attempt, next);
     RF_TRY(look_at_line(next, &later, &further));
-    if (!further || strcmp(later.attempt, owner->attempt) == 0) return RF_OK;
-    *owner = later;
+    if (!further || strcmp(later.attempt, holder->attempt) == 0) return RF_OK;
+    *holder = later;
   }
   return RF_OK;
 }
 
-static bool is_as_it_was(const found_owner *before, const found_owner *now) {
+static bool is_as_it_was(const found_holder *before, const found_holder *now) {
   return strcmp(before->attempt, now->attempt) == 0 && before->renewed.tv_sec == now->renewed.tv_sec &&
          before->renewed.tv_nsec == now->renewed.tv_nsec;
 }
@@ -85,28 +85,32 @@ static rf_status link_line(const rf_lease *l, const char *name, bool *taken) {
   return RF_OK;
 }
 
-static double now(const rf_lease *l) { return l->times.now ? l->times.now() : rf_clock_seconds(); }
+double rf_lease_now(const rf_lease_times *times) { return times->now ? times->now() : rf_clock_seconds(); }
 
-static void sleep_seconds(double seconds) {
+void rf_lease_pause(const rf_lease_times *times, double seconds) {
+  if (times->pause) {
+    times->pause(seconds);
+    return;
+  }
   struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
   while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-/* Whether the way from the lock leads to this one, which holds the name after the stale owner, and that one still is as
- * it was seen: it may have been given a successor, or have come back to life, since then. */
-static rf_status is_next(const rf_lease *l, const found_owner *stale, bool *next) {
-  found_owner last, again;
+/* Whether the way from the lock leads to this one, which holds the name after the stale holder, and that one still is
+ * as it was seen: it may have been given a successor, or have come back to life, since then. */
+static rf_status is_next(const rf_lease *l, const found_holder *stale, bool *next) {
+  found_holder last, again;
   bool there;
   *next = false;
-  RF_TRY(find_owner(l, &last, &there));
+  RF_TRY(find_holder(l, &last, &there));
   if (!there || strcmp(last.attempt, l->attempt) != 0) return RF_OK;
   RF_TRY(look_at_line(stale->path, &again, &there));
   *next = there && is_as_it_was(stale, &again);
   return RF_OK;
 }
 
-/* The stale owner's place: one name for all who want it, so that one gets it. */
-static rf_status take_over(const rf_lease *l, const found_owner *stale, bool *taken) {
+/* The stale holder's place: one name for all who want it, so that one gets it. */
+static rf_status take_over(const rf_lease *l, const found_holder *stale, bool *taken) {
   char name[RF_MAX_PATH];
   path_after(l, stale->attempt, name);
   RF_TRY(link_line(l, name, taken));
@@ -119,30 +123,30 @@ static rf_status take_over(const rf_lease *l, const found_owner *stale, bool *ta
   return status;
 }
 
-/* Waits for the present owner to show that it lives, or to grow stale under this one's eyes. No time of a file is
+/* Waits for the present holder to show that it lives, or to grow stale under this one's eyes. No time of a file is
  * compared with a clock: on some file systems it is the writer's, whose clock may be wrong by hours. Times are taken
- * before the owner is looked at, so that a file system that does not answer for a while makes no owner old. */
+ * before the holder is looked at, so that a file system that does not answer for a while makes no holder old. */
 static rf_status ask_until_free(const rf_lease *l, bool *taken) {
-  found_owner first = {0}, owner;
+  found_holder first = {0}, holder;
   double since = 0;
   for (;;) {
     bool there;
-    const double looked = now(l);
-    RF_TRY(find_owner(l, &owner, &there));
+    const double looked = rf_lease_now(&l->times);
+    RF_TRY(find_holder(l, &holder, &there));
     if (!there) return link_line(l, l->path, taken);
     if (first.path[0] == '\0') {
-      first = owner;
-      since = now(l);
+      first = holder;
+      since = rf_lease_now(&l->times);
     }
-    if (!is_as_it_was(&first, &owner)) return rf_owner_refuse(l->path, owner.text);
-    if (looked - since > l->times.stale) return take_over(l, &owner, taken);
-    (l->times.pause ? l->times.pause : sleep_seconds)(l->times.look);
+    if (!is_as_it_was(&first, &holder)) return rf_holder_refuse(l->path, holder.text);
+    if (looked - since > l->times.stale) return take_over(l, &holder, taken);
+    rf_lease_pause(&l->times, l->times.look);
   }
 }
 
 static rf_status make_line(rf_lease *l) {
   (void)snprintf(l->own, sizeof l->own, "%.*s.%s", RF_MAX_PATH - ENDING, l->path, l->attempt);
-  rf_owner_describe(l->attempt, l->text);
+  rf_holder_describe(l->attempt, l->text);
   l->file = open(l->own, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (l->file < 0) return rf_fail(RF_BAD_CONFIG, "%s: cannot be made: %s", l->own, strerror(errno));
   return renew_line(l);
@@ -152,9 +156,9 @@ static rf_status take_the_lock(rf_lease *l) {
   RF_TRY(make_line(l));
   for (bool taken = false; !taken;) RF_TRY(ask_until_free(l, &taken));
   (void)unlink(l->own);
-  char text[RF_MAX_OWNER];
-  RF_TRY(rf_owner_read(l->path, text));
-  return strcmp(text, l->text) == 0 ? RF_OK : rf_owner_refuse(l->path, text);
+  char text[RF_MAX_HOLDER];
+  RF_TRY(rf_holder_read(l->path, text));
+  return strcmp(text, l->text) == 0 ? RF_OK : rf_holder_refuse(l->path, text);
 }
 
 /* A renewal that fails shows by its age. */

@@ -1,9 +1,8 @@
 #include "storage/lock.h"
-#include "base/clock.h"
 #include "base/file_error.h"
 #include "reformer/config.h"
 #include "storage/files.h"
-#include "storage/owner.h"
+#include "storage/holder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -13,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
@@ -30,7 +28,7 @@ struct rf_lock {
 
 /* --- the line in the file ----------------------------------------------------------------------- */
 
-static rf_status write_owner(int file, const char *path, const char *text) {
+static rf_status write_holder(int file, const char *path, const char *text) {
   if (ftruncate(file, 0) != 0) return rf_fail(RF_FAILED, "%s: cannot be written: %s", path, rf_file_error(errno));
   RF_TRY(rf_file_write(file, path, 0, text, (int64_t)strlen(text)));
   if (fsync(file) != 0) return rf_fail(RF_FAILED, "%s: cannot be written to the disk: %s", path, rf_file_error(errno));
@@ -59,12 +57,12 @@ static answer lock_by_kernel(rf_lock *lock) {
 }
 
 static rf_status refuse_owned(const rf_lock *lock) {
-  char text[RF_MAX_OWNER];
-  if (rf_owner_read_open(lock->file, lock->path, text) != RF_OK) text[0] = '\0';
-  return rf_owner_refuse(lock->path, text);
+  char text[RF_MAX_HOLDER];
+  if (rf_holder_read_open(lock->file, lock->path, text) != RF_OK) text[0] = '\0';
+  return rf_holder_refuse(lock->path, text);
 }
 
-/* The file that was locked may have been removed by its last owner meanwhile. */
+/* The file that was locked may have been removed by its last holder meanwhile. */
 static bool is_still_the_file(const rf_lock *lock) { return rf_file_is_named(lock->file, lock->path); }
 
 /* *made: it was not there before. */
@@ -102,7 +100,7 @@ static void close_lock_file(rf_lock *lock) {
   lock->file = -1;
 }
 
-/* A file that its last owner removed between opening and locking is no lock: again, with the new one. */
+/* A file that its last holder removed between opening and locking is no lock: again, with the new one. */
 static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
   for (;;) {
     answer got = FAILED;
@@ -116,9 +114,9 @@ static rf_status take_kernel(rf_lock *lock, bool *has_locks) {
     lock->of_process = false;
     return RF_OK;
   }
-  char text[RF_MAX_OWNER];
-  rf_owner_describe(lock->attempt, text);
-  const rf_status status = write_owner(lock->file, lock->path, text);
+  char text[RF_MAX_HOLDER];
+  rf_holder_describe(lock->attempt, text);
+  const rf_status status = write_holder(lock->file, lock->path, text);
   if (status != RF_OK) (void)unlink(lock->path); /* while it is locked: nobody's line is in nobody's way */
   return status;
 }
@@ -154,30 +152,30 @@ rf_status rf_lock_take(const char *folder, rf_lock_kind kind, rf_lock **lock) {
 }
 
 /* Opened anew, so that a network file system looks again; but the old kind of lock would be lost by closing that. */
-static rf_status read_now(const rf_lock *lock, char text[RF_MAX_OWNER]) {
+static rf_status read_now(const rf_lock *lock, char text[RF_MAX_HOLDER]) {
   if (lock->of_process) {
     if (!is_still_the_file(lock)) return rf_fail(RF_FAILED, "%s: has been removed", lock->path);
-    return rf_owner_read_open(lock->file, lock->path, text);
+    return rf_holder_read_open(lock->file, lock->path, text);
   }
-  return rf_owner_read(lock->path, text);
+  return rf_holder_read(lock->path, text);
 }
 
 rf_status rf_lock_check(const rf_lock *lock) {
-  char text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+  char text[RF_MAX_HOLDER], attempt[RF_ATTEMPT_LENGTH + 1];
   const rf_status status = read_now(lock, text);
   if (status != RF_OK) return rf_fail(RF_FAILED, "the run's lock is lost: %s", rf_error_message());
-  rf_owner_attempt(text, attempt);
+  rf_holder_attempt(text, attempt);
   if (strcmp(attempt, lock->attempt) == 0) return RF_OK;
-  char owner[RF_MAX_OWNER];
-  return rf_fail(RF_FAILED, "the run's lock is lost: %s belongs to %s", lock->path, rf_owner_line(text, owner));
+  char holder[RF_MAX_HOLDER];
+  return rf_fail(RF_FAILED, "the run's lock is lost: %s belongs to %s", lock->path, rf_holder_line(text, holder));
 }
 
 const char *rf_lock_attempt(const rf_lock *lock) { return lock->attempt; }
 
 static bool is_of(const char *path, const char *wanted) {
-  char text[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
-  if (rf_owner_read(path, text) != RF_OK) return false;
-  rf_owner_attempt(text, attempt);
+  char text[RF_MAX_HOLDER], attempt[RF_ATTEMPT_LENGTH + 1];
+  if (rf_holder_read(path, text) != RF_OK) return false;
+  rf_holder_attempt(text, attempt);
   return strcmp(attempt, wanted) == 0;
 }
 
@@ -215,17 +213,22 @@ static void refresh_folder(const char *folder) {
 }
 
 rf_status rf_lock_see(const char *folder, const char *attempt, double seconds) {
-  const double start = rf_clock_seconds(), shortest = 0.1, longest = 1;
+  static const rf_lease_times times;
+  return rf_lock_see_timed(folder, attempt, seconds, &times);
+}
+
+rf_status rf_lock_see_timed(const char *folder, const char *attempt, double seconds, const rf_lease_times *times) {
+  const double start = rf_lease_now(times), shortest = 0.1, longest = 1;
   char path[RF_MAX_PATH];
   RF_TRY(rf_path_join(folder, LOCK_NAME, path));
   for (double pause = shortest; !is_of(path, attempt); pause = fmin(1.5 * pause, longest)) {
-    if (rf_clock_seconds() - start >= seconds)
+    if (rf_lease_now(times) - start >= seconds)
       return rf_fail(
           RF_BAD_CONFIG,
           "run folder %s: is not the one that rank 0 has locked; allowed: a folder on a file system that all "
           "hosts share, and a path that leads there from each of them",
           folder);
-    (void)nanosleep(&(struct timespec){.tv_sec = (time_t)pause, .tv_nsec = (long)(1e9 * fmod(pause, 1))}, NULL);
+    rf_lease_pause(times, pause);
     refresh_folder(folder);
   }
   return RF_OK;

@@ -25,7 +25,7 @@ enum { MOST_SKIPPED = 3 };
 /* What all ranks together are thought to write to a disk, bytes a second, before one checkpoint was measured. */
 static const double assumed_speed = 100e6;
 
-typedef struct run {
+typedef struct train_loop {
   rf_trainer *trainer;
   rf_mesh *mesh;
   const rf_train_options *options;
@@ -38,7 +38,7 @@ typedef struct run {
   int64_t skipped;   /* in a row */
   int64_t told_step; /* newest checkpoint that is in the metrics */
   double assumed_write_seconds;
-} run;
+} train_loop;
 
 /* --- a step ----------------------------------------------------------------------------------------- */
 
@@ -51,7 +51,7 @@ typedef struct step_done {
   rf_metrics_record record;
 } step_done;
 
-static rf_status train_one(run *r, step_done *done) {
+static rf_status train_one(train_loop *r, step_done *done) {
   const rf_config *config = &r->trainer->config;
   const double start = rf_clock_seconds();
   done->waited_before = rf_mesh_wait_seconds(r->mesh);
@@ -62,7 +62,7 @@ static rf_status train_one(run *r, step_done *done) {
   return RF_OK;
 }
 
-static rf_status look_for_stop(run *r) {
+static rf_status look_for_stop(train_loop *r) {
   const double longest = rf_saver_report_of(r->saver).longest_seconds;
   r->stop.write_seconds = longest > 0 ? longest : r->assumed_write_seconds;
   return rf_stop_look(&r->stop);
@@ -71,7 +71,7 @@ static rf_status look_for_stop(run *r) {
 /* Whether a step is one of every so many; 0: none is. */
 static bool is_one_of(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
-static rf_status evaluate_if_due(run *r, step_done *done) {
+static rf_status evaluate_if_due(train_loop *r, step_done *done) {
   rf_trainer *t = r->trainer;
   rf_loss loss;
   if (!done->last && !is_one_of(done->step, t->config.training.eval_every)) return RF_OK;
@@ -83,7 +83,7 @@ static rf_status evaluate_if_due(run *r, step_done *done) {
 }
 
 /* What was committed since the last record. */
-static void add_checkpoint(run *r, rf_metrics_record *record) {
+static void add_checkpoint(train_loop *r, rf_metrics_record *record) {
   const rf_saver_report report = rf_saver_report_of(r->saver);
   if (report.saved_step == r->told_step) return;
   r->told_step = report.saved_step;
@@ -94,7 +94,7 @@ static void add_checkpoint(run *r, rf_metrics_record *record) {
   record->checkpoint_write_seconds = report.write_seconds;
 }
 
-static rf_status log_if_due(run *r, step_done *done) {
+static rf_status log_if_due(train_loop *r, step_done *done) {
   rf_metrics_record *record = &done->record;
   if (!is_one_of(done->step, r->trainer->config.output.log_every) && done->step != 1 && !done->last && !done->stops &&
       !record->evaluated && !record->skipped)
@@ -104,7 +104,7 @@ static rf_status log_if_due(run *r, step_done *done) {
   return r->metrics ? rf_metrics_write(r->metrics, record) : RF_OK;
 }
 
-static rf_status count_skipped(run *r, const step_done *done) {
+static rf_status count_skipped(train_loop *r, const step_done *done) {
   const rf_step_result *result = &done->result;
   if (!result->skipped) {
     r->skipped = 0;
@@ -120,7 +120,7 @@ static rf_status count_skipped(run *r, const step_done *done) {
 }
 
 /* After the evaluation, whose loss tells which checkpoint is the best; NaN: there was none at this step. */
-static rf_status save_if_due(run *r, const step_done *done) {
+static rf_status save_if_due(train_loop *r, const step_done *done) {
   const double eval_loss = done->record.evaluated ? done->record.eval_loss : (double)NAN;
   if (!done->last && !done->stops && !is_one_of(done->step, r->trainer->config.checkpoint.every))
     return rf_saver_poll(r->saver);
@@ -135,7 +135,7 @@ static rf_status save_if_due(run *r, const step_done *done) {
 
 /* A reason to stop cuts the evaluation short, which finds reasons too; both are logged, and saved for. What was skipped
  * too often ends the run with its line, and without a checkpoint. */
-static rf_status run_step(run *r, int64_t step) {
+static rf_status run_step(train_loop *r, int64_t step) {
   step_done done = {.step = step, .last = step == r->trainer->config.training.steps};
   RF_TRY(train_one(r, &done));
   RF_TRY(look_for_stop(r));
@@ -148,7 +148,7 @@ static rf_status run_step(run *r, int64_t step) {
 }
 
 /* *step: the last that was done. */
-static rf_status run_steps(run *r, int64_t *step) {
+static rf_status run_steps(train_loop *r, int64_t *step) {
   const rf_config *config = &r->trainer->config;
   *step = r->options->step;
   rf_status_line_start(&r->status_line, *step + 1, config->training.steps, config->output.log_every);
@@ -160,7 +160,7 @@ static rf_status run_steps(run *r, int64_t *step) {
   return status;
 }
 
-static rf_status finish_saving(run *r, int64_t step) {
+static rf_status finish_saving(train_loop *r, int64_t step) {
   RF_TRY(rf_saver_finish(r->saver));
   if (step == r->options->step || rf_saver_report_of(r->saver).saved_step == step) return RF_OK;
   return rf_fail(RF_FAILED, "the state after step %lld, the last, could not be saved", (long long)step);
@@ -168,13 +168,13 @@ static rf_status finish_saving(run *r, int64_t step) {
 
 /* --- before and after ------------------------------------------------------------------------------- */
 
-static rf_status say_splits(run *r) {
+static rf_status say_splits(train_loop *r) {
   rf_trainer *t = r->trainer;
   RF_TRY(rf_evaluate_say(t->model, t->dataset, RF_SPLIT_VALIDATION, &t->sequences, &r->stop, "validation"));
   return rf_evaluate_say(t->model, t->dataset, RF_SPLIT_TEST, &t->sequences, &r->stop, "test");
 }
 
-static rf_status sample_into(run *r, int32_t *ids) {
+static rf_status sample_into(train_loop *r, int32_t *ids) {
   const rf_config *config = &r->trainer->config;
   const rf_output_config *output = &config->output;
   int64_t n;
@@ -188,7 +188,7 @@ static rf_status sample_into(run *r, int32_t *ids) {
   return RF_OK;
 }
 
-static rf_status say_sample(run *r) {
+static rf_status say_sample(train_loop *r) {
   const rf_output_config *output = &r->trainer->config.output;
   if (output->sample_tokens == 0) return RF_OK;
   int32_t *ids = malloc((strlen(output->sample_prompt) + 1 + (size_t)output->sample_tokens) * sizeof *ids);
@@ -198,14 +198,14 @@ static rf_status say_sample(run *r) {
   return status;
 }
 
-static rf_status train_to_end(run *r, rf_train_end *end) {
+static rf_status train_to_end(train_loop *r, rf_train_end *end) {
   rf_trainer *t = r->trainer;
   rf_log_info("%lld parameters; %lld + %lld sequences of %lld tokens for training and validation",
               (long long)rf_store_parameters(rf_model_store(t->model)),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_TRAIN),
               (long long)rf_dataset_sequences(t->dataset, RF_SPLIT_VALIDATION), (long long)t->config.data.length);
   rf_dataset_warn(t->dataset, t->config.training.batch);
-  rf_memory_say(t);
+  rf_trainer_say_stash(t);
   RF_TRY(run_steps(r, &end->step));
   RF_TRY(finish_saving(r, end->step));
   if (r->stop.reason == 0) RF_TRY(say_splits(r));
@@ -215,7 +215,7 @@ static rf_status train_to_end(run *r, rf_train_end *end) {
 }
 
 /* Rank 0 has the file; the others learn how many steps in a row were skipped last. */
-static rf_status open_metrics(run *r) {
+static rf_status open_metrics(train_loop *r) {
   char path[RF_MAX_PATH];
   if (rf_mesh_rank(r->mesh) != 0) return RF_OK;
   RF_TRY(rf_run_folder_path(r->options->run_folder, "metrics.jsonl", path));
@@ -223,7 +223,7 @@ static rf_status open_metrics(run *r) {
   return rf_metrics_open(path, &r->metrics);
 }
 
-static rf_status open_saver(run *r) {
+static rf_status open_saver(train_loop *r) {
   rf_trainer *t = r->trainer;
   rf_store *store = rf_model_store(t->model);
   char folder[RF_MAX_PATH];
@@ -242,7 +242,7 @@ static rf_status open_saver(run *r) {
   return rf_share(r->mesh, &r->skipped, sizeof r->skipped);
 }
 
-static rf_status prepare_run(run *r) {
+static rf_status prepare_run(train_loop *r) {
   const rf_training_config *training = &r->trainer->config.training;
   rf_stop_start(r->mesh, training->max_minutes, &r->stop);
   RF_TRY(rf_agree(r->mesh, open_metrics(r)));
@@ -252,7 +252,7 @@ static rf_status prepare_run(run *r) {
 }
 
 rf_status rf_train_run(const rf_train_options *options, rf_trainer *trainer, rf_train_end *end) {
-  run r = {.trainer = trainer, .mesh = trainer->mesh, .options = options};
+  train_loop r = {.trainer = trainer, .mesh = trainer->mesh, .options = options};
   *end = (rf_train_end){.step = options->step};
   rf_status status = prepare_run(&r);
   if (status == RF_OK) status = rf_agree(r.mesh, train_to_end(&r, end));

@@ -31,8 +31,8 @@ static int64_t memory_left_over(const rf_trainer *t, const need *n) {
   return rf_plan_memory_left(t->config.training.memory_limit, n->there, n->copy + n->step, free);
 }
 
-rf_status rf_memory_plan(rf_trainer *t) {
-  t->keeping = (rf_stash_summary){0};
+rf_status rf_trainer_choose_stash(rf_trainer *t) {
+  t->stash = (rf_stash_summary){0};
   if (t->config.training.memory_limit == 0) return RF_OK;
   need n;
   RF_TRY(memory_need_of(t, &n));
@@ -41,12 +41,12 @@ rf_status rf_memory_plan(rf_trainer *t) {
     rf_log_warn("training.memory_limit: %.0f MiB are less than the %.0f MiB that the run may need anyway; no "
                 "activations are kept",
                 mebibytes(n.there + n.copy + n.step + bytes), mebibytes(n.there + n.copy + n.step));
-  return rf_model_stash(t->model, t->sequences.micro, t->sequences.padded, bytes > 0 ? bytes : 0, &t->keeping);
+  return rf_model_stash(t->model, t->sequences.micro, t->sequences.padded, bytes > 0 ? bytes : 0, &t->stash);
 }
 
-void rf_memory_say(const rf_trainer *t) {
+void rf_trainer_say_stash(const rf_trainer *t) {
   char what[256];
-  if (t->keeping.bytes == 0) return;
+  if (t->stash.bytes == 0) return;
   rf_log_info("kept of %lld layers: %s; %.0f MiB a rank", (long long)t->config.model.n_layers,
-              rf_stash_describe(&t->keeping, what, sizeof what), mebibytes(t->keeping.bytes));
+              rf_stash_describe(&t->stash, what, sizeof what), mebibytes(t->stash.bytes));
 }

@@ -26,16 +26,8 @@ rf_status rf_run_folder_path(const char *folder, const char *name, char *path) {
   return rf_fail(RF_BAD_CONFIG, "run folder %.64s...: the path is too long; name another with --run DIR", folder);
 }
 
-/* Makes every folder on the way to `path`, and not `path` itself. */
 static rf_status make_parents(const char *path) {
-  char parent[RF_MAX_PATH];
-  (void)snprintf(parent, sizeof parent, "%s", path);
-  for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-    *slash = '\0';
-    if (mkdir(parent, 0777) != 0 && errno != EEXIST) return refuse_run_folder(path, errno);
-    *slash = '/';
-  }
-  return RF_OK;
+  return rf_folder_make_parents(path) == RF_OK ? RF_OK : refuse_run_folder(path, errno);
 }
 
 /* Under another name first: what bears the name is whole. */

@@ -18,7 +18,7 @@ static rf_status build_trainer(const rf_config *config, rf_trainer *t) {
   RF_TRY(rf_model_create(config, t->mesh, &t->model));
   rf_store_initialise(rf_model_store(t->model), config->training.seed, config->model.init_std);
   RF_TRY(rf_optimizer_create(&t->config.optimizer, rf_model_store(t->model), &t->optimizer));
-  return rf_memory_plan(t);
+  return rf_trainer_choose_stash(t);
 }
 
 rf_status rf_trainer_create(const rf_config *config, rf_mesh *mesh, rf_trainer *trainer) {

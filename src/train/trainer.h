@@ -17,7 +17,7 @@ typedef struct rf_trainer {
   rf_model *model;
   rf_optimizer *optimizer;
   rf_sequences sequences;
-  rf_stash_summary keeping; /* what a step stashes of its forward pass */
+  rf_stash_summary stash; /* what a step stashes of its forward pass */
 } rf_trainer;
 
 #endif

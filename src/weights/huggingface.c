@@ -114,13 +114,6 @@ static bool is_buffer(const char *name) {
 /* The head's bias has two names in their module; a file may hold either, or both. */
 static const char second_bias[] = "lm_head.decoder.bias";
 
-static void write_shape(int n_dims, const int64_t *shape, char text[128]) {
-  text[0] = '\0';
-  rf_text_append(text, 128, "[");
-  for (int d = 0; d < n_dims; d++) rf_text_append(text, 128, "%s%lld", d > 0 ? ", " : "", (long long)shape[d]);
-  rf_text_append(text, 128, "]");
-}
-
 typedef struct importer {
   const rf_config *config;
   rf_safetensors file;
@@ -167,10 +160,9 @@ static rf_status import_tensor(importer *im, int block, const rf_tensor *tensor)
   for (int d = 0; same && d < view.n_dims; d++) same = source->shape[d] == view.shape[d];
   if (!same) {
     char found[128], wanted[128];
-    write_shape(source->n_dims, source->shape, found);
-    write_shape(view.n_dims, view.shape, wanted);
-    return rf_fail(RF_BAD_DATA, "%s: tensor %s: found shape %s; the configuration asks for %s", im->file.path,
-                   source->name, found, wanted);
+    return rf_fail(RF_BAD_DATA, "%s: tensor %s: found shape [%s]; the configuration asks for [%s]", im->file.path,
+                   source->name, rf_text_list(source->n_dims, source->shape, found, sizeof found),
+                   rf_text_list(view.n_dims, view.shape, wanted, sizeof wanted));
   }
   const rf_shard shard = rf_store_shard(im->store, block);
   assert(shard.first == 0 && shard.count == rf_store_layout(im->store)->blocks[block].size);

@@ -67,7 +67,7 @@ static rf_status copy(const rf_logits_file *f, const rf_memory_file *layout, int
 }
 
 /* What lies before, between and behind the numbers. Room for all is asked for before the work is done. */
-static rf_status write_layout(const rf_logits_file *f, const rf_memory_file *layout) {
+static rf_status write_logits_layout(const rf_logits_file *f, const rf_memory_file *layout) {
   int64_t size, from = 0;
   RF_TRY(rf_memory_file_size(layout, &size));
   RF_TRY(rf_output_reserve(&f->output, size));
@@ -85,7 +85,7 @@ static rf_status create_logits(rf_logits_file *f) {
   rf_memory_file layout;
   RF_TRY(rf_memory_file_create(f->output.path, f->bytes[LOGITS] + f->bytes[TOKEN_LOSS] + META, META, &layout));
   rf_status status = lay_out_logits(f, &layout);
-  if (status == RF_OK) status = write_layout(f, &layout);
+  if (status == RF_OK) status = write_logits_layout(f, &layout);
   rf_memory_file_close(&layout);
   return status;
 }

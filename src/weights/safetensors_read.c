@@ -92,8 +92,8 @@ static rf_status take_offsets(const rf_safetensors *f, const json_t *value, int6
   return RF_OK;
 }
 
-static rf_status take_tensor(const rf_safetensors *f, const char *name, const json_t *entry, int64_t data_bytes,
-                             rf_safetensor *tensor) {
+static rf_status take_entry(const rf_safetensors *f, const char *name, const json_t *entry, int64_t data_bytes,
+                            rf_safetensor *tensor) {
   int64_t element_bytes = 0;
   *tensor = (rf_safetensor){0};
   RF_TRY(take_tensor_name(f, name, tensor));
@@ -130,7 +130,7 @@ static rf_status take_header(rf_safetensors *f, json_t *header, int64_t data_byt
   if (!f->tensors) return rf_fail(RF_FAILED, "%s: out of memory", f->path);
   json_object_foreach(header, name, entry) {
     if (strcmp(name, "__metadata__") == 0) continue;
-    RF_TRY(take_tensor(f, name, entry, data_bytes, &f->tensors[f->n_tensors]));
+    RF_TRY(take_entry(f, name, entry, data_bytes, &f->tensors[f->n_tensors]));
     f->n_tensors++;
   }
   qsort(f->tensors, (size_t)f->n_tensors, sizeof *f->tensors, by_begin);

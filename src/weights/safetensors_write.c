@@ -65,7 +65,7 @@ static rf_status write_tensor(int file, const char *path, rf_dtype dtype, const 
   return RF_OK;
 }
 
-static rf_status write_all(const rf_output *output, rf_dtype dtype, int n, const rf_safe_source *sources) {
+static rf_status write_tensors(const rf_output *output, rf_dtype dtype, int n, const rf_safe_source *sources) {
   int64_t at = 0, bytes = 0;
   RF_TRY(write_header(output->file, output->path, dtype, n, sources, &at));
   for (int i = 0; i < n; i++) bytes += count_of(&sources[i]) * rf_dtype_bytes(dtype);
@@ -80,7 +80,7 @@ static rf_status write_all(const rf_output *output, rf_dtype dtype, int n, const
 rf_status rf_safetensors_write(const char *path, bool force, rf_dtype dtype, int n, const rf_safe_source *sources) {
   rf_output output;
   RF_TRY(rf_output_open(path, &rf_safetensors_kind, force, &output));
-  const rf_status status = write_all(&output, dtype, n, sources);
+  const rf_status status = write_tensors(&output, dtype, n, sources);
   if (status == RF_OK) return rf_output_finish(&output);
   rf_output_abandon(&output);
   return status;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What docs/style.md says of declarations and can be counted: no function, nor a pointer to one, takes more than eight
-# parameters; no file has more than 500 lines; no public name is declared in two places. PROGRAM SOURCE_DIR
+# parameters; no file has more than 500 lines; no public name is declared in two places, and no static one in two files
+# of src/, so that a debugger and a profiler tell them apart. PROGRAM SOURCE_DIR
 set -u
 cd "$2" || exit 1
 checks=0 failures=0
@@ -58,7 +59,9 @@ function read_character(c) {
   } else if (group == 0 && c == ";") { end_statement(); return }
   statement = statement c
 }
-FNR == 1 { depth = group = comment = continued = 0; statement = "" }
+function end_file() { if (depth != 0 || group != 0) print file, 0, "unread", "-", 0 }
+FNR == 1 { end_file(); file = FILENAME; depth = group = comment = continued = 0; statement = "" }
+END { end_file() }
 {
   line = $0
   if (continued || (!comment && line ~ /^ *#/)) { continued = line ~ /\\$/; next }
@@ -73,10 +76,12 @@ FNR == 1 { depth = group = comment = continued = 0; statement = "" }
   sub(/\/\/.*/, "", line)
   if (depth > 0 && group == 0 && line !~ /\(\*[a-z_0-9]+\)\(/) { # within a function, or a type without such
     if (line !~ /[{}]/) next
-    match(line, /[{}][^{}]*$/)
-    rest = substr(line, RSTART); line = substr(line, 1, RSTART - 1)
+    match(line, /[^{}]*$/)
+    rest = substr(line, RSTART)
     gsub(/[^{}]/, "", line)
-    line = line rest
+    inside = depth
+    for (i = 1; i <= length(line); i++) inside += substr(line, i, 1) == "{" ? 1 : -1
+    if (inside == 0) line = line rest # else it is within, and may end what began on another line
   }
   for (i = 1; i <= length(line); i++) read_character(substr(line, i, 1))
   statement = statement " "
@@ -99,5 +104,16 @@ check "a name for two things" "$(printf '%s\n' "$found" | awk '
   { thing = ($3 == "function" ? "function" : "type") " of " $1 }
   $4 in things && things[$4] != thing { print $4 ": " things[$4] " and " thing }
   { things[$4] = thing }')"
+check "a static name in two files" "$(printf '%s\n' "$found" | awk '
+  $4 ~ /^rf_/ || $1 !~ /\.c$/ { next }
+  $4 in files && files[$4] != $1 { print $4 ": " files[$4] " and " $1 }
+  { files[$4] = $1 }')"
+# A file's own header, or that of what it tests, comes first.
+check "includes out of order" "$(find src include tests -name '*.[ch]' -exec awk '
+  FNR == 1 { n = 0 }
+  !/^#include "/ { last = ""; next }
+  n++ > 1 && last != "" && $2 < last { print FILENAME ":" FNR ": " $2 " after " last }
+  { last = n > 1 ? $2 : "" }' {} +)"
+check "a file whose end was not found" "$(printf '%s\n' "$found" | awk '$3 == "unread" { print $1 }')"
 echo "$checks checks, $failures failed"
 [ "$failures" = 0 ]

@@ -1,6 +1,6 @@
 /* The stopwatch of phases. */
-#include "base/clock.h"
 #include "base/phase.h"
+#include "base/clock.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

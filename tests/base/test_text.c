@@ -52,6 +52,16 @@ static void test_append_cuts_what_does_not_fit(void **state) {
   assert_string_equal(buffer, "ab12345");
 }
 
+static void test_a_list_has_commas_between_and_is_cut_where_it_does_not_fit(void **state) {
+  (void)state;
+  const int64_t numbers[] = {4, -1, INT64_MAX};
+  char buffer[32], little[6] = "old";
+  assert_string_equal(rf_text_list(3, numbers, buffer, sizeof buffer), "4, -1, 9223372036854775807");
+  assert_string_equal(rf_text_list(1, numbers, buffer, sizeof buffer), "4");
+  assert_string_equal(rf_text_list(0, NULL, buffer, sizeof buffer), "");
+  assert_string_equal(rf_text_list(3, numbers, little, sizeof little), "4, -1");
+}
+
 static void test_a_real_reads_back_as_itself_and_is_short(void **state) {
   (void)state;
   const struct {
@@ -149,6 +159,7 @@ int main(void) {
       cmocka_unit_test(test_distance_of_words_without_end_is_safe),
       cmocka_unit_test(test_nearest_is_the_first_of_the_nearest),
       cmocka_unit_test(test_append_cuts_what_does_not_fit),
+      cmocka_unit_test(test_a_list_has_commas_between_and_is_cut_where_it_does_not_fit),
       cmocka_unit_test(test_a_real_reads_back_as_itself_and_is_short),
       cmocka_unit_test(test_durations_read_like_a_clock),
       cmocka_unit_test(test_what_is_shown_can_be_told_apart),

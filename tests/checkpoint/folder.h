@@ -1,69 +1,11 @@
-/* Temporary folders and a small model to save in them. */
+/* A small model to save in a temporary folder. */
 #ifndef TESTS_CHECKPOINT_FOLDER_H
 #define TESTS_CHECKPOINT_FOLDER_H
 
 #include "reformer/checkpoint.h"
 #include "reformer/model.h"
-#include "support/numbers.h"
+#include "support/files.h"
 #include "support/small_config.h"
-#include <dirent.h>
-#include <ftw.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* In memory where the system has such a file system: there a sync takes no time. */
-static inline const char *folder_make(void) {
-  static char path[64];
-  strcpy(path, access("/dev/shm", W_OK) == 0 ? "/dev/shm/reformer-test-XXXXXX" : "/tmp/reformer-test-XXXXXX");
-  assert_non_null(mkdtemp(path));
-  return path;
-}
-
-static inline int folder_remove_one(const char *path, const struct stat *about, int kind, struct FTW *walk) {
-  (void)about, (void)kind, (void)walk;
-  return remove(path);
-}
-
-static inline void folder_remove(const char *path) {
-  assert_int_equal(nftw(path, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-/* "FOLDER/NAME"; good until the fourth call after. */
-static inline const char *folder_path(const char *folder, const char *name) {
-  static char paths[4][512];
-  static int next;
-  char path[sizeof paths[0]];
-  snprintf(path, sizeof path, "%s/%s", folder, name); /* folder may be one of these */
-  return strcpy(paths[next++ % 4], path);
-}
-
-static inline int folder_entries(const char *folder) {
-  int n = 0;
-  DIR *entries = opendir(folder);
-  assert_non_null(entries);
-  while (readdir(entries)) n++;
-  closedir(entries);
-  return n - 2;
-}
-
-static inline unsigned char *file_read(const char *path, int64_t *size) {
-  FILE *file = fopen(path, "rb");
-  if (!file) fail_msg("%s: cannot be opened", path);
-  fseek(file, 0, SEEK_END);
-  *size = ftell(file);
-  rewind(file);
-  unsigned char *bytes = NEW(unsigned char, *size + 1);
-  assert_int_equal(fread(bytes, 1, (size_t)*size, file), *size);
-  fclose(file);
-  return bytes;
-}
-
-static inline void file_write(const char *path, const void *bytes, int64_t size) {
-  FILE *file = fopen(path, "wb");
-  if (!file) fail_msg("%s: cannot be written", path);
-  assert_int_equal(fwrite(bytes, 1, (size_t)size, file), size);
-  assert_int_equal(fclose(file), 0);
-}
 
 /* A model with random parameters, and an optimizer after two steps of random gradients. */
 typedef struct trained {
@@ -117,6 +59,24 @@ static inline void trained_save(const trained *t, bool moments, const char *fold
   assert_ok(rf_state_create(t->store, moments ? t->optimizer : NULL, &state));
   assert_ok(rf_checkpoint_save(folder, NULL, &header, rf_store_layout(t->store), &state));
   rf_state_destroy(&state);
+}
+
+/* Such a model and a folder in which its checkpoint is, or will be. */
+typedef struct trained_place {
+  const char *folder;
+  char path[256]; /* FOLDER/c, of the checkpoint */
+  trained t;
+} trained_place;
+
+static inline void place_make(trained_place *p) {
+  p->folder = folder_make();
+  snprintf(p->path, sizeof p->path, "%s/c", p->folder);
+  trained_make(&p->t, RF_ADAM, 1);
+}
+
+static inline void place_destroy(trained_place *p) {
+  trained_destroy(&p->t);
+  folder_remove(p->folder);
 }
 
 #endif

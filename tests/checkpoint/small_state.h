@@ -3,9 +3,9 @@
 #define TESTS_CHECKPOINT_SMALL_STATE_H
 
 #include "checkpoint/folder.h"
-#include "storage/lock.h"
 #include "comm/mesh.h"
 #include "reformer/saver.h"
+#include "storage/lock.h"
 #include <math.h>
 
 enum { SMALL_ARRAYS = 3 };

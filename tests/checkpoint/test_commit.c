@@ -1,17 +1,17 @@
 /* COMMIT is believed only where every line of it is right. */
+#include "checkpoint/commit.h"
 #include "base/hash.h"
 #include "checkpoint/folder.h"
-#include "checkpoint/commit.h"
 
 static rf_commit some_commit(void) {
   rf_commit commit = {
-      .attempt = "00b1946ac92492d2", .hash_block_bytes = 4096, .n_files = 2, .files = NEW(rf_file_digest, 2)};
+      .attempt = "00b1946ac92492d2", .digest_block_bytes = 4096, .n_files = 2, .files = NEW(rf_file_digest, 2)};
   const int64_t sizes[] = {4097, 0};
   for (int i = 0; i < 2; i++) {
     rf_file_digest *file = &commit.files[i];
     snprintf(file->name, sizeof file->name, "file-%d.h5", i);
     file->size = sizes[i];
-    file->n_hashes = rf_hash_blocks(sizes[i], commit.hash_block_bytes);
+    file->n_hashes = rf_digest_blocks(sizes[i], commit.digest_block_bytes);
     file->hashes = NEW(uint64_t, file->n_hashes);
     for (int64_t h = 0; h < file->n_hashes; h++) file->hashes[h] = UINT64_MAX / 3 * (uint64_t)(h + 1);
   }
@@ -33,7 +33,7 @@ static void test_what_is_emitted_reads_back_the_same(void **state) {
   assert_ok(rf_commit_emit(&written, &text, &length));
   assert_ok(rf_commit_parse("COMMIT", text, length, &read));
   assert_string_equal(read.attempt, written.attempt);
-  assert_int_equal(read.hash_block_bytes, 4096);
+  assert_int_equal(read.digest_block_bytes, 4096);
   assert_int_equal(read.n_files, 2);
   for (int i = 0; i < 2; i++) {
     assert_string_equal(read.files[i].name, written.files[i].name);
@@ -152,7 +152,7 @@ static void test_random_signed_text_never_crashes_the_parser(void **state) {
     const rf_status status = rf_commit_parse("COMMIT", exact, size, &read);
     if (status != RF_OK && status != RF_BAD_DATA) fail_msg("status %d at round %d", status, round);
     for (int i = 0; i < read.n_files; i++)
-      assert_int_equal(read.files[i].n_hashes, rf_hash_blocks(read.files[i].size, read.hash_block_bytes));
+      assert_int_equal(read.files[i].n_hashes, rf_digest_blocks(read.files[i].size, read.digest_block_bytes));
     accepted += status == RF_OK;
     rf_commit_free(&read);
     free(exact);

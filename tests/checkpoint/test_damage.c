@@ -2,8 +2,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT */
 #endif
-#include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
+#include "checkpoint/folder.h"
 #include <dlfcn.h>
 #include <hdf5.h>
 #include <limits.h>
@@ -55,7 +55,7 @@ static void open_scene(scene *s) {
   make_big(&s->t, 1);
   trained_save(&s->t, true, folder_path(s->folder, "c"));
   for (int i = 0; i < 3; i++) s->bytes[i] = file_read(path_of(s, i), &s->size[i]);
-  assert_true(s->size[1] > 2 * RF_HASH_BLOCK_BYTES);
+  assert_true(s->size[1] > 2 * RF_DIGEST_BLOCK_BYTES);
   assert_ok(rf_state_create(s->t.store, s->t.optimizer, &s->saved));
   assert_ok(rf_state_create(s->target.store, s->target.optimizer, &s->loaded));
 }
@@ -211,7 +211,7 @@ static void test_damage_is_told_by_bytes_and_by_the_tensors_that_lie_there(void 
   assert_int_equal(lines, 1);
   char wanted[128];
   snprintf(wanted, sizeof wanted, "bytes %lld to %lld are damaged",
-           (long long)(s.size[1] / RF_HASH_BLOCK_BYTES * RF_HASH_BLOCK_BYTES), (long long)s.size[1] - 1);
+           (long long)(s.size[1] / RF_DIGEST_BLOCK_BYTES * RF_DIGEST_BLOCK_BYTES), (long long)s.size[1] - 1);
   if (!strstr(rf_error_message(), wanted) || !strstr(rf_error_message(), "optimizer/second of "))
     fail_msg("%s", rf_error_message());
   bytes[0] ^= 1; /* the first block too, and not those between */
@@ -242,14 +242,11 @@ static void test_folders_that_are_no_checkpoints_are_refused(void **state) {
 /* With a right hash of itself. */
 static void test_a_commit_that_lists_too_little_is_refused(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  char path[256];
-  snprintf(path, sizeof path, "%s/c", folder);
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  trained_save(&t, true, path);
+  trained_place p;
+  place_make(&p);
+  trained_save(&p.t, true, p.path);
   int64_t length;
-  char *text = (char *)file_read(folder_path(path, "COMMIT"), &length);
+  char *text = (char *)file_read(folder_path(p.path, "COMMIT"), &length);
   for (int keep = 0; keep < 2; keep++) {
     rf_commit commit;
     char *less;
@@ -258,17 +255,16 @@ static void test_a_commit_that_lists_too_little_is_refused(void **state) {
     assert_int_equal(commit.n_files, 2);
     commit.n_files = keep;
     assert_ok(rf_commit_emit(&commit, &less, &size));
-    file_write(folder_path(path, "COMMIT"), less, size);
+    file_write(folder_path(p.path, "COMMIT"), less, size);
     commit.n_files = 2;
     rf_commit_free(&commit);
     free(less);
     rf_checkpoint *c;
-    assert_int_equal(rf_checkpoint_open(path, &c), RF_BAD_DATA);
-    assert_int_equal(rf_checkpoint_verify(path, NULL, NULL, NULL), RF_BAD_DATA);
+    assert_int_equal(rf_checkpoint_open(p.path, &c), RF_BAD_DATA);
+    assert_int_equal(rf_checkpoint_verify(p.path, NULL, NULL, NULL), RF_BAD_DATA);
   }
   free(text);
-  trained_destroy(&t);
-  folder_remove(folder);
+  place_destroy(&p);
 }
 
 int main(void) {

@@ -1,9 +1,9 @@
 /* What was saved is what is loaded, to the bit. */
-#include "checkpoint/folder.h"
 #include "checkpoint/commit.h"
-#include "storage/files.h"
+#include "checkpoint/folder.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/shard.h"
+#include "storage/files.h"
 #include <hdf5.h>
 
 /* Every array of two states, to the bit. */
@@ -117,33 +117,25 @@ static void check_kinds(const char *path, int wanted) {
 
 static void test_a_checkpoint_is_replaced_and_nothing_else_is_left(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  char path[256];
-  snprintf(path, sizeof path, "%s/c", folder);
+  trained_place p;
+  place_make(&p);
   for (int i = 0; i < 4; i++) {
-    trained_save(&t, i % 2 == 1, path);
-    assert_int_equal(folder_entries(folder), 1);
-    check_kinds(path, i % 2 == 1 ? 3 : 1);
+    trained_save(&p.t, i % 2 == 1, p.path);
+    assert_int_equal(folder_entries(p.folder), 1);
+    check_kinds(p.path, i % 2 == 1 ? 3 : 1);
   }
-  trained_destroy(&t);
-  folder_remove(folder);
+  place_destroy(&p);
 }
 
 static void test_an_empty_folder_becomes_the_checkpoint(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  char path[256];
-  snprintf(path, sizeof path, "%s/c", folder);
-  assert_int_equal(mkdir(path, 0777), 0);
-  trained_save(&t, true, path);
-  assert_int_equal(folder_entries(folder), 1);
-  check_kinds(path, 3);
-  trained_destroy(&t);
-  folder_remove(folder);
+  trained_place p;
+  place_make(&p);
+  assert_int_equal(mkdir(p.path, 0777), 0);
+  trained_save(&p.t, true, p.path);
+  assert_int_equal(folder_entries(p.folder), 1);
+  check_kinds(p.path, 3);
+  place_destroy(&p);
 }
 
 /* Each `harm` leaves names of a checkpoint's files alone. */
@@ -159,20 +151,16 @@ static void test_a_damaged_checkpoint_is_kept_beside_the_new_one(void **state) {
   (void)state;
   static void (*const harms[])(const char *) = {cut_commit, lose_commit, lose_shard, cut_shard, add_shard};
   for (size_t i = 0; i < sizeof harms / sizeof *harms; i++) {
-    const char *folder = folder_make();
-    trained t;
-    trained_make(&t, RF_ADAM, 1);
-    char path[256];
-    snprintf(path, sizeof path, "%s/c", folder);
-    trained_save(&t, false, path);
-    harms[i](path);
-    trained_save(&t, true, path);
-    assert_int_equal(folder_entries(folder), 2);
-    check_kinds(path, 3);
-    trained_save(&t, false, path);
-    assert_int_equal(folder_entries(folder), 2);
-    trained_destroy(&t);
-    folder_remove(folder);
+    trained_place p;
+    place_make(&p);
+    trained_save(&p.t, false, p.path);
+    harms[i](p.path);
+    trained_save(&p.t, true, p.path);
+    assert_int_equal(folder_entries(p.folder), 2);
+    check_kinds(p.path, 3);
+    trained_save(&p.t, false, p.path);
+    assert_int_equal(folder_entries(p.folder), 2);
+    place_destroy(&p);
   }
 }
 
@@ -213,23 +201,19 @@ static void test_what_is_no_checkpoint_is_refused_and_left_as_it_is(void **state
 
 static void test_a_state_that_is_not_finite_is_not_saved_over_a_good_one(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  char path[256];
-  snprintf(path, sizeof path, "%s/c", folder);
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  trained_save(&t, true, path);
-  rf_store_shard(t.store, 1).params[7] = (real)NAN;
+  trained_place p;
+  place_make(&p);
+  trained_save(&p.t, true, p.path);
+  rf_store_shard(p.t.store, 1).params[7] = (real)NAN;
   rf_state s;
   const rf_checkpoint_header header = some_header();
-  assert_ok(rf_state_create(t.store, t.optimizer, &s));
-  assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_FAILED);
+  assert_ok(rf_state_create(p.t.store, p.t.optimizer, &s));
+  assert_int_equal(rf_checkpoint_save(p.path, NULL, &header, rf_store_layout(p.t.store), &s), RF_FAILED);
   assert_non_null(strstr(rf_error_message(), "parameters/layers.0"));
-  assert_int_equal(folder_entries(folder), 1);
-  assert_ok(rf_checkpoint_verify(path, NULL, NULL, NULL));
+  assert_int_equal(folder_entries(p.folder), 1);
+  assert_ok(rf_checkpoint_verify(p.path, NULL, NULL, NULL));
   rf_state_destroy(&s);
-  trained_destroy(&t);
-  folder_remove(folder);
+  place_destroy(&p);
 }
 
 static void test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(void **state) {
@@ -255,36 +239,30 @@ static void test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(void 
 /* As a user has who looks at a checkpoint from within it. */
 static void test_a_checkpoint_is_read_whatever_the_working_folder_holds(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  char path[256], before[512];
-  snprintf(path, sizeof path, "%s/c", folder);
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  trained_save(&t, true, path);
+  trained_place p;
+  char before[512];
+  place_make(&p);
+  trained_save(&p.t, true, p.path);
   assert_non_null(getcwd(before, sizeof before));
-  assert_int_equal(chdir(path), 0);
+  assert_int_equal(chdir(p.path), 0);
   check_kinds(".", 3);
-  assert_int_equal(chdir(folder), 0);
+  assert_int_equal(chdir(p.folder), 0);
   file_write("manifest.h5", "x", 1);
-  check_kinds(path, 3);
+  check_kinds(p.path, 3);
   assert_int_equal(remove("manifest.h5"), 0);
   assert_int_equal(mkdir("manifest.h5", 0777), 0);
-  check_kinds(path, 3);
+  check_kinds(p.path, 3);
   assert_int_equal(chdir(before), 0);
-  trained_destroy(&t);
-  folder_remove(folder);
+  place_destroy(&p);
 }
 
 static void test_a_model_of_another_shape_is_refused_with_the_tensor(void **state) {
   (void)state;
-  const char *folder = folder_make();
-  char path[256];
-  snprintf(path, sizeof path, "%s/c", folder);
-  trained t;
-  trained_make(&t, RF_ADAM, 1);
-  trained_save(&t, false, path);
+  trained_place p;
+  place_make(&p);
+  trained_save(&p.t, false, p.path);
   rf_checkpoint *c;
-  assert_ok(rf_checkpoint_open(path, &c));
+  assert_ok(rf_checkpoint_open(p.path, &c));
   const struct {
     int64_t vocab, layers;
     const char *message;
@@ -303,13 +281,12 @@ static void test_a_model_of_another_shape_is_refused_with_the_tensor(void **stat
   }
   /* Parameters only: there are no moments to be had. */
   rf_state s;
-  assert_ok(rf_state_create(t.store, t.optimizer, &s));
-  assert_int_equal(rf_checkpoint_load(c, rf_store_layout(t.store), s.n_arrays, s.arrays), RF_BAD_DATA);
+  assert_ok(rf_state_create(p.t.store, p.t.optimizer, &s));
+  assert_int_equal(rf_checkpoint_load(c, rf_store_layout(p.t.store), s.n_arrays, s.arrays), RF_BAD_DATA);
   assert_non_null(strstr(rf_error_message(), "optimizer/first of embedding"));
   rf_state_destroy(&s);
   rf_checkpoint_close(c);
-  trained_destroy(&t);
-  folder_remove(folder);
+  place_destroy(&p);
 }
 
 /* --- as many ranks would write and read it ---------------------------------------------------------- */
@@ -332,7 +309,7 @@ static rf_state cut_state(const rf_state *whole, int rank, int ranks) {
 static void save_as(const rf_layout *layout, const rf_state *whole, int ranks, const char *folder) {
   rf_segment *segments = NEW(rf_segment, ranks * whole->n_arrays);
   rf_commit commit = {.attempt = "0123456789abcdef",
-                      .hash_block_bytes = RF_HASH_BLOCK_BYTES,
+                      .digest_block_bytes = RF_DIGEST_BLOCK_BYTES,
                       .n_files = ranks + 1,
                       .files = NEW(rf_file_digest, ranks + 1)};
   int n_segments = 0;

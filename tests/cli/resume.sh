@@ -51,6 +51,24 @@ wait_for() { # wait_for TEXT FILE: until it is there
   cat "$2"
 }
 
+at_work() { # at_work PROCESS: until it has computed for 0.2 s more
+  local i before
+  before=$(ticks "$1")
+  for ((i = 0; i < 600 && $(ticks "$1") < before + 20; i++)); do sleep 0.1; done
+}
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; } # of the processor
+
+# kill_until_gone SIGNAL PROCESS: again and again, as who is impatient, so that at last one comes more than a second after
+# the first was heard.
+kill_until_gone() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    kill -"$1" "$2" 2>/dev/null || return
+    sleep 0.1
+  done
+  kill -KILL "$2"
+}
+
 flip() { # flip FILE OFFSET: one bit
   local byte
   byte=$(od -An -tu1 -j "$2" -N 1 "$1")

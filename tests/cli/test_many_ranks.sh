@@ -5,17 +5,10 @@ PROGRAM=$1 source_dir=$2
 command -v mpirun >/dev/null || { echo "no mpirun here: nothing to try"; exit 0; }
 . "$source_dir/tests/cli/check.sh" || exit 1
 . "$source_dir/tests/cli/many.sh"
+. "$source_dir/tests/support/tiny_text.sh"
 export OMP_NUM_THREADS=1
 
-seq 1 4000 >text.txt
-cat >tiny.yaml <<'YAML'
-model: {vocab_size: 256, d_model: 16, n_layers: 2, n_heads: 2, d_ff: 32, attention: [local, lsh]}
-lsh: {chunk: 16, n_hashes: 2}
-local: {chunk: 16}
-data: {kind: bytes, path: text.txt, length: 100}
-training: {steps: 3, batch: 2, eval_every: 2, eval_batches: 1}
-output: {log_every: 1}
-YAML
+tiny_text 100 2
 checkpoint=run/checkpoints/step-00000003
 
 # --- a run, and what one rank makes of its checkpoint ---

@@ -26,7 +26,7 @@ trap 'exit 75' USR1
 [[ $does = *held* ]] && touch r/lock || rm -f r/lock
 [[ $does != *save* ]] || mkdir r/checkpoints/step-0000000$starts
 [[ $does != *sleep* ]] || { sleep 100 & wait $!; kill %1; }
-[[ $does != *nap* ]] || /bin/sleep 0.5
+[[ $does != *nap* ]] || for ((i = 0; i < 300; i++)); do [ -f woken ] && break || /bin/sleep 0.1; done
 [[ $does != *rest* ]] || /bin/sleep 2.2 # more than one second of a clock of whole seconds
 [[ $does != *lost* ]] || printf 'PRTE has lost communication with a remote daemon.\n' >&2
 [ "$status" -lt 128 ] || kill -$((status - 128)) $$
@@ -167,6 +167,7 @@ echo "0 nap" >script
 told=$!
 for _ in $(seq 100); do [ -f r/log.txt ] && break || sleep 0.1; done
 kill -HUP $told
+touch woken
 wait $told
 status=$?
 checks=$((checks + 1))

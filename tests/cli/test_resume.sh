@@ -128,9 +128,7 @@ expect "steps of a run that was killed, in order" "$(seq 1 "$(wc -l <killed/metr
 "$PROGRAM" train tiny.yaml --run second -s data.length=262144 -s model.attention=full >second.out 2>&1 </dev/null &
 job=$!
 wait_for 'parameters; ' second.out
-ticks() { awk '{ print $14 + $15 }' "/proc/$job/stat"; } # of the processor
-for ((i = 0, before = $(ticks); i < 600 && $(ticks) < before + 20; i++)); do sleep 0.1; done
-for ((i = 0; i < 600; i++)); do kill -TERM $job 2>/dev/null || break; sleep 0.1; done
-kill -KILL $job 2>/dev/null
+at_work $job
+kill_until_gone TERM $job
 stopped second 143
 finish

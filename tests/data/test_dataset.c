@@ -3,17 +3,7 @@
 #endif
 #include "reformer/dataset.h"
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "support/files.h"
 
 static char folder[] = "/tmp/rf-dataset-XXXXXX";
 
@@ -33,13 +23,6 @@ static rf_data_config config_of(rf_data_kind kind, const char *name, int64_t len
   return config;
 }
 
-static void write_file(const char *path, const void *bytes, size_t count) {
-  FILE *file = fopen(path, "wb");
-  assert_non_null(file);
-  assert_int_equal(fwrite(bytes, 1, count, file), count);
-  assert_int_equal(fclose(file), 0);
-}
-
 /* Opening must fail with this status and a message that holds all of these texts. */
 static void assert_refused(const rf_data_config *config, int64_t vocab_size, rf_status want,
                            const char *const texts[]) {
@@ -57,7 +40,7 @@ static void test_bytes_are_tokens_and_labels_are_one_ahead(void **state) {
   unsigned char bytes[400];
   for (int i = 0; i < 400; i++) bytes[i] = (unsigned char)(i * 37 + i / 256);
   rf_data_config config = config_of(RF_DATA_BYTES, "bytes", 30);
-  write_file(config.path, bytes, sizeof bytes);
+  file_write(config.path, bytes, sizeof bytes);
   rf_dataset *dataset;
   assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
   assert_int_equal(rf_dataset_sequences(dataset, RF_SPLIT_TRAIN), 5);
@@ -110,7 +93,7 @@ static void test_an_unknown_split_has_no_sequence(void **state) {
   memset(text, 'a', sizeof text);
   for (int file = 0; file < 2; file++) {
     const rf_data_config config = config_of(file ? RF_DATA_BYTES : RF_DATA_DUPLICATE, "unknown_split", 16);
-    write_file(config.path, text, sizeof text);
+    file_write(config.path, text, sizeof text);
     rf_dataset *dataset;
     int32_t tokens[16], labels[16];
     assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
@@ -130,7 +113,7 @@ static void test_parts_of_a_sequence_equal_the_whole(void **state) {
   unsigned char bytes[4000];
   for (int i = 0; i < 4000; i++) bytes[i] = (unsigned char)(i * i % 251);
   rf_data_config config = config_of(RF_DATA_BYTES, "parts", 32);
-  write_file(config.path, bytes, sizeof bytes);
+  file_write(config.path, bytes, sizeof bytes);
   rf_dataset *dataset;
   assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
   assert_parts_equal_whole(dataset, 32);
@@ -153,7 +136,7 @@ static void test_tokens_of_two_and_four_bytes_are_little_endian(void **state) {
     config.split[0] = 0;
     config.split[1] = 1;
     config.split[2] = 0;
-    write_file(config.path, width == 2 ? two : four, (size_t)(4 * width));
+    file_write(config.path, width == 2 ? two : four, 4 * width);
     rf_dataset *dataset;
     int32_t tokens[4], labels[4];
     assert_int_equal(rf_dataset_open(&config, INT64_C(1) << 31, 1, &dataset), RF_OK);
@@ -172,7 +155,7 @@ static void test_a_token_beyond_the_vocabulary_is_named_with_its_place(void **st
     values[57] = bad ? 0xfffffffe : 500; /* also where an int32 would be negative */
     rf_data_config config = config_of(RF_DATA_TOKENS, "beyond", 10);
     config.token_bytes = 4;
-    write_file(config.path, values, sizeof values);
+    file_write(config.path, values, sizeof values);
     rf_dataset *dataset;
     int32_t tokens[10], labels[10];
     assert_int_equal(rf_dataset_open(&config, 500, 1, &dataset), RF_OK);
@@ -203,11 +186,11 @@ static void test_bad_files_are_refused_with_what_to_do(void **state) {
   assert_refused(&config, 256, RF_BAD_DATA, TEXTS("pipe", "plain file"));
   unlink(config.path);
   config = config_of(RF_DATA_BYTES, "empty", 64);
-  write_file(config.path, bytes, 0);
+  file_write(config.path, bytes, 0);
   assert_refused(&config, 256, RF_BAD_DATA, TEXTS("empty", "data.path"));
   unlink(config.path);
   config = config_of(RF_DATA_BYTES, "short", 64);
-  write_file(config.path, bytes, 100);
+  file_write(config.path, bytes, 100);
   assert_refused(&config, 256, RF_BAD_DATA, TEXTS("short", "50 tokens", "100", "64", "data.length", "data.split"));
   config.length = 50; /* just enough; the other splits are too short and have no sequence */
   rf_dataset *dataset;
@@ -219,7 +202,7 @@ static void test_bad_files_are_refused_with_what_to_do(void **state) {
   assert_non_null(strstr(rf_error_message(), "validation"));
   rf_dataset_destroy(dataset);
   config.kind = RF_DATA_TOKENS;
-  write_file(config.path, bytes, 99);
+  file_write(config.path, bytes, 99);
   assert_refused(&config, 256, RF_BAD_DATA, TEXTS("short", "99 bytes", "multiple of 2", "data.token_bytes"));
   unlink(config.path);
 }
@@ -229,7 +212,7 @@ static void write_ids(const char *path, int ids, int width, bool big_endian) {
   unsigned char *bytes = calloc((size_t)ids, (size_t)width);
   assert_non_null(bytes);
   for (int i = 0; i < ids; i++) bytes[i * width + (big_endian ? width - 1 : 0)] = (unsigned char)(i % 200 + 1);
-  write_file(path, bytes, (size_t)(ids * width));
+  file_write(path, bytes, (size_t)(ids * width));
   free(bytes);
 }
 
@@ -289,13 +272,13 @@ static void test_ids_of_another_width_are_known_wherever_they_are_not_0(void **s
         eight[at] = four[at];
       }
       config.token_bytes = 2;
-      write_file(config.path, four, sizeof four);
+      file_write(config.path, four, sizeof four);
       assert_refused(&config, 50257, RF_BAD_DATA, TEXTS("wide", "ids of 4 bytes are read as ids of 2"));
-      write_file(config.path, eight, sizeof eight);
+      file_write(config.path, eight, sizeof eight);
       assert_refused(&config, 50257, RF_BAD_DATA, TEXTS("wide", "ids of 8 bytes are read as ids of 2"));
       config.token_bytes = 4;
       assert_refused(&config, 50257, RF_BAD_DATA, TEXTS("wide", "ids of 8 bytes are read as ids of 4"));
-      write_file(config.path, four, sizeof four);
+      file_write(config.path, four, sizeof four);
       rf_dataset *dataset;
       assert_int_equal(rf_dataset_open(&config, 50257, 1, &dataset), RF_OK);
       rf_dataset_destroy(dataset);
@@ -316,7 +299,7 @@ static void test_text_of_16_bits_is_no_tokens(void **state) {
         bytes[2 * i + turned] = (unsigned char)(unit & 0xff);
         bytes[2 * i + 1 - turned] = (unsigned char)(unit >> 8);
       }
-      write_file(config.path, bytes, sizeof bytes);
+      file_write(config.path, bytes, sizeof bytes);
       if (marked || turned) {
         assert_refused(&config, 65536, RF_BAD_DATA,
                        TEXTS("utf16", "holds text in UTF-16", "iconv", "data.kind: bytes"));
@@ -335,7 +318,7 @@ static void test_sparse_tokens_are_no_wider_ones(void **state) {
   rf_data_config config = config_of(RF_DATA_TOKENS, "sparse", 10);
   rf_dataset *dataset;
   for (int rounds = 0; rounds < 3; rounds++) {
-    write_file(config.path, ids, sizeof ids);
+    file_write(config.path, ids, sizeof ids);
     assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
     rf_dataset_destroy(dataset);
     for (int i = 0; i < 4000; i += 8) ids[i] = 7;
@@ -348,27 +331,17 @@ static void test_sparse_tokens_are_no_wider_ones(void **state) {
 
 static void test_another_formats_file_is_told_and_how_to_make_tokens_of_it(void **state) {
   (void)state;
-#define ROW(head, ...)                                                                                                 \
-  {                                                                                                                    \
-    head, sizeof(head) - 1, { __VA_ARGS__ }                                                                            \
-  }
-  const struct {
-    const char *head;
-    size_t length;
-    const char *texts[3];
-  } rows[] = {ROW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
-              ROW("\x1f\x8b\x08\0", "is a gzip archive", "gunzip"),
-              ROW("\x93NUMPY\1\0", "is a NumPy array", "astype('<u2').tofile"),
-              ROW("PAR1", "is a Parquet table", "ids alone, little endian"),
-              ROW("MMIDIDX\0\0", "is the index (.idx) of a Megatron data set", ".bin file beside it"),
-              ROW("\x88\xd8\x34\1\1\0\0\0", "is a token file of llm.c", "tail -c +1025"),
-              ROW("<!DOCTYPE html>", "is an HTML page", "login")};
+  static const foreign_file rows[] = {
+      FOREIGN("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
+      FOREIGN("\x1f\x8b\x08\0", "is a gzip archive", "gunzip"),
+      FOREIGN("\x93NUMPY\1\0", "is a NumPy array", "astype('<u2').tofile"),
+      FOREIGN("PAR1", "is a Parquet table", "ids alone, little endian"),
+      FOREIGN("MMIDIDX\0\0", "is the index (.idx) of a Megatron data set", ".bin file beside it"),
+      FOREIGN("\x88\xd8\x34\1\1\0\0\0", "is a token file of llm.c", "tail -c +1025"),
+      FOREIGN("<!DOCTYPE html>", "is an HTML page", "login")};
   rf_data_config config = config_of(RF_DATA_TOKENS, "other", 10);
-  unsigned char bytes[1001]; /* no multiple of 2, which is not what is wrong */
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    memset(bytes, 0, sizeof bytes);
-    memcpy(bytes, rows[i].head, rows[i].length);
-    write_file(config.path, bytes, sizeof bytes);
+    foreign_write(config.path, &rows[i], 1001); /* no multiple of 2, which is not what is wrong */
     config.kind = RF_DATA_TOKENS;
     assert_refused(&config, 256, RF_BAD_DATA, TEXTS("other", rows[i].texts[0], rows[i].texts[1]));
     config.kind = RF_DATA_BYTES; /* bytes may be learned whatever they are, but for those of a pointer */
@@ -381,8 +354,9 @@ static void test_another_formats_file_is_told_and_how_to_make_tokens_of_it(void 
     rf_dataset_destroy(dataset);
   }
   config.kind = RF_DATA_TOKENS;
-  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)"a few words\n"[i % 12];
-  write_file(config.path, bytes, sizeof bytes - 1);
+  char text[1000];
+  for (size_t i = 0; i < sizeof text; i++) text[i] = "a few words\n"[i % 12];
+  file_write(config.path, text, sizeof text);
   assert_refused(&config, 65536, RF_BAD_DATA, TEXTS("other: holds text", "data.kind: bytes"));
   unlink(config.path);
 }
@@ -394,7 +368,7 @@ static void test_a_split_says_why_it_has_no_sequence(void **state) {
   config.split[0] = 0.85;
   config.split[1] = 0.09;
   config.split[2] = 0;
-  write_file(config.path, bytes, sizeof bytes);
+  file_write(config.path, bytes, sizeof bytes);
   rf_dataset *dataset;
   assert_int_equal(rf_dataset_open(&config, 256, 1, &dataset), RF_OK);
   assert_null(rf_dataset_shortage(dataset, RF_SPLIT_TRAIN, text));
@@ -422,7 +396,7 @@ static void test_a_file_cut_short_while_in_use_ends_in_a_message(void **state) {
   char *bytes = calloc(1, 100000);
   assert_non_null(bytes);
   rf_data_config config = config_of(RF_DATA_BYTES, "cut", 1000);
-  write_file(config.path, bytes, 100000);
+  file_write(config.path, bytes, 100000);
   free(bytes);
   rf_dataset *dataset;
   int32_t tokens[1000], labels[1000];
@@ -474,7 +448,7 @@ static void test_a_sequence_depends_on_seed_and_index_alone(void **state) {
   unsigned char bytes[5000];
   for (int i = 0; i < 5000; i++) bytes[i] = (unsigned char)(i % 256 ^ i / 256);
   rf_data_config config = config_of(RF_DATA_BYTES, "pure", 16);
-  write_file(config.path, bytes, sizeof bytes);
+  file_write(config.path, bytes, sizeof bytes);
   rf_dataset *a, *b, *c;
   assert_int_equal(rf_dataset_open(&config, 256, 1, &a), RF_OK);
   assert_int_equal(rf_dataset_open(&config, 256, 1, &b), RF_OK);

@@ -1,6 +1,6 @@
 /* A file of data is told from another one, and what became of it is known, by samples. */
 #include "reformer/dataset.h"
-#include "support/numbers.h"
+#include "support/files.h"
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -25,10 +25,7 @@ static int remove_file(void **state) {
 }
 
 static rf_dataset *open_file(int64_t size) {
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  assert_int_equal(fwrite(bytes, 1, (size_t)size, file), size);
-  assert_int_equal(fclose(file), 0);
+  file_write(path, bytes, size);
   rf_data_config config = {.kind = RF_DATA_BYTES, .length = 1, .split = {1, 0, 0}};
   (void)snprintf(config.path, sizeof config.path, "%s", path);
   rf_dataset *dataset;

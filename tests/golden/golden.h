@@ -3,8 +3,9 @@
 #define TESTS_GOLDEN_H
 
 #include "base/h5.h"
-#include "support/numbers.h"
+#include "lsh/hash.h"
 #include "reformer/config.h"
+#include "support/numbers.h"
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -243,6 +244,22 @@ static inline void golden_tensor_name(const char *ours, char *name, size_t size)
     return;
   }
   fail_msg("no published name for %s", ours);
+}
+
+/* The file's buckets, reference: [n], freed here, take the place of those that were computed. In double these are the
+ * same; in float a rounding may flip a few. Returns how many differed. */
+static inline int64_t golden_settle_buckets(const golden *g, const rf_buckets *buckets, int32_t *reference, int64_t n) {
+  int64_t flipped = 0;
+  for (int64_t i = 0; i < n; i++) {
+    flipped += rf_bucket_get(buckets, i) != reference[i];
+    rf_bucket_set(buckets, i, reference[i]);
+  }
+  free(reference);
+#ifdef RF_DOUBLE
+  assert_int_equal(flipped, 0);
+#endif
+  if (flipped > n / 1000 + 1) fail_msg("%s: %lld of %lld buckets differ", g->name, (long long)flipped, (long long)n);
+  return flipped;
 }
 
 #endif

@@ -33,9 +33,7 @@ static void open_bare(const char *file, bare *b) {
   b->w = (rf_windows){.tokens = tokens,
                       .d_head = dh,
                       .ld = dh,
-                      .rounds = rounds,
                       .chunk = golden_int(g, "chunk", 0),
-                      .chunks_before = 1,
                       .causal = golden_bool(g, "causal", false),
                       .mask_padding_queries = true,
                       .rule = {.self_rule = true,
@@ -45,8 +43,8 @@ static void open_bare(const char *file, bare *b) {
                       .pairs = NEW(rf_pair, n)};
   assert_true(json_number_value(json_object_get(g->config, "logit_scale")) == 1 / sqrt((double)dh));
   b->n_buckets = buckets;
-  b->w.n_chunks = rounds * tokens / b->w.chunk;
-  b->seen = rounds * tokens + b->w.chunk;
+  b->w.owners = (rf_owners){.ranks = 1, .together = 1, .rounds = rounds, .per_round = tokens / b->w.chunk, .before = 1};
+  b->seen = naive_seen(&b->w.owners, b->w.chunk);
   b->log_count = NEW(real, 2 * rounds + 1);
   rf_log_counts(b->w.rule.duplicates, 2 * rounds, b->log_count);
   b->w.rule.log_count = b->log_count;
@@ -66,7 +64,7 @@ static void close_bare(bare *b) {
 }
 
 static void fill_pair(bare *b, int64_t p) {
-  const int64_t tokens = b->w.tokens, rows = tokens * b->w.d_head, items = b->w.rounds * tokens;
+  const int64_t tokens = b->w.tokens, rows = tokens * b->w.d_head, items = b->w.owners.rounds * tokens;
   real *part = b->parts + p * (ROW_PARTS * rows + TOKEN_PARTS * tokens);
   real *key_scale = part + ROW_PARTS * rows;
   int32_t *integers = b->int_parts + p * (b->seen + 2 * items);
@@ -93,11 +91,12 @@ static void fill_pair(bare *b, int64_t p) {
 
 /* lucidrains has no bucket for padding: its tokens are hashed as all others. */
 static void hash_all(bare *b) {
-  const int64_t tokens = b->w.tokens, width = b->hash.rounds * b->hash.columns, n = b->w.n_pairs * b->w.rounds * tokens;
+  const int64_t tokens = b->w.tokens, width = b->hash.rounds * b->hash.columns,
+                n = b->w.n_pairs * b->w.owners.rounds * tokens;
   real *rotations = golden_reals(&b->g, "rotations/0", b->w.d_head * width), *rotated = NEW(real, tokens * width);
   for (int64_t p = 0; p < b->w.n_pairs; p++)
     rf_hash_rows(&b->hash, tokens, (rf_view){b->w.pairs[p].q, b->w.ld}, rotations, NULL, rotated,
-                 &(rf_bucket_rows){{b->ids, 2}, p * b->w.rounds * tokens, tokens});
+                 &(rf_bucket_rows){{b->ids, 2}, p * b->w.owners.rounds * tokens, tokens});
   int32_t *reference = golden_ints(&b->g, "buckets/0", n);
   int64_t flipped = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -114,7 +113,7 @@ static void hash_all(bare *b) {
 }
 
 static void sort_pair(bare *b, int64_t p) {
-  const int64_t items = b->w.rounds * b->w.tokens;
+  const int64_t items = b->w.owners.rounds * b->w.tokens;
   int32_t *integers = b->int_parts + p * (b->seen + 2 * items);
   naive_place(&b->w, b->n_buckets, b->ids + p * items, integers, integers + b->seen, integers + b->seen + items);
 }

@@ -157,7 +157,7 @@ static void open_replay(const model_case *c, replay *r) {
                       .scratch = r->arena,
                       .plans = r->plans};
   r->stack = (rf_stack){.blocks = &r->blocks, .store = r->store};
-  assert_ok(rf_stash_take(&r->stack, &r->call, true, &r->stash));
+  assert_ok(rf_stash_take(&r->blocks, NULL, &r->call, true, &r->stash));
   real **streams[] = {&r->x1, &r->x2, &r->dx1, &r->dx2};
   for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) *streams[i] = NEW(real, c->values);
 }
@@ -197,18 +197,7 @@ static int64_t settle_buckets(const model_case *c, const replay *r, int64_t laye
   const int64_t n = c->batch.sequences * config->model.n_heads * shape.rounds * c->batch.tokens;
   const rf_buckets buckets = {.data = r->stash.saved[layer][RF_BRANCH_ATTENTION],
                               .bytes = rf_bucket_bytes(shape.buckets)};
-  int32_t *reference = reference_buckets(c, lsh_layer, n);
-  int64_t flipped = 0;
-  for (int64_t i = 0; i < n; i++) {
-    flipped += rf_bucket_get(&buckets, i) != reference[i];
-    rf_bucket_set(&buckets, i, reference[i]);
-  }
-  free(reference);
-#ifdef RF_DOUBLE
-  assert_int_equal(flipped, 0);
-#endif
-  if (flipped > n / 1000 + 1) fail_msg("%s: %lld of %lld buckets differ", c->g.name, (long long)flipped, (long long)n);
-  return flipped;
+  return golden_settle_buckets(&c->g, &buckets, reference_buckets(c, lsh_layer, n), n);
 }
 
 /* The forward pass, at the reference's buckets. Returns how many the model itself would have chosen differently. */

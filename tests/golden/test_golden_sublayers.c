@@ -32,26 +32,14 @@ static void load_weights(const golden *g, sublayer_case *c) {
   assert_int_equal(golden_links(g, "weights"), c->block.n_tensors);
 }
 
-/* Compares the buckets that apply wrote with the file's. In double they are the same; in float a rounding may flip a
- * few, and the file's take their place. Returns how many differed. */
+/* Of what apply wrote. */
 static int64_t settle_buckets(const golden *g, sublayer_case *c) {
   if (!golden_has(g, "buckets/0")) return 0;
   const rf_hash_shape shape = rf_hash_shape_of(&c->config.lsh, c->config.model.d_head);
   const int64_t n = c->call.sequences * c->config.model.n_heads * shape.rounds * c->call.tokens;
   const rf_buckets buckets = {.data = c->saved, .bytes = rf_bucket_bytes(shape.buckets)};
   assert_int_equal((int64_t)c->sublayer.ops->saved_bytes(&c->sublayer, &c->call), n * buckets.bytes);
-  int32_t *reference = golden_ints(g, "buckets/0", n);
-  int64_t flipped = 0;
-  for (int64_t i = 0; i < n; i++) {
-    flipped += rf_bucket_get(&buckets, i) != reference[i];
-    rf_bucket_set(&buckets, i, reference[i]);
-  }
-  free(reference);
-#ifdef RF_DOUBLE
-  assert_int_equal(flipped, 0);
-#endif
-  if (flipped > n / 1000 + 1) fail_msg("%s: %lld of %lld buckets differ", g->name, (long long)flipped, (long long)n);
-  return flipped;
+  return golden_settle_buckets(g, &buckets, golden_ints(g, "buckets/0", n), n);
 }
 
 static void check_gradients(const golden *g, const sublayer_case *c, const real *dx, const real *dparams) {

@@ -1,16 +1,8 @@
 # For the tests of the installed program: a run so small that it says nothing but whether two programs compute alike.
 # shellcheck shell=bash
-alike_runs() { # writes tiny.yaml, and the text that it trains on, into the present folder
-  seq 1 4000 >text.txt
-  cat >tiny.yaml <<'YAML'
-model: {vocab_size: 256, d_model: 64, n_layers: 2, n_heads: 2, d_ff: 128, attention: [local, lsh], activation: gelu}
-lsh: {chunk: 32, n_hashes: 2}
-local: {chunk: 32}
-data: {kind: bytes, path: text.txt, length: 256}
-training: {steps: 3, batch: 2, eval_every: 0, eval_batches: 1}
-output: {log_every: 1}
-YAML
-}
+. "${BASH_SOURCE[0]%/*}/../support/tiny_text.sh" || exit 1
+
+alike_runs() { tiny_text 256 0; } # into the present folder
 
 losses() { sed -n 's/^{"step": *[0-9]*, *"loss": *\([0-9.]*\).*/\1/p' "$1/metrics.jsonl"; } # losses RUN
 

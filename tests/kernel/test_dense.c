@@ -288,8 +288,8 @@ static void test_gathers_and_scatters_move_rows(void **state) {
   for (int i = 0; i < N; i++) index[i] = (i * 11 + 3) % N; /* each once */
   for (int scaled = 0; scaled <= 1; scaled++) {
     const rf_rows from = {rows, D, LD, scaled ? row_scale : NULL, R_(0.3)};
-    rf_gather(&from, N, index, out);
-    rf_gather_transposed(&from, N, index, transposed, LD_OUT);
+    rf_rows_gather(&from, N, index, out);
+    rf_rows_gather_transposed(&from, N, index, transposed, LD_OUT);
     for (int i = 0; i < N; i++)
       for (int j = 0; j < D; j++) {
         const real expected = rows[index[i] * LD + j] * (scaled ? row_scale[index[i]] : R_(0.3));
@@ -298,7 +298,7 @@ static void test_gathers_and_scatters_move_rows(void **state) {
       }
   }
   memcpy(before, to, sizeof before);
-  rf_scatter_add(N, D, index, out, to, LD);
+  rf_rows_scatter_add(N, D, index, out, to, LD);
   for (int i = 0; i < N; i++)
     for (int j = 0; j < LD; j++)
       assert_true(to[index[i] * LD + j] == before[index[i] * LD + j] + (j < D ? out[i * D + j] : 0));

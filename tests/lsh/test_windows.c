@@ -27,7 +27,19 @@ typedef struct choice {
   double dropout;
 } choice;
 
-static int64_t slots_seen(const choice *c) { return c->rounds * c->tokens + (c->before + c->after) * c->chunk; }
+static rf_owners owners_of(const choice *c) {
+  return (rf_owners){.ranks = 1,
+                     .together = 1,
+                     .rounds = c->rounds,
+                     .per_round = c->tokens / c->chunk,
+                     .before = c->before,
+                     .after = c->after};
+}
+
+static int64_t slots_seen(const choice *c) {
+  const rf_owners owners = owners_of(c);
+  return naive_seen(&owners, c->chunk);
+}
 
 static void take(problem *p, dice *d, const choice *c) {
   const int64_t rows = PAIRS * c->tokens, items = rows * c->rounds;
@@ -66,14 +78,11 @@ static void create(problem *p, dice *d, const choice *c) {
   p->w = (rf_windows){.tokens = c->tokens,
                       .d_head = D_HEAD,
                       .ld = LD,
-                      .rounds = c->rounds,
                       .chunk = c->chunk,
-                      .chunks_before = c->before,
-                      .chunks_after = c->after,
+                      .owners = owners_of(c),
                       .causal = c->causal,
                       .mask_padding_queries = c->mask_queries,
                       .key_scale = R_(0.7),
-                      .n_chunks = c->rounds * c->tokens / c->chunk,
                       .rule = {.self_rule = c->self_rule,
                                .same_bucket = c->same_bucket,
                                .duplicates = c->duplicates,

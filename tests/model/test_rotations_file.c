@@ -1,4 +1,5 @@
 /* lsh.rotations: FILE.h5: what is in the file is what hashes, and every fault of a file has its message. */
+#include "support/files.h"
 #include "support/model_case.h"
 #include <hdf5.h>
 #include <unistd.h>
@@ -140,10 +141,8 @@ static void test_faults_of_the_file_are_named(void **state) {
 
 static void test_a_file_that_is_missing_or_no_hdf5_is_named(void **state) {
   (void)state;
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  fputs("not a file of HDF5\n", file);
-  fclose(file);
+  static const char text[] = "not a file of HDF5\n";
+  file_write(path, text, sizeof text - 1);
   assert_refused((const char *[]){path, "HDF5", "lsh.rotations", NULL});
   rf_config config = config_of();
   snprintf(config.lsh.rotations_file, sizeof config.lsh.rotations_file, "/nowhere/rotations.h5");

@@ -132,7 +132,7 @@ static void test_rebuilt_activations_give_the_gradients_of_stored_ones(void **st
   run rebuilt = run_create(c), stored = run_create(c);
   const rf_stack stack = {.blocks = &c->blocks, .store = rebuilt.store};
   rf_stash stash;
-  assert_ok(rf_stash_take(&stack, &c->call, true, &stash));
+  assert_ok(rf_stash_take(&c->blocks, NULL, &c->call, true, &stash));
   assert_ok(rf_reversible_forward(&stack, &c->call, &stash, rebuilt.x1, rebuilt.x2));
   run_stored(c, &stored);
   assert_close("y1", relative_error_real(c->n, rebuilt.x1, stored.x1), 0);
@@ -158,16 +158,15 @@ static void test_rebuilt_activations_give_the_gradients_of_stored_ones(void **st
   stack_destroy(c);
 }
 
-/* Only buckets are kept: 2 bytes a token, head and round of each LSH layer, rounded up to the arena's alignment. */
-static void test_the_reversible_stack_keeps_hash_buckets_only(void **state) {
+/* Only buckets are stashed: 2 bytes a token, head and round of each LSH layer, rounded up to the arena's alignment. */
+static void test_the_reversible_stack_stashes_hash_buckets_only(void **state) {
   (void)state;
   dice d = {.seed = 302};
   const rf_config config = deep_config(RF_RESIDUAL_REVERSIBLE);
   stack_case *c = stack_create(&config, &d);
-  const rf_stack stack = {.blocks = &c->blocks};
   const rf_mark before = rf_arena_mark(c->arena);
   rf_stash stash;
-  assert_ok(rf_stash_take(&stack, &c->call, true, &stash));
+  assert_ok(rf_stash_take(&c->blocks, NULL, &c->call, true, &stash));
   const size_t buckets =
       (size_t)(2 * SEQUENCES * TOKENS * config.model.n_heads * config.lsh.n_hashes * rf_blocks_lsh_layers(&c->blocks));
   const size_t tables = (size_t)(2 * 2 * config.model.n_layers) * sizeof(void *), alignment = 64;
@@ -271,7 +270,7 @@ static void test_gradients_of_two_calls_add_up(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rebuilt_activations_give_the_gradients_of_stored_ones),
-      cmocka_unit_test(test_the_reversible_stack_keeps_hash_buckets_only),
+      cmocka_unit_test(test_the_reversible_stack_stashes_hash_buckets_only),
       cmocka_unit_test(test_gradients_of_a_reversible_model),
       cmocka_unit_test(test_gradients_of_an_ordinary_model),
       cmocka_unit_test(test_gradients_of_a_model_that_is_not_causal),

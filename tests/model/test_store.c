@@ -8,7 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <omp.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static rf_store *new_store(void) {
   rf_store *store;
@@ -100,6 +103,52 @@ static void test_memory_is_parameters_and_gradients(void **state) {
   rf_store_destroy(store);
 }
 
+static void return_twice(rf_store *store) {
+  const real *params;
+  (void)rf_store_lend(store, 0, &params);
+  rf_store_return(store, 0);
+  rf_store_return(store, 0);
+}
+
+static void destroy_lent(rf_store *store) {
+  const real *params;
+  (void)rf_store_lend(store, 0, &params);
+  rf_store_destroy(store);
+}
+
+static void destroy_borrowed(rf_store *store) {
+  real *gradient;
+  (void)rf_store_borrow_gradient(store, 0, &gradient);
+  rf_store_destroy(store);
+}
+
+static void update_lent(rf_store *store) {
+  const real *params;
+  (void)rf_store_lend(store, 0, &params);
+  rf_store_updated(store);
+}
+
+/* What has no status to return: in the builds that assert. */
+static void test_misuse_without_a_status_ends_the_process(void **state) {
+  (void)state;
+#ifdef NDEBUG
+  skip();
+#endif
+  static void (*const misuses[])(rf_store *) = {return_twice, destroy_lent, destroy_borrowed, update_lent};
+  for (size_t i = 0; i < sizeof misuses / sizeof *misuses; i++) {
+    int status;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+      (void)close(STDERR_FILENO);
+      misuses[i](new_store());
+      _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_parameters_and_gradients_start_at_zero),
@@ -108,6 +157,7 @@ int main(void) {
       cmocka_unit_test(test_a_lent_block_shows_the_shard),
       cmocka_unit_test(test_gradients_add_up_over_borrowers_until_cleared),
       cmocka_unit_test(test_memory_is_parameters_and_gradients),
+      cmocka_unit_test(test_misuse_without_a_status_ends_the_process),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
 #ifndef TESTS_MPI_EXCHANGE_CASE_H
 #define TESTS_MPI_EXCHANGE_CASE_H
 
-#include "mpi/ranks.h"
 #include "comm/exchange.h"
+#include "mpi/ranks.h"
 
 typedef enum skew {
   UNIFORM,
@@ -16,30 +16,32 @@ typedef enum skew {
 
 typedef struct exchange_case {
   const char *name;
-  rf_exchange_shape shape; /* without histogram, rounds_travel and wire */
+  rf_exchange_shape shape; /* without histogram, rounds_travel, wire and pairs that are cut together */
   skew skew;
 } exchange_case;
 
 /* pairs, rounds, tokens, chunk, before, after, n_buckets */
 static const exchange_case exchange_cases[] = {
-    {"uniform", {3, 4, 96, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"both sides", {2, 2, 96, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"one bucket", {2, 4, 64, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, ONE_BUCKET},
-    {"empty on some ranks", {2, 3, 120, 4, 1, 1, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, BY_POSITION},
-    {"heavy bucket", {1, 4, 128, 8, 1, 0, 33, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, HEAVY},
-    {"look-back longer than a rank", {2, 2, 24, 4, 5, 0, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, HEAVY},
-    {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"ranks without chunks, one bucket id", {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, ONE_BUCKET},
-    {"nothing divides", {2, 3, 7 * 13, 7, 1, 0, 11, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"nothing divides, chunk of one", {1, 5, 37, 1, 2, 0, 6, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, HEAVY},
-    {"last rank of padding", {2, 2, 80, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, PADDED_TAIL},
-    {"one real token", {2, 2, 40, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, ALL_BUT_ONE_PAD},
-    {"8 heads, batch of 3", {24, 4, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"8 rounds", {1, 8, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
-    {"many buckets", {1, 2, 64, 8, 1, 0, 70001, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL}, UNIFORM},
+    {"uniform", {3, 4, 96, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"both sides", {2, 2, 96, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"one bucket", {2, 4, 64, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, ONE_BUCKET},
+    {"empty on some ranks", {2, 3, 120, 4, 1, 1, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, BY_POSITION},
+    {"heavy bucket", {1, 4, 128, 8, 1, 0, 33, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, HEAVY},
+    {"look-back longer than a rank", {2, 2, 24, 4, 5, 0, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, HEAVY},
+    {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"ranks without chunks, one bucket id",
+     {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1},
+     ONE_BUCKET},
+    {"nothing divides", {2, 3, 7 * 13, 7, 1, 0, 11, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"nothing divides, chunk of one", {1, 5, 37, 1, 2, 0, 6, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, HEAVY},
+    {"last rank of padding", {2, 2, 80, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, PADDED_TAIL},
+    {"one real token", {2, 2, 40, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, ALL_BUT_ONE_PAD},
+    {"8 heads, batch of 3", {24, 4, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"8 rounds", {1, 8, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"many buckets", {1, 2, 64, 8, 1, 0, 70001, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
 };
 
 enum { EXCHANGE_CASES = sizeof exchange_cases / sizeof *exchange_cases };
@@ -48,6 +50,7 @@ enum { EXCHANGE_CASES = sizeof exchange_cases / sizeof *exchange_cases };
 typedef struct whole {
   rf_exchange_shape shape;
   int64_t chunks;                        /* of a pair */
+  int *owner;                            /* [pairs, chunks] */
   uint32_t *bucket;                      /* [pairs, rounds, tokens] */
   uint8_t *mask;                         /* [pairs, tokens] */
   int32_t *token_of_slot, *slot_of_item; /* [pairs, rounds * tokens]; item = round * tokens + token */
@@ -86,12 +89,30 @@ static inline void sort_whole(whole *w, int64_t pair) {
   }
 }
 
-static inline whole whole_make(const rf_mesh *mesh, const exchange_case *c, uint64_t seed) {
+/* Lays the chunks of pairs that are cut together in a row, pair, chunk, round, and deals them out one by one. */
+static inline void own_chunks(whole *w, int ranks) {
+  const rf_exchange_shape *s = &w->shape;
+  const int64_t row = s->together * w->chunks, per_round = s->tokens / s->chunk;
+  int64_t at = 0;
+  int rank = 0;
+  w->owner = NEW(int, s->pairs * w->chunks);
+  for (int64_t p = 0; p < s->pairs; p++)
+    for (int64_t c = 0; c < per_round; c++)
+      for (int64_t r = 0; r < s->rounds; r++, at++) {
+        if (at == row) at = rank = 0;
+        while (at >= (rank + 1) * row / ranks) rank++;
+        w->owner[p * w->chunks + r * per_round + c] = rank;
+      }
+}
+
+static inline whole whole_make(const rf_mesh *mesh, const exchange_case *c, bool together, uint64_t seed) {
   whole w = {.shape = c->shape};
   const rf_exchange_shape *s = &w.shape;
+  if (together) w.shape.together = w.shape.pairs;
   dice d = {seed, 0};
   w.chunks = s->rounds * (s->tokens / s->chunk);
   w.bytes = s->n_buckets > 65535 ? 4 : 2;
+  own_chunks(&w, rf_mesh_sequence_size(mesh));
   w.bucket = NEW(uint32_t, s->pairs * s->rounds * s->tokens);
   w.mask = NEW(uint8_t, s->pairs * s->tokens);
   w.token_of_slot = NEW(int32_t, s->pairs * s->rounds * s->tokens);
@@ -129,6 +150,7 @@ static inline void whole_free(whole *w) {
   free(w->own_buckets);
   free(w->own_mask);
   free(w->bucket);
+  free(w->owner);
   free(w->mask);
   free(w->token_of_slot);
   free(w->slot_of_item);
@@ -139,16 +161,14 @@ static inline rf_exchange_tokens whole_tokens(const whole *w, bool with_mask) {
                               with_mask ? (const uint8_t *const *)w->own_mask : NULL};
 }
 
-/* Does rank `rank` own a slot of the token (reach 0), or see one? */
-static inline bool whole_needs(const whole *w, int ranks, int rank, int64_t pair, int64_t token, bool as_halo) {
+/* Does rank `rank` own a slot of the token (as_halo false), or own one or see one? */
+static inline bool whole_needs(const whole *w, int rank, int64_t pair, int64_t token, bool as_halo) {
   const rf_exchange_shape *s = &w->shape;
-  const rf_span owned = rf_span_of(w->chunks, ranks, rank);
-  if (owned.count == 0) return false;
   const int64_t before = as_halo ? s->chunks_before : 0, after = as_halo ? s->chunks_after : 0;
   for (int64_t r = 0; r < s->rounds; r++) {
     const int64_t chunk = w->slot_of_item[(pair * s->rounds + r) * s->tokens + token] / s->chunk;
-    for (int64_t c = owned.first - before; c < owned.first + owned.count + after; c++)
-      if (((c % w->chunks) + w->chunks) % w->chunks == chunk) return true;
+    for (int64_t c = chunk - after; c <= chunk + before; c++)
+      if (w->owner[pair * w->chunks + ((c % w->chunks) + w->chunks) % w->chunks] == rank) return true;
   }
   return false;
 }

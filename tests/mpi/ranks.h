@@ -3,11 +3,11 @@
 #ifndef TESTS_MPI_RANKS_H
 #define TESTS_MPI_RANKS_H
 
-#include "reformer/agree.h"
-#include "support/numbers.h"
 #include "comm/collective.h"
 #include "comm/host.h"
 #include "comm/mesh.h"
+#include "reformer/agree.h"
+#include "support/numbers.h"
 #include <stdarg.h>
 #include <unistd.h>
 

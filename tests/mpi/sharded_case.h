@@ -5,8 +5,8 @@
 #ifndef TESTS_MPI_SHARDED_CASE_H
 #define TESTS_MPI_SHARDED_CASE_H
 
-#include "mpi/ranks.h"
 #include "lsh/hash.h"
+#include "mpi/ranks.h"
 #include "support/small_config.h"
 #include "support/sublayer_case.h"
 

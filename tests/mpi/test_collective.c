@@ -1,7 +1,7 @@
 /* Collective operations against loops over what every rank is known to hold. */
-#include "mpi/ranks.h"
 #include "comm/segments.h"
 #include "comm/test_hooks.h"
+#include "mpi/ranks.h"
 
 static int64_t traffic_of(rf_mesh *mesh, rf_traffic purpose) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];

@@ -1,30 +1,37 @@
 /* The exchange's plans against a serial sort of the whole sequence, on meshes of every shape, and what they cost. */
-#include "mpi/exchange_bench.h"
 #include "comm/simulate.h"
+#include "mpi/exchange_fixture.h"
 
 /* --- The plan ------------------------------------------------------------------------------------ */
 
-static void check_slots(bench *b, int64_t pair) {
+/* What is seen of each round: from the first chunk that this rank owns to the last, and around them. */
+static void check_slots(fixture *b, int64_t pair) {
   const rf_exchange_shape *s = &b->w.shape;
   const rf_exchange_pair *own = rf_exchange_pair_of(b->x, pair);
-  const int64_t seen = b->owned.count > 0 ? s->chunks_before + b->owned.count + s->chunks_after : 0;
-  for (int64_t i = 0; i < seen * s->chunk; i++) {
-    int64_t chunk = (b->owned.first - s->chunks_before + i / s->chunk) % b->w.chunks;
-    if (chunk < 0) chunk += b->w.chunks;
-    const int64_t slot = chunk * s->chunk + i % s->chunk;
-    const int32_t token = b->w.token_of_slot[pair * s->rounds * s->tokens + slot];
-    check(b, own->position[own->row_of_slot[i]] == token);
+  const int64_t per_round = s->tokens / s->chunk;
+  const int *owner = b->w.owner + pair * b->w.chunks;
+  const int32_t *row = own->row_of_slot;
+  for (int64_t r = 0; r < s->rounds; r++) {
+    int64_t first = r * per_round, end = first + per_round;
+    while (first < end && owner[first] != b->rank) first++;
+    while (first < end && owner[end - 1] != b->rank) end--;
+    if (first == end) continue;
+    for (int64_t i = (first - s->chunks_before) * s->chunk; i < (end + s->chunks_after) * s->chunk; i++, row++) {
+      const int64_t slots = b->w.chunks * s->chunk, slot = ((i % slots) + slots) % slots;
+      check(b, own->position[*row] == b->w.token_of_slot[pair * slots + slot]);
+      check(b, *row < own->n_own || owner[slot / s->chunk] != b->rank);
+    }
   }
 }
 
-static void check_rows(bench *b, int64_t pair) {
+static void check_rows(fixture *b, int64_t pair) {
   const rf_exchange_shape *s = &b->w.shape;
   const rf_exchange_pair *own = rf_exchange_pair_of(b->x, pair);
   int64_t row = 0;
   for (int halo = 0; halo < 2; halo++) {
     for (int64_t t = 0; t < s->tokens; t++) {
-      const bool owner = whole_needs(&b->w, b->ranks, b->rank, pair, t, false);
-      if (!(halo ? !owner && whole_needs(&b->w, b->ranks, b->rank, pair, t, true) : owner)) continue;
+      const bool owner = whole_needs(&b->w, b->rank, pair, t, false);
+      if (!(halo ? !owner && whole_needs(&b->w, b->rank, pair, t, true) : owner)) continue;
       check(b, row < own->n_rows && own->position[row] == t);
       check(b, own->mask[row] == b->w.mask[pair * s->tokens + t]);
       for (int64_t r = 0; s->rounds_travel && r < s->rounds; r++) {
@@ -40,7 +47,7 @@ static void check_rows(bench *b, int64_t pair) {
   check(b, s->rounds_travel || (!own->chunk_in_round && !own->bucket_in_round));
 }
 
-static void check_plan(bench *b) {
+static void check_plan(fixture *b) {
   int64_t rows = 0;
   for (int64_t p = 0; p < b->w.shape.pairs; p++) {
     check_slots(b, p);
@@ -61,7 +68,7 @@ static void test_slots_and_rows_are_those_of_a_serial_sort(void **state) {
 static void check_both_histograms(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
     for (int kind = RF_HISTOGRAM_DENSE; kind <= RF_HISTOGRAM_SPARSE; kind++) {
-      bench b = begin(mesh, &exchange_cases[i], (rf_histogram)kind, false);
+      fixture b = begin(mesh, &exchange_cases[i], i % 2 == 0, (rf_histogram)kind, false);
       check_plan(&b);
       end(&b);
     }
@@ -75,7 +82,7 @@ static void test_sparse_and_dense_histograms_give_the_same_slots(void **state) {
 /* --- What it costs ------------------------------------------------------------------------------- */
 
 /* Distinct (pair, token, other rank), by looking at every one of them. */
-static rf_exchange_counts count_rows(bench *b) {
+static rf_exchange_counts count_rows(fixture *b) {
   const rf_exchange_shape *s = &b->w.shape;
   rf_exchange_counts n = {0};
   for (int64_t p = 0; p < s->pairs; p++)
@@ -84,8 +91,8 @@ static rf_exchange_counts count_rows(bench *b) {
       int64_t owners = 0;
       for (int r = 0; r < b->ranks; r++) {
         if (r == home || (r != b->rank && home != b->rank)) continue;
-        const bool own = whole_needs(&b->w, b->ranks, r, p, t, false);
-        const bool halo = !own && whole_needs(&b->w, b->ranks, r, p, t, true);
+        const bool own = whole_needs(&b->w, r, p, t, false);
+        const bool halo = !own && whole_needs(&b->w, r, p, t, true);
         owners += own;
         if (home == b->rank) {
           n.own_sent += own;
@@ -100,10 +107,10 @@ static rf_exchange_counts count_rows(bench *b) {
   return n;
 }
 
-static void check_costs_of(rf_mesh *mesh, const exchange_case *c, rf_histogram histogram) {
+static void check_costs_of(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
   rf_traffic_reset(mesh);
-  bench b = begin(mesh, c, histogram, c->shape.pairs % 2 == 0);
+  fixture b = begin(mesh, c, together, histogram, c->shape.pairs % 2 == 0);
   const rf_exchange_shape *s = &b.w.shape;
   rf_traffic_read(mesh, bytes);
   const rf_exchange_counts n = rf_exchange_count(b.x), expected = count_rows(&b);
@@ -113,33 +120,32 @@ static void check_costs_of(rf_mesh *mesh, const exchange_case *c, rf_histogram h
   check(&b, bytes[RF_TRAFFIC_PLAN] == counts + record * (n.own_sent + n.halo_sent));
   check(&b, bytes[RF_TRAFFIC_ROWS] == 0 && bytes[RF_TRAFFIC_HALO] == 0);
 
-  /* the simulation, which knows one pair at a time, gives the sum over ranks */
-  int64_t sums[] = {n.own_sent, n.halo_sent, bytes[RF_TRAFFIC_PLAN], bytes[RF_TRAFFIC_HISTOGRAM], 0, 0};
+  /* the simulation gives the sums over ranks, and the most */
+  int64_t sums[] = {n.own_sent, n.halo_sent, bytes[RF_TRAFFIC_PLAN], bytes[RF_TRAFFIC_HISTOGRAM]};
   sum_over_ranks(&b, 4, sums);
   double most[] = {(double)n.own_sent, (double)n.own_received, (double)n.halo_received, (double)rf_exchange_rows(b.x)};
   assert_ok(rf_max_doubles(mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, 4, most));
-  int64_t rows = 0, halo = 0, plan = 0;
-  rf_exchange_simulation one = {0};
-  for (int64_t p = 0; p < s->pairs; p++) {
-    assert_ok(rf_exchange_simulate(s, b.ranks, 4, b.w.bucket + p * s->rounds * s->tokens, scratch, &one));
-    rows += one.rows;
-    halo += one.halo_rows;
-    plan += 8 * b.ranks * (b.ranks - 1) + record * (one.rows + one.halo_rows);
-    check(&b, one.most_rows_of_token <= s->rounds && one.most_rows_of_token <= b.ranks - 1);
-  }
-  check(&b, rows == sums[0] && halo == sums[1] && plan == sums[2]);
-  if (s->pairs == 1) {
-    check(&b, one.most_sent == (int64_t)most[0] && one.most_received == (int64_t)most[1]);
-    check(&b, one.most_halo_received == (int64_t)most[2] && one.most_rows == (int64_t)most[3]);
-    check(&b, one.histogram_bytes == sums[3]);
-  }
+  const void **buckets = NEW(const void *, s->pairs);
+  for (int64_t p = 0; p < s->pairs; p++) buckets[p] = b.w.bucket + p * s->rounds * s->tokens;
+  rf_exchange_simulation simulated = {0};
+  assert_ok(rf_exchange_simulate(s, b.ranks, 4, buckets, scratch, &simulated));
+  check(&b, simulated.most_rows_of_token <= s->rounds && simulated.most_rows_of_token <= b.ranks - 1);
+  check(&b, simulated.rows == sums[0] && simulated.halo_rows == sums[1] && simulated.histogram_bytes == sums[3]);
+  const int64_t all_counts = 8 * s->pairs * b.ranks * (b.ranks - 1);
+  check(&b, all_counts + record * (simulated.rows + simulated.halo_rows) == sums[2]);
+  check(&b, simulated.most_sent == (int64_t)most[0] && simulated.most_received == (int64_t)most[1]);
+  check(&b, simulated.most_halo_received == (int64_t)most[2] && simulated.most_rows == (int64_t)most[3]);
+  const rf_owners owners = rf_owners_of(s, b.ranks);
+  check(&b, simulated.most_rows <= rf_owners_most_rows(&owners, s->pairs, (rf_pair_size){s->tokens, s->chunk}));
+  free(buckets);
   end(&b);
 }
 
 static void check_costs(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
     for (int kind = RF_HISTOGRAM_AUTO; kind <= RF_HISTOGRAM_SPARSE; kind++)
-      check_costs_of(mesh, &exchange_cases[i], (rf_histogram)kind);
+      for (int together = 0; together < 2; together++)
+        check_costs_of(mesh, &exchange_cases[i], together, (rf_histogram)kind);
 }
 
 static void test_bytes_are_those_of_distinct_token_and_owner_pairs(void **state) {
@@ -150,7 +156,7 @@ static void test_bytes_are_those_of_distinct_token_and_owner_pairs(void **state)
 /* --- What it takes ------------------------------------------------------------------------------- */
 
 /* The rows of a case's one pair, as if they had been expected. */
-static rf_exchange_expectation known_rows(const bench *b) {
+static rf_exchange_expectation known_rows(const fixture *b) {
   const rf_exchange_counts n = rf_exchange_count(b->x);
   const rf_exchange_pair *pair = rf_exchange_pair_of(b->x, 0);
   return (rf_exchange_expectation){.own_sent = (double)n.own_sent,
@@ -161,7 +167,7 @@ static rf_exchange_expectation known_rows(const bench *b) {
                                    .halo_home = (double)(pair->n_rows - pair->n_own - n.halo_received)};
 }
 
-static void check_measure_of_moves(bench *b, const rf_exchange_expectation *known, rf_arena *counting) {
+static void check_footprint_of_moves(fixture *b, const rf_exchange_expectation *known, rf_arena *counting) {
   const int64_t widths[] = {3, 1, 1};
   for (int kind = RF_SCATTER; kind <= RF_GATHER_MERGE; kind++) {
     const rf_exchange_rows_kind rows = kind == RF_GATHER_MERGE ? RF_ROWS_OWN : RF_ROWS_ALL;
@@ -178,7 +184,7 @@ static void check_measure_of_moves(bench *b, const rf_exchange_expectation *know
     const size_t taken = rf_arena_mark(plans) - mark;
     assert_ok(rf_exchange_finish(move));
     assert_ok(
-        rf_exchange_measure_move(&b->w.shape, b->ranks, (rf_exchange_kind)kind, rows, 3, widths, known, counting));
+        rf_exchange_move_footprint(&b->w.shape, b->ranks, (rf_exchange_kind)kind, rows, 3, widths, known, counting));
     check(b, rf_arena_mark(counting) - counted == taken);
     rf_arena_release(plans, mark);
     rf_arena_release(counting, counted);
@@ -189,38 +195,38 @@ static void check_measure_of_moves(bench *b, const rf_exchange_expectation *know
   }
 }
 
-static void check_measure_of(rf_mesh *mesh, const exchange_case *c, bool rounds_travel) {
+static void check_footprint_of(rf_mesh *mesh, const exchange_case *c, bool rounds_travel) {
   rf_arena *const shared = scratch, *counting[2];
   assert_ok(rf_arena_create("scratch of one plan", 0, &scratch));
   for (int i = 0; i < 2; i++) assert_ok(rf_arena_create_counting("counts", &counting[i]));
   const rf_mark empty = rf_arena_mark(counting[0]);
-  bench b = begin(mesh, c, RF_HISTOGRAM_DENSE, rounds_travel);
+  fixture b = begin(mesh, c, false, RF_HISTOGRAM_DENSE, rounds_travel);
   const rf_exchange_expectation known = known_rows(&b);
-  assert_ok(rf_exchange_measure(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
+  assert_ok(rf_exchange_footprint(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
   check(&b, rf_arena_mark(counting[0]) - empty == rf_arena_mark(plans) - b.mark);
   check(&b, rf_arena_memory_used(counting[1]) == rf_arena_memory_used(scratch));
-  check_measure_of_moves(&b, &known, counting[0]);
+  check_footprint_of_moves(&b, &known, counting[0]);
   end(&b);
   rf_arena_destroy(scratch);
   for (int i = 0; i < 2; i++) rf_arena_destroy(counting[i]);
   scratch = shared;
 }
 
-static void check_measures(rf_mesh *mesh) {
+static void check_footprints(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
-    if (exchange_cases[i].shape.pairs == 1) check_measure_of(mesh, &exchange_cases[i], i % 2 == 0);
+    if (exchange_cases[i].shape.pairs == 1) check_footprint_of(mesh, &exchange_cases[i], i % 2 == 0);
 }
 
-static void test_a_measure_takes_what_a_plan_and_its_moves_take(void **state) {
+static void test_a_footprint_takes_what_a_plan_and_its_moves_take(void **state) {
   (void)state;
-  on_every_mesh(check_measures);
+  on_every_mesh(check_footprints);
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_slots_and_rows_are_those_of_a_serial_sort),
     cmocka_unit_test(test_sparse_and_dense_histograms_give_the_same_slots),
     cmocka_unit_test(test_bytes_are_those_of_distinct_token_and_owner_pairs),
-    cmocka_unit_test(test_a_measure_takes_what_a_plan_and_its_moves_take),
+    cmocka_unit_test(test_a_footprint_takes_what_a_plan_and_its_moves_take),
 };
 
 int main(int argc, char **argv) { return exchange_tests_run(&argc, &argv, tests, sizeof tests / sizeof *tests); }

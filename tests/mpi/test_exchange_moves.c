@@ -1,7 +1,7 @@
 /* Rows and results on their way between home and owner, on meshes of every shape. */
-#include "mpi/exchange_bench.h"
 #include "comm/test_hooks.h"
 #include "kernel/bf16.h"
+#include "mpi/exchange_fixture.h"
 
 /* --- Arrays to move ------------------------------------------------------------------------------ */
 
@@ -15,7 +15,7 @@ typedef struct arrays {
 enum { GAP = 2 };
 #define UNTOUCHED R_(-77)
 
-static arrays arrays_make(const bench *b, int n_fields, const int64_t *widths) {
+static arrays arrays_make(const fixture *b, int n_fields, const int64_t *widths) {
   arrays a = {.n_fields = n_fields};
   const int64_t pairs = b->w.shape.pairs;
   for (int f = 0; f < n_fields; f++) {
@@ -33,7 +33,7 @@ static arrays arrays_make(const bench *b, int n_fields, const int64_t *widths) {
   return a;
 }
 
-static void arrays_free(const bench *b, arrays *a) {
+static void arrays_free(const fixture *b, arrays *a) {
   for (int i = 0; i < 2 * a->n_fields; i++) {
     for (int64_t p = 0; p < b->w.shape.pairs; p++) free(a->pointer[i][p]);
     free(a->pointer[i]);
@@ -56,14 +56,14 @@ static real value_at(int rank, int f, int64_t pair, int64_t position, int64_t co
   return (real)((position * 13 + pair * 5 + column * 3 + f + rank * 11) % 19 - 9);
 }
 
-static void fill_tokens(const bench *b, arrays *a) {
+static void fill_tokens(const fixture *b, arrays *a) {
   for (int f = 0; f < a->n_fields; f++)
     for (int64_t p = 0; p < b->w.shape.pairs; p++)
       for (int64_t t = 0; t < b->home.count; t++)
         for (int64_t j = 0; j < a->field[f].width; j++) token_of(a, f, p, t)[j] = value_of(f, p, b->home.first + t, j);
 }
 
-static void check_gaps(bench *b, const arrays *a) {
+static void check_gaps(fixture *b, const arrays *a) {
   for (int f = 0; f < a->n_fields; f++)
     for (int64_t p = 0; p < b->w.shape.pairs; p++) {
       for (int64_t t = 0; t < b->home.count; t++)
@@ -73,14 +73,14 @@ static void check_gaps(bench *b, const arrays *a) {
     }
 }
 
-static void check_traffic(bench *b, int64_t rows, int64_t halo, int64_t width) {
+static void check_traffic(fixture *b, int64_t rows, int64_t halo, int64_t width) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
   rf_traffic_read(b->mesh, bytes);
   check(b, bytes[RF_TRAFFIC_ROWS] == rows * width * (int64_t)sizeof(real));
   check(b, bytes[RF_TRAFFIC_HALO] == halo * width * (int64_t)sizeof(real));
 }
 
-static void check_scatter_of(bench *b, rf_exchange_rows_kind kind) {
+static void check_scatter_of(fixture *b, rf_exchange_rows_kind kind) {
   const int64_t widths[] = {3, 1, 4};
   arrays a = arrays_make(b, 3, widths);
   rf_exchange_move *move;
@@ -108,7 +108,7 @@ static void check_scatter_of(bench *b, rf_exchange_rows_kind kind) {
   arrays_free(b, &a);
 }
 
-static void check_scatter(bench *b) {
+static void check_scatter(fixture *b) {
   check_scatter_of(b, RF_ROWS_OWN);
   check_scatter_of(b, RF_ROWS_ALL);
 }
@@ -126,7 +126,7 @@ static real rough(int rank, int64_t pair, int64_t position, int64_t column) {
   return (real)rf_draw_normal(&draw, (uint64_t)((pair * 1000 + position) * 8 + column));
 }
 
-static void check_gather_order(bench *b) {
+static void check_gather_order(fixture *b) {
   const int64_t widths[] = {5};
   const rf_exchange_shape *s = &b->w.shape;
   for (int turn = 0; turn < 2; turn++) {
@@ -151,8 +151,8 @@ static void check_gather_order(bench *b) {
             for (int place = -1; place < b->ranks; place++) {
               const int r = place < 0 ? b->rank : place;
               if (place == b->rank) continue;
-              const bool own = whole_needs(&b->w, b->ranks, r, p, position, false);
-              if (halo ? own || !whole_needs(&b->w, b->ranks, r, p, position, true) : !own) continue;
+              const bool own = whole_needs(&b->w, r, p, position, false);
+              if (halo ? own || !whole_needs(&b->w, r, p, position, true) : !own) continue;
               expected += rough(r, p, position, j);
             }
           check(b, token_of(&a, 0, p, t)[j] == expected);
@@ -170,7 +170,7 @@ static void test_gather_sums_own_before_halo_and_home_before_others_by_rank(void
 }
 
 /* <scatter x, y> = <x, gather y>, exactly: all numbers are small and whole. */
-static void check_transpose_of(bench *b, rf_exchange_rows_kind kind) {
+static void check_transpose_of(fixture *b, rf_exchange_rows_kind kind) {
   const int64_t widths[] = {3, 2};
   const rf_exchange_counts n = rf_exchange_count(b->x);
   arrays x = arrays_make(b, 2, widths), y = arrays_make(b, 2, widths);
@@ -207,7 +207,7 @@ static void check_transpose_of(bench *b, rf_exchange_rows_kind kind) {
   arrays_free(b, &y);
 }
 
-static void check_transpose(bench *b) {
+static void check_transpose(fixture *b) {
   check_transpose_of(b, RF_ROWS_OWN);
   check_transpose_of(b, RF_ROWS_ALL);
 }
@@ -219,7 +219,7 @@ static void test_gather_is_the_transpose_of_scatter(void **state) {
   on_every_mesh(check_transposes);
 }
 
-static void check_multiplicity(bench *b) {
+static void check_multiplicity(fixture *b) {
   const int64_t widths[] = {2};
   arrays a = arrays_make(b, 1, widths);
   rf_exchange_move *move;
@@ -231,7 +231,7 @@ static void check_multiplicity(bench *b) {
   for (int64_t p = 0; p < b->w.shape.pairs; p++)
     for (int64_t t = 0; t < b->home.count; t++) {
       int needed = 0;
-      for (int r = 0; r < b->ranks; r++) needed += whole_needs(&b->w, b->ranks, r, p, b->home.first + t, true);
+      for (int r = 0; r < b->ranks; r++) needed += whole_needs(&b->w, r, p, b->home.first + t, true);
       for (int64_t j = 0; j < 2; j++)
         check(b, token_of(&a, 0, p, t)[j] == (real)(1 + needed) * value_of(0, p, b->home.first + t, j));
     }
@@ -259,7 +259,7 @@ static double v_of(int64_t pair, int64_t round, int64_t position, int64_t j) {
   return (double)((pair + round * 2 + position + j) % 9) - 4;
 }
 
-static void fill_results(bench *b, arrays *a, int64_t dh) {
+static void fill_results(fixture *b, arrays *a, int64_t dh) {
   const rf_exchange_shape *s = &b->w.shape;
   for (int64_t p = 0; p < s->pairs; p++) {
     const rf_exchange_pair *pair = rf_exchange_pair_of(b->x, p);
@@ -268,7 +268,7 @@ static void fill_results(bench *b, arrays *a, int64_t dh) {
       double m = -INFINITY, z = 0, o[8] = {0};
       for (int64_t r = 0; r < s->rounds; r++) {
         const int64_t chunk = b->w.slot_of_item[(p * s->rounds + r) * s->tokens + position] / s->chunk;
-        if (chunk < b->owned.first || chunk >= b->owned.first + b->owned.count) continue;
+        if (b->w.owner[p * b->w.chunks + chunk] != b->rank) continue;
         const double logit = logit_of(p, r, position), both = fmax(m, logit);
         const double keep = exp(m - both), take = exp(logit - both) * z_of(r, position);
         for (int64_t j = 0; j < dh; j++) o[j] = o[j] * keep + take * v_of(p, r, position, j);
@@ -282,7 +282,7 @@ static void fill_results(bench *b, arrays *a, int64_t dh) {
   }
 }
 
-static void check_merge(bench *b) {
+static void check_merge(fixture *b) {
   enum { DH = 4 };
   const int64_t widths[] = {DH, 1, 1};
   const rf_exchange_shape *s = &b->w.shape;
@@ -325,7 +325,7 @@ static void test_merged_results_are_those_of_one_rank_whatever_the_logits(void *
 
 /* --- The bfloat16 wire ---------------------------------------------------------------------------- */
 
-static void set_rough(const bench *b, const arrays *a) {
+static void set_rough(const fixture *b, const arrays *a) {
   for (int f = 0; f < a->n_fields; f++)
     for (int64_t p = 0; p < b->w.shape.pairs; p++) {
       for (int64_t t = 0; t < b->home.count; t++)
@@ -339,7 +339,7 @@ static void set_rough(const bench *b, const arrays *a) {
 /* Of three fields of widths 3, 1, 4, the one of width 1 travels whole. */
 static int64_t narrow_bytes(void) { return 3 * 2 + (int64_t)sizeof(real) + 4 * 2; }
 
-static void check_narrow_traffic(bench *b, int64_t rows, int64_t halo) {
+static void check_narrow_traffic(fixture *b, int64_t rows, int64_t halo) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
   rf_traffic_read(b->mesh, bytes);
   check(b, bytes[RF_TRAFFIC_ROWS] == rows * narrow_bytes());
@@ -350,7 +350,7 @@ static real narrow(real x, int64_t width, bool at_home) {
   return width == 1 || at_home ? x : rf_bf16_value(rf_bf16_of(x));
 }
 
-static void check_narrow(bench *b) {
+static void check_narrow(fixture *b) {
   const int64_t widths[] = {3, 1, 4};
   const rf_exchange_counts n = rf_exchange_count(b->x);
   const int64_t tokens = b->w.shape.tokens;
@@ -383,9 +383,8 @@ static void check_narrow(bench *b) {
           const int64_t position = b->home.first + t;
           const real x = rough(f, p, position, j);
           int needed = 0;
-          for (int r = 0; r < b->ranks; r++)
-            needed += r != b->rank && whole_needs(&b->w, b->ranks, r, p, position, true);
-          const bool at_home = whole_needs(&b->w, b->ranks, b->rank, p, position, true);
+          for (int r = 0; r < b->ranks; r++) needed += r != b->rank && whole_needs(&b->w, r, p, position, true);
+          const bool at_home = whole_needs(&b->w, b->rank, p, position, true);
           real expected = at_home ? x + x : x;
           for (int k = 0; k < needed; k++) expected += narrow(x, widths[f], false);
           /* home may be added before or after others, by whether it owns a slot: the sums may round otherwise */
@@ -401,7 +400,7 @@ static void check_narrows(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++) {
     exchange_case c = exchange_cases[i];
     c.shape.wire = RF_WIRE_BF16;
-    bench b = begin(mesh, &c, RF_HISTOGRAM_AUTO, i % 2 == 0);
+    fixture b = begin(mesh, &c, i % 2 == 1, RF_HISTOGRAM_AUTO, i % 2 == 0);
     check_narrow(&b);
     end(&b);
   }
@@ -419,11 +418,11 @@ static void check_waves(rf_mesh *mesh) {
   const int64_t widths[] = {3};
   rf_mesh_set_most_bytes(mesh, 40);
   const rf_mark mark = rf_arena_mark(plans);
-  bench b[3];
+  fixture b[3];
   arrays a[3];
   rf_exchange_move *move[3];
   for (int i = 0; i < 3; i++) {
-    b[i] = begin(mesh, &exchange_cases[i], RF_HISTOGRAM_AUTO, true);
+    b[i] = begin(mesh, &exchange_cases[i], i % 2 == 1, RF_HISTOGRAM_AUTO, true);
     a[i] = arrays_make(&b[i], 1, widths);
     fill_tokens(&b[i], &a[i]);
     assert_ok(rf_exchange_start(b[i].x, RF_SCATTER, RF_ROWS_ALL, 1, a[i].field, plans, &move[i]));
@@ -451,7 +450,7 @@ static void test_alone_rows_are_the_tokens(void **state) {
   (void)state;
   rf_mesh *mesh;
   assert_ok(make_mesh(1, 0, &mesh));
-  bench b = begin(mesh, &exchange_cases[0], RF_HISTOGRAM_AUTO, false);
+  fixture b = begin(mesh, &exchange_cases[0], false, RF_HISTOGRAM_AUTO, false);
   const int64_t widths[] = {3, 1, 1};
   arrays a = arrays_make(&b, 3, widths);
   rf_exchange_field same[3];

@@ -1,8 +1,8 @@
 /* A rank fails in the middle of a pass. Messages to the others are under way then, into memory that must stay theirs.
  * Built with RF_FAULTS only. */
-#include "mpi/ranks.h"
 #include "comm/mesh_state.h"
 #include "comm/poll.h"
+#include "mpi/ranks.h"
 #include "reformer/model.h"
 #include "support/small_config.h"
 

@@ -1,6 +1,6 @@
 /* What a sublayer keeps of the forward pass changes no bit of the backward pass, and is not sent again. */
-#include "mpi/sharded_case.h"
 #include "comm/traffic.h"
+#include "mpi/sharded_case.h"
 
 enum { MOST_LEVELS = 3 };
 

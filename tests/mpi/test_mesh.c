@@ -1,7 +1,7 @@
 /* The mesh of ranks, how it is refused, and launches that went wrong. */
-#include "mpi/ranks.h"
 #include "comm/launch.h"
 #include "comm/mpi_call.h"
+#include "mpi/ranks.h"
 
 static void check_places(rf_mesh *mesh) {
   const int s = rf_mesh_sequence_size(mesh), d = rf_mesh_data_size(mesh);

@@ -1,11 +1,11 @@
 /* The plan of a run against the run: memory to 10 %, bytes to 3 %, on every mesh of the world. */
-#include "mpi/ranks.h"
+#include "bench/step_figures.h"
 #include "comm/expect.h"
 #include "comm/simulate.h"
+#include "mpi/ranks.h"
 #include "plan/memory.h"
 #include "plan/traffic.h"
 #include "support/small_config.h"
-#include "bench/step_figures.h"
 
 typedef struct planned_case {
   const char *name;
@@ -14,7 +14,7 @@ typedef struct planned_case {
   rf_optimizer_kind optimizer;
   bool tied;
   int64_t length, batch, rounds;
-  double kept; /* of what may be kept, training.memory_limit has room for so many times as much */
+  double stashed; /* of what may be stashed, training.memory_limit has room for so many times as much */
 } planned_case;
 
 static const planned_case cases[] = {
@@ -31,9 +31,9 @@ static const planned_case cases[] = {
     {"local", {RF_ATTENTION_LOCAL, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0},
     {"full", {RF_ATTENTION_FULL, RF_ATTENTION_FULL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 512, 4, 2, 0},
     {"ordinary", {RF_ATTENTION_LOCAL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAFACTOR, false, 2048, 8, 1, 0},
-    {"all kept", {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 2},
-    {"all kept, full", {RF_ATTENTION_FULL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAM, false, 512, 4, 4, 2},
-    {"some kept", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0.5},
+    {"all stashed", {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 2},
+    {"all stashed, full", {RF_ATTENTION_FULL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAM, false, 512, 4, 4, 2},
+    {"some stashed", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0.5},
 };
 
 static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
@@ -62,7 +62,7 @@ static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
                                            .decay_exponent = -0.8,
                                            .clip_threshold = 1,
                                            .factor_eps = 1e-30};
-  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL};
+  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL, (int64_t)1 << 30};
   rf_resolve_buckets(&config.lsh, rf_padded_length(&config, c->length));
   return config;
 }
@@ -80,15 +80,15 @@ static void expect_near(const planned_case *c, const rf_mesh *mesh, const char *
 
 /* What the run needs anyway, and the share of what else it may hold. */
 static int64_t limit_of(const planned_case *c, const rf_config *config, int sequence, int data) {
-  static const rf_plan_keep nothing;
+  static const rf_plan_stash nothing;
   rf_config all = *config;
-  rf_plan_keep keep;
+  rf_plan_stash stash;
   rf_plan_memory m;
   all.training.memory_limit = (int64_t)1 << 40;
-  assert_ok(rf_plan_keep_create(&all, sequence, data, 0, &keep));
+  assert_ok(rf_plan_stash_create(&all, sequence, data, 0, &stash));
   assert_ok(rf_plan_memory_most(&all, sequence, data, &nothing, &m));
-  const double share = c->kept * (double)keep.keeping.bytes;
-  rf_plan_keep_destroy(&keep);
+  const double share = c->stashed * (double)stash.summary.bytes;
+  rf_plan_stash_destroy(&stash);
   return (int64_t)(m.total - m.process - m.model.scratch) + rf_plan_memory_step(&m.model, sequence) + (int64_t)share;
 }
 
@@ -96,19 +96,19 @@ static void check_case(const planned_case *c, rf_mesh *mesh) {
   rf_config config = config_of(c, mesh);
   const int sequence = rf_mesh_sequence_size(mesh), data = rf_mesh_data_size(mesh);
   rf_step_figures measured;
-  rf_plan_keep keep;
+  rf_plan_stash stash;
   rf_plan_memory memory;
   rf_plan_traffic traffic;
-  if (c->kept > 0) config.training.memory_limit = limit_of(c, &config, sequence, data);
+  if (c->stashed > 0) config.training.memory_limit = limit_of(c, &config, sequence, data);
   assert_ok(rf_step_figures_measure(&config, mesh, 1, &measured));
-  assert_ok(rf_plan_keep_create(&config, sequence, data, 0, &keep));
-  assert_ok(rf_plan_memory_most(&config, sequence, data, &keep, &memory));
-  assert_ok(rf_plan_traffic_of(&config, sequence, data, &keep, &traffic));
+  assert_ok(rf_plan_stash_create(&config, sequence, data, 0, &stash));
+  assert_ok(rf_plan_memory_most(&config, sequence, data, &stash, &memory));
+  assert_ok(rf_plan_traffic_of(&config, sequence, data, &stash, &traffic));
   for (int part = 0; part < RF_STASH_PARTS; part++)
-    assert_int_equal(keep.keeping.layers[part], measured.keeping.layers[part]);
-  assert_true((c->kept > 0) == (keep.keeping.bytes > 0));
-  assert_int_equal(keep.keeping.bytes, measured.keeping.bytes);
-  rf_plan_keep_destroy(&keep);
+    assert_int_equal(stash.summary.layers[part], measured.stash.layers[part]);
+  assert_true((c->stashed > 0) == (stash.summary.bytes > 0));
+  assert_int_equal(stash.summary.bytes, measured.stash.bytes);
+  rf_plan_stash_destroy(&stash);
   const rf_store_sizes *s = &memory.store;
   expect_near(c, mesh, "store", (double)(s->parameters + s->gradients + s->slots), measured.store, 0.02);
   expect_near(c, mesh, "optimizer", (double)memory.optimizer, measured.optimizer, 0.1);
@@ -132,35 +132,55 @@ static void test_a_run_takes_and_sends_what_was_planned(void **state) {
   on_every_mesh(check_all);
 }
 
+enum { LENGTH = 32768, ROUNDS = 4, BUCKETS = 1024, MOST_PAIRS = 3 };
+
+/* On any number of ranks, of pairs that are cut together, or each alone. */
+static void check_expectation(int64_t pairs, int64_t together, int ranks, const void *const *buckets,
+                              rf_arena *scratch) {
+  const rf_exchange_shape shape = {.pairs = pairs,
+                                   .rounds = ROUNDS,
+                                   .tokens = LENGTH,
+                                   .chunk = 64,
+                                   .chunks_before = 1,
+                                   .n_buckets = BUCKETS + 1,
+                                   .together = together};
+  const rf_owners owners = rf_owners_of(&shape, ranks);
+  rf_exchange_simulation counted;
+  assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &counted));
+  const rf_exchange_expectation e = rf_exchange_expect(&shape, ranks, 0, 2);
+  const struct {
+    const char *what;
+    double expected, counted, share;
+  } figures[] = {{"rows", e.all_own, (double)counted.rows, 0.01},
+                 {"rows a token", rf_owners_expected(&owners), counted.rows_per_token, 0.01},
+                 {"halo rows", e.all_halo, (double)counted.halo_rows, ranks == 2 ? 0.2 : 0.05},
+                 {"histogram bytes", e.all_histogram, (double)counted.histogram_bytes, 0.01},
+                 {"plan bytes", e.all_plan, (double)counted.plan_bytes, 0.01}};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+    if (fabs(figures[i].expected - figures[i].counted) > figures[i].share * figures[i].counted)
+      fail_msg("%lld pairs, %lld together, %d ranks: %s: expected %.3f, counted %.3f", (long long)pairs,
+               (long long)together, ranks, figures[i].what, figures[i].expected, figures[i].counted);
+  assert_true(counted.most_rows <= rf_owners_most_rows(&owners, pairs, (rf_pair_size){LENGTH, 64}));
+}
+
 /* Many more ranks than can be started: against the count of drawn buckets. */
 static void test_what_is_expected_is_what_random_buckets_give(void **state) {
   (void)state;
-  enum { LENGTH = 65536, ROUNDS = 4, BUCKETS = 2048 };
-  const rf_exchange_shape shape = {
-      .pairs = 1, .rounds = ROUNDS, .tokens = LENGTH, .chunk = 64, .chunks_before = 1, .n_buckets = BUCKETS + 1};
   rf_arena *scratch;
-  uint16_t *buckets = NEW(uint16_t, ROUNDS * LENGTH);
+  uint16_t *drawn = NEW(uint16_t, MOST_PAIRS * ROUNDS * LENGTH);
+  const void *buckets[MOST_PAIRS];
   dice d = {5, 0};
-  for (int64_t i = 0; i < ROUNDS * LENGTH; i++) buckets[i] = (uint16_t)dice_below(&d, BUCKETS);
+  for (int64_t i = 0; i < MOST_PAIRS * ROUNDS * LENGTH; i++) drawn[i] = (uint16_t)dice_below(&d, BUCKETS);
+  for (int64_t p = 0; p < MOST_PAIRS; p++) buckets[p] = drawn + p * ROUNDS * LENGTH;
   assert_ok(rf_arena_create("simulation", 0, &scratch));
-  for (int ranks = 2; ranks <= 1024 && rf_mpi_rank() == 0; ranks *= 4) {
-    rf_exchange_simulation counted;
-    assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &counted));
-    const rf_exchange_expectation e = rf_exchange_expect(&shape, ranks, 0, 2);
-    const struct {
-      const char *what;
-      double expected, counted, share;
-    } figures[] = {{"rows", e.all_own, (double)counted.rows, 0.01},
-                   {"halo rows", e.all_halo, (double)counted.halo_rows, ranks == 2 ? 0.2 : 0.05},
-                   {"histogram bytes", e.all_histogram, (double)counted.histogram_bytes, 0.01},
-                   {"plan bytes", e.all_plan, (double)counted.plan_bytes, 0.01}};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-      if (fabs(figures[i].expected - figures[i].counted) > figures[i].share * figures[i].counted)
-        fail_msg("%d ranks: %s: expected %.0f, counted %.0f", ranks, figures[i].what, figures[i].expected,
-                 figures[i].counted);
+  for (int ranks = 2; ranks <= 512 && rf_mpi_rank() == 0; ranks *= 4) {
+    check_expectation(1, 1, ranks, buckets, scratch);
+    check_expectation(2, 1, ranks, buckets, scratch);
+    check_expectation(2, 2, ranks, buckets, scratch);
+    check_expectation(MOST_PAIRS, MOST_PAIRS, ranks, buckets, scratch);
   }
   rf_arena_destroy(scratch);
-  free(buckets);
+  free(drawn);
 }
 
 static const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_run_takes_and_sends_what_was_planned),

@@ -1,7 +1,7 @@
 /* A run that N ranks began goes on on M: `save FOLDER` on N ranks, `load FOLDER` on M. */
-#include "storage/files.h"
 #include "mpi/compare_state.h"
 #include "mpi/ranks.h"
+#include "storage/files.h"
 #include "support/small_config.h"
 #include "train/loss.h"
 #include "train/resume.h"

@@ -1,6 +1,6 @@
 /* The parameter store of several ranks against plain arithmetic. */
-#include "mpi/ranks.h"
 #include "comm/span.h"
+#include "mpi/ranks.h"
 #include "reformer/store.h"
 
 /* Sizes that are far from each other, one with fewer numbers than ranks may share. */
@@ -251,6 +251,80 @@ static void test_gradients_are_summed_over_ranks_and_micro_batches_once(void **s
   on_every_mesh(check_gradients);
 }
 
+static void assert_misuse(rf_status status, const char *what) {
+  assert_int_equal(status, RF_FAILED);
+  if (!strstr(rf_error_message(), what)) fail_msg("%s", rf_error_message());
+}
+
+static real shard_sum(rf_store *store, int block) {
+  const rf_shard shard = rf_store_shard(store, block);
+  real sum = 0;
+  for (int64_t i = 0; i < shard.count; i++) sum += shard.gradient[i];
+  return sum;
+}
+
+/* The gradient that left last has all of the next block's time to come home: whoever needs a place waits for the other.
+ */
+static void check_order_of_landing(rf_mesh *mesh) {
+  if (rf_mesh_size(mesh) == 1) return;
+  rf_store *store = store_create(mesh);
+  real *gradient;
+  rf_store_clear_gradients(store);
+  for (int b = 3; b >= 0; b--) {
+    assert_ok(rf_store_borrow_gradient(store, b, &gradient));
+    if (b < 2) assert_true(shard_sum(store, b + 1) == 0 && shard_sum(store, b + 2) > 0);
+    give(store, mesh, b, 0, gradient);
+  }
+  assert_ok(rf_store_finish_gradients(store));
+  assert_ok(rf_agree(mesh, RF_OK));
+  rf_store_destroy(store);
+}
+
+static void test_a_place_is_made_by_the_gradient_that_left_first(void **state) {
+  (void)state;
+  on_every_mesh(check_order_of_landing);
+}
+
+/* A refusal changes nothing: who borrowed before goes on. */
+static void check_misuse(rf_mesh *mesh) {
+  rf_store *store = store_create(mesh);
+  const real *params;
+  real *gradient, *other;
+  fill(store, 1);
+  assert_ok(rf_store_lend(store, 0, &params));
+  assert_misuse(rf_store_lend(store, 0, &params), "block 0: is lent already");
+  assert_ok(rf_store_lend(store, 2, &params));
+  assert_misuse(rf_store_lend(store, 3, &params), "block 3: two others are lent");
+  check_lent(params, 2, 1);
+  rf_store_return(store, 0);
+  assert_ok(rf_store_lend(store, 3, &params));
+  check_lent(params, 3, 1);
+  assert_misuse(rf_store_hand_back(store, 2), "block 2: its gradient is handed back");
+  assert_ok(rf_store_borrow_gradient(store, 2, &gradient));
+  assert_misuse(rf_store_borrow_gradient(store, 2, &other), "block 2: is lent already");
+  assert_ok(rf_store_borrow_gradient(store, 0, &other));
+  assert_misuse(rf_store_borrow_gradient(store, 1, &other), "block 1: two others are lent");
+  give(store, mesh, 2, 0, gradient);
+  assert_misuse(rf_store_hand_back(store, 2), "block 2: its gradient is handed back");
+  rf_store_recall(store); /* block 3, and the gradient of block 0, with which nothing was done */
+  assert_ok(rf_store_lend(store, 3, &params));
+  check_lent(params, 3, 1);
+  rf_store_return(store, 3);
+  assert_ok(rf_store_finish_gradients(store));
+  const rf_shard shard = rf_store_shard(store, 2);
+  for (int64_t i = 0; i < shard.count; i++) {
+    real sum = 0;
+    for (int r = 0; r < rf_mesh_size(mesh); r++) sum += addend(r, 2, shard.first + i, 0);
+    assert_true(shard.gradient[i] == sum);
+  }
+  rf_store_destroy(store);
+}
+
+static void test_what_cannot_be_lent_or_handed_back_is_refused(void **state) {
+  (void)state;
+  on_every_mesh(check_misuse);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_rank_holds_its_shards_and_two_full_vectors),
     cmocka_unit_test(test_initial_parameters_do_not_depend_on_the_ranks),
@@ -258,6 +332,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_two_blocks_are_lent_at_once_and_no_third_one_disturbs_them),
     cmocka_unit_test(test_a_block_travels_once_until_it_is_stale),
     cmocka_unit_test(test_gradients_are_summed_over_ranks_and_micro_batches_once),
+    cmocka_unit_test(test_a_place_is_made_by_the_gradient_that_left_first),
+    cmocka_unit_test(test_what_cannot_be_lent_or_handed_back_is_refused),
 };
 
 RANKS_MAIN(tests)

@@ -21,7 +21,9 @@ typedef struct naive_slots {
 } naive_slots;
 
 static inline int64_t naive_token(const naive_slots *s, int64_t slot) {
-  return s->pair->row_of_slot[s->w->chunks_before * s->w->chunk + slot];
+  const int64_t tokens = s->w->tokens, halo = s->w->owners.before + s->w->owners.after;
+  return s->pair
+      ->row_of_slot[slot / tokens * (tokens + halo * s->w->chunk) + s->w->owners.before * s->w->chunk + slot % tokens];
 }
 
 /* The bucket, told apart by rounds. */
@@ -32,13 +34,13 @@ static inline int64_t naive_bucket(const naive_slots *s, int64_t slot) {
 
 /* The n-th slot of the window of a slot's chunk, in the ring of all chunks. */
 static inline int64_t naive_key_slot(const naive_slots *s, int64_t slot, int64_t n) {
-  int64_t chunk = slot / s->w->chunk - s->w->chunks_before + n / s->w->chunk;
+  int64_t chunk = slot / s->w->chunk - s->w->owners.before + n / s->w->chunk;
   chunk = ((chunk % s->chunks) + s->chunks) % s->chunks;
   return chunk * s->w->chunk + n % s->w->chunk;
 }
 
 static inline int64_t naive_window(const naive_slots *s) {
-  return (s->w->chunks_before + 1 + s->w->chunks_after) * s->w->chunk;
+  return (s->w->owners.before + 1 + s->w->owners.after) * s->w->chunk;
 }
 
 /* In how many ways the key token is seen by the query token: by brute force over all pairs of their slots. */
@@ -112,7 +114,7 @@ static inline int64_t *naive_counts(const naive_slots *s) {
 /* d_o: gradient of the normalised output. */
 static inline naive_result naive_attend(const rf_windows *w, const rf_pair *pair) {
   const int64_t tokens = w->tokens, dh = w->d_head, rows = tokens * dh;
-  const naive_slots s = {w, pair, w->rounds * tokens, w->rounds * tokens / w->chunk};
+  const naive_slots s = {w, pair, w->owners.rounds * tokens, w->owners.rounds * tokens / w->chunk};
   const int64_t window = naive_window(&s);
   naive_result r = {NEW(double, rows), NEW(double, tokens), NEW(double, rows), NEW(double, rows), NEW(double, rows)};
   double *z = NEW(double, tokens);

@@ -1,7 +1,7 @@
 /* A program that speaks as its user does, setlocale(LC_ALL, ""), where decimals have a comma: numbers keep their point.
  */
-#include "checkpoint/folder.h"
 #include "base/text.h"
+#include "checkpoint/folder.h"
 #include "reformer/config_file.h"
 #include "reformer/log.h"
 #include "reformer/session.h"

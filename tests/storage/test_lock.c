@@ -1,7 +1,7 @@
 /* One job at a time writes into a run's folder, and a dead one keeps nobody out. */
 #include "storage/lock.h"
 #include "checkpoint/small_state.h"
-#include "storage/owner.h"
+#include "storage/holder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -14,11 +14,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* Whoever asks looks at the owner again and again, and only the owner's death can make the lease stale: so nothing here
- * depends on how fast the machine is. Renewals are told by file times, in ticks of some milliseconds. */
+/* Whoever asks looks at the holder again and again, and only the holder's death can make the lease stale: so nothing
+ * here depends on how fast the machine is. Renewals are told by file times, in ticks of some milliseconds. */
 static const rf_lease_times patient = {.beat = 0.02, .stale = 1e9, .look = 0.01};
 
-/* A dead owner's lease is stale after 60 looks that take no time. */
+/* A dead holder's lease is stale after 60 looks that take no time. */
 static double passed;
 static double told(void) { return passed; }
 static void pass(double seconds) { passed += seconds; }
@@ -29,7 +29,7 @@ static rf_status take(const char *folder, rf_lock_kind kind, rf_lock **lock) {
 }
 
 /* Another process that holds the lock until it is killed. */
-static pid_t start_owner(const char *folder, rf_lock_kind kind) {
+static pid_t start_holder(const char *folder, rf_lock_kind kind) {
   int ready[2];
   char byte = 0;
   assert_int_equal(pipe(ready), 0);
@@ -49,17 +49,24 @@ static pid_t start_owner(const char *folder, rf_lock_kind kind) {
   return child;
 }
 
-static void kill_owner(pid_t child) {
+static void kill_holder(pid_t child) {
   int status;
   assert_int_equal(kill(child, SIGKILL), 0);
   assert_int_equal(waitpid(child, &status, 0), child);
 }
 
-static void assert_refused(const char *folder, rf_lock_kind kind, pid_t owner) {
+/* The line of an holder of this process and that attempt, whom nobody renews. */
+static void write_holder(const char *path, const char *attempt) {
+  char text[RF_MAX_HOLDER];
+  rf_holder_describe(attempt, text);
+  file_write(path, text, (int64_t)strlen(text));
+}
+
+static void assert_refused(const char *folder, rf_lock_kind kind, pid_t holder) {
   rf_lock *lock;
   char host[256] = "", process[64];
   assert_int_equal(gethostname(host, sizeof host - 1), 0);
-  snprintf(process, sizeof process, "process %ld, job 4711, since 20", (long)owner);
+  snprintf(process, sizeof process, "process %ld, job 4711, since 20", (long)holder);
   assert_int_equal(rf_lock_take_timed(folder, kind, &patient, &lock), RF_BAD_CONFIG);
   assert_null(lock);
   const char *const parts[] = {folder, host, process, "another job writes", "--run DIR"};
@@ -67,28 +74,19 @@ static void assert_refused(const char *folder, rf_lock_kind kind, pid_t owner) {
     if (!strstr(rf_error_message(), parts[i])) fail_msg("'%s' is not in '%s'", parts[i], rf_error_message());
 }
 
-static int entries(const char *path) {
-  int n = 0;
-  DIR *folder = opendir(path);
-  assert_non_null(folder);
-  for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) n += entry->d_name[0] != '.';
-  closedir(folder);
-  return n;
-}
-
 static void check_second_job_is_refused(rf_lock_kind kind) {
   const char *folder = folder_make();
-  const pid_t owner = start_owner(folder, kind);
-  assert_refused(folder, kind, owner);
-  assert_refused(folder, kind, owner);
-  assert_int_equal(entries(folder), 1); /* whoever was refused left nothing */
-  kill_owner(owner);
+  const pid_t holder = start_holder(folder, kind);
+  assert_refused(folder, kind, holder);
+  assert_refused(folder, kind, holder);
+  assert_int_equal(folder_entries(folder), 1); /* whoever was refused left nothing */
+  kill_holder(holder);
   rf_lock *lock;
   assert_ok(take(folder, kind, &lock));
   assert_ok(rf_lock_check(lock));
   assert_int_equal(strlen(rf_lock_attempt(lock)), 16);
   rf_lock_release(lock);
-  assert_int_equal(entries(folder), 0);
+  assert_int_equal(folder_entries(folder), 0);
   folder_remove(folder);
 }
 
@@ -116,12 +114,20 @@ static void test_a_lock_that_was_released_is_free_at_once(void **state) {
   }
 }
 
+/* Two paths: while others pause, what lies at the first gets the second's name, at the third pause. */
+static const char *late[2];
+static int pauses;
+static void show_late(double seconds) {
+  passed += seconds;
+  if (++pauses == 3) assert_int_equal(rename(late[0], late[1]), 0);
+}
+
 /* As on a network file system that shows rank 0's lock late. */
 static void test_a_lock_that_shows_late_is_waited_for(void **state) {
   (void)state;
   const char *folder = folder_make();
+  static const rf_lease_times times = {.now = told, .pause = show_late};
   rf_lock *lock;
-  int status;
   char lock_path[512], other[512], attempt[32];
   assert_ok(rf_lock_take(folder, RF_LOCK_BEST, &lock));
   snprintf(attempt, sizeof attempt, "%s", rf_lock_attempt(lock));
@@ -129,18 +135,14 @@ static void test_a_lock_that_shows_late_is_waited_for(void **state) {
   snprintf(other, sizeof other, "%s/not-yet", folder);
   assert_ok(rf_lock_see(folder, attempt, 0));
   assert_int_equal(rename(lock_path, other), 0);
-  assert_int_equal(rf_lock_see(folder, attempt, 0.1), RF_BAD_CONFIG);
+  assert_int_equal(rf_lock_see_timed(folder, attempt, 0.2, &times), RF_BAD_CONFIG); /* two pauses */
   assert_non_null(strstr(rf_error_message(), "is not the one that rank 0 has locked"));
-  const pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    (void)usleep(300000);
-    _exit(rename(other, lock_path) != 0);
-  }
-  assert_ok(rf_lock_see(folder, attempt, 60));
+  late[0] = other;
+  late[1] = lock_path;
+  pauses = 0;
+  assert_ok(rf_lock_see_timed(folder, attempt, 60, &times));
+  assert_int_equal(pauses, 3);
   assert_int_equal(rf_lock_see(folder, "0123456789abcdef", 0), RF_BAD_CONFIG);
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_int_equal(status, 0);
   rf_lock_release(lock);
   assert_true(rf_lock_patience("/proc") > 60); /* of which nothing is known */
   snprintf(other, sizeof other, "%s/not/there", folder);
@@ -150,36 +152,36 @@ static void test_a_lock_that_shows_late_is_waited_for(void **state) {
   folder_remove(folder);
 }
 
-static void test_a_lease_is_renewed_as_long_as_its_owner_lives(void **state) {
+static void test_a_lease_is_renewed_as_long_as_its_holder_lives(void **state) {
   (void)state;
   const char *folder = folder_make();
-  const pid_t owner = start_owner(folder, RF_LOCK_LEASE);
-  for (int renewals = 0; renewals < 3; renewals++) assert_refused(folder, RF_LOCK_LEASE, owner);
-  kill_owner(owner);
+  const pid_t holder = start_holder(folder, RF_LOCK_LEASE);
+  for (int renewals = 0; renewals < 3; renewals++) assert_refused(folder, RF_LOCK_LEASE, holder);
+  kill_holder(holder);
   folder_remove(folder);
 }
 
 enum { MANY = 8 };
 
-/* What those who want the lease of one dead owner share. */
+/* What those who want the lease of one dead holder share. */
 static struct contest {
-  char lock[512], dead[RF_MAX_OWNER]; /* the lock, and the dead owner's line in it */
-  atomic_int looked, ended[128];      /* how many have seen the dead owner; how many got each status */
+  char lock[512], dead[RF_MAX_HOLDER]; /* the lock, and the dead holder's line in it */
+  atomic_int looked, ended[128];       /* how many have seen the dead holder; how many got each status */
   atomic_bool over;
 } * contest;
 
-static bool dead_owner_is_there(void) {
-  char text[RF_MAX_OWNER];
-  return rf_owner_read(contest->lock, text) == RF_OK && strcmp(text, contest->dead) == 0;
+static bool dead_holder_is_there(void) {
+  char text[RF_MAX_HOLDER];
+  return rf_holder_read(contest->lock, text) == RF_OK && strcmp(text, contest->dead) == 0;
 }
 
-/* Nobody goes on before all have seen the dead owner; its age counts as long as it is there, and no living one's. */
+/* Nobody goes on before all have seen the dead holder; its age counts as long as it is there, and no living one's. */
 static void pass_in_contest(double seconds) {
   static bool looked;
   if (!looked) atomic_fetch_add(&contest->looked, 1);
   looked = true;
   while (atomic_load(&contest->looked) < MANY) (void)usleep(1000);
-  if (dead_owner_is_there())
+  if (dead_holder_is_there())
     passed += seconds;
   else
     (void)usleep(1000);
@@ -190,18 +192,18 @@ static int take_part(const char *folder) {
   rf_lock *lock;
   const rf_status status = rf_lock_take_timed(folder, RF_LOCK_LEASE, &times, &lock);
   atomic_fetch_add(&contest->ended[status], 1);
-  while (!atomic_load(&contest->over)) (void)usleep(1000); /* an owner renews as long as the others look */
+  while (!atomic_load(&contest->over)) (void)usleep(1000); /* a holder renews as long as the others look */
   return status == RF_OK && rf_lock_check(lock) != RF_OK ? 77 : 0;
 }
 
 static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
   (void)state;
   const char *folder = folder_make();
-  kill_owner(start_owner(folder, RF_LOCK_LEASE));
+  kill_holder(start_holder(folder, RF_LOCK_LEASE));
   contest = mmap(NULL, sizeof *contest, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   assert_true(contest != MAP_FAILED);
   snprintf(contest->lock, sizeof contest->lock, "%s/lock", folder);
-  assert_ok(rf_owner_read(contest->lock, contest->dead));
+  assert_ok(rf_holder_read(contest->lock, contest->dead));
   pid_t children[MANY];
   for (int i = 0; i < MANY; i++) {
     children[i] = fork();
@@ -224,7 +226,7 @@ static void test_of_many_who_want_a_stale_lease_one_gets_it(void **state) {
   assert_int_equal(contest->ended[RF_OK], 1);
   assert_int_equal(contest->ended[RF_BAD_CONFIG], MANY - 1);
   assert_int_equal(munmap(contest, sizeof *contest), 0);
-  assert_int_equal(entries(folder), 1); /* the owner's lease: it left without a word */
+  assert_int_equal(folder_entries(folder), 1); /* the holder's lease: it left without a word */
   folder_remove(folder);
 }
 
@@ -247,18 +249,18 @@ enum { CANNOT_FORBID = 99 };
 
 static int try_without_locks(const char *folder) {
   rf_lock *lock, *second;
-  char text[RF_MAX_OWNER], path[512];
+  char text[RF_MAX_HOLDER], path[512];
   snprintf(path, sizeof path, "%s/lock", folder);
   if (!forbid_locks()) return CANNOT_FORBID;
   (void)alarm(60);
   if (rf_lock_take_timed(folder, RF_LOCK_BEST, &patient, &lock) != RF_OK || rf_lock_check(lock) != RF_OK) return 1;
-  if (rf_owner_read(path, text) != RF_OK || !strstr(text, rf_lock_attempt(lock))) return 2;
+  if (rf_holder_read(path, text) != RF_OK || !strstr(text, rf_lock_attempt(lock))) return 2;
   if (rf_lock_take_timed(folder, RF_LOCK_BEST, &patient, &second) != RF_BAD_CONFIG) return 3;
   rf_lock_release(lock);
-  return entries(folder) == 0 ? 0 : 4;
+  return folder_entries(folder) == 0 ? 0 : 4;
 }
 
-/* The first owner has it at once: what was made to ask the kernel is nobody's lease. */
+/* The first holder has it at once: what was made to ask the kernel is nobody's lease. */
 static void test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once(void **state) {
   (void)state;
   const char *folder = folder_make();
@@ -273,19 +275,18 @@ static void test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once(void **s
   assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* What is said of an owner is said of one file, whoever takes its name meanwhile: a dead owner's age beside its
+/* What is said of a holder is said of one file, whoever takes its name meanwhile: a dead holder's age beside its
  * successor's attempt would make the successor look dead, and the run have two. */
-static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
+static void test_a_holder_is_not_mixed_with_its_successor(void **state) {
   (void)state;
   static const char *const attempts[] = {"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"};
   const char *folder = folder_make();
-  char lock[512], line[2][512], text[2048];
+  char lock[512], line[2][512];
   snprintf(lock, sizeof lock, "%s/lock", folder);
   for (int i = 0; i < 2; i++) {
     const struct timespec times[2] = {{.tv_sec = i}, {.tv_sec = i}};
     snprintf(line[i], sizeof line[i], "%s/line-%d", folder, i);
-    rf_owner_describe(attempts[i], text);
-    file_write(line[i], text, (int64_t)strlen(text));
+    write_holder(line[i], attempts[i]);
     assert_int_equal(utimensat(AT_FDCWD, line[i], times, 0), 0);
   }
   assert_int_equal(link(line[0], lock), 0);
@@ -300,16 +301,16 @@ static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
   int seen[2] = {0, 0}, mixed = 0;
   while (seen[0] < 5000 || seen[1] < 5000) {
     struct timespec renewed;
-    char owner[RF_MAX_OWNER], attempt[RF_ATTEMPT_LENGTH + 1];
+    char holder[RF_MAX_HOLDER], attempt[RF_ATTEMPT_LENGTH + 1];
     bool there;
-    assert_ok(rf_owner_look(lock, owner, &renewed, &there));
+    assert_ok(rf_holder_look(lock, holder, &renewed, &there));
     assert_true(there);
-    rf_owner_attempt(owner, attempt);
+    rf_holder_attempt(holder, attempt);
     assert_in_range(renewed.tv_sec, 0, 1);
     mixed += strcmp(attempt, attempts[renewed.tv_sec]) != 0;
     seen[renewed.tv_sec]++;
   }
-  kill_owner(mover);
+  kill_holder(mover);
   assert_int_equal(mixed, 0);
   folder_remove(folder);
 }
@@ -318,28 +319,26 @@ static void test_an_owner_is_not_mixed_with_its_successor(void **state) {
 static void test_who_dies_while_taking_over_keeps_nobody_out(void **state) {
   (void)state;
   const char *folder = folder_make();
-  char text[2048], path[512];
-  rf_owner_describe("aaaaaaaaaaaaaaaa", text);
-  file_write(folder_path(folder, "lock"), text, (int64_t)strlen(text));
-  rf_owner_describe("bbbbbbbbbbbbbbbb", text);
+  char path[512];
+  write_holder(folder_path(folder, "lock"), "aaaaaaaaaaaaaaaa");
   snprintf(path, sizeof path, "%s/lock.after-aaaaaaaaaaaaaaaa", folder);
-  file_write(path, text, (int64_t)strlen(text));
+  write_holder(path, "bbbbbbbbbbbbbbbb");
   rf_lock *lock;
   assert_ok(take(folder, RF_LOCK_LEASE, &lock));
   assert_ok(rf_lock_check(lock));
-  assert_int_equal(entries(folder), 1);
+  assert_int_equal(folder_entries(folder), 1);
   rf_lock_release(lock);
-  assert_int_equal(entries(folder), 0);
+  assert_int_equal(folder_entries(folder), 0);
   folder_remove(folder);
 }
 
-/* As where the clock was an hour fast when the owner died. */
+/* As where the clock was an hour fast when the holder died. */
 static void test_a_lease_from_the_future_grows_stale_while_it_is_watched(void **state) {
   (void)state;
   const char *folder = folder_make();
   char path[512];
   snprintf(path, sizeof path, "%s/lock", folder);
-  kill_owner(start_owner(folder, RF_LOCK_LEASE));
+  kill_holder(start_holder(folder, RF_LOCK_LEASE));
   struct stat about;
   assert_int_equal(stat(path, &about), 0);
   const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = about.st_mtim.tv_sec + 3600}};
@@ -351,17 +350,16 @@ static void test_a_lease_from_the_future_grows_stale_while_it_is_watched(void **
   folder_remove(folder);
 }
 
-/* As on a file system whose times are the writer's, which is an hour slow: the owner lives. */
-static void test_an_owner_whose_clock_is_wrong_keeps_its_lease(void **state) {
+/* As on a file system whose times are the writer's, which is an hour slow: the holder lives. */
+static void test_a_holder_whose_clock_is_wrong_keeps_its_lease(void **state) {
   (void)state;
   const char *folder = folder_make();
-  char path[512], text[RF_MAX_OWNER];
+  char path[512];
   snprintf(path, sizeof path, "%s/lock", folder);
-  rf_owner_describe("aaaaaaaaaaaaaaaa", text);
-  file_write(path, text, (int64_t)strlen(text));
-  const pid_t owner = fork();
-  assert_true(owner >= 0);
-  if (owner == 0)
+  write_holder(path, "aaaaaaaaaaaaaaaa");
+  const pid_t holder = fork();
+  assert_true(holder >= 0);
+  if (holder == 0)
     for (long i = 0;; i++) {
       const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000 + i}};
       if (utimensat(AT_FDCWD, path, times, 0) != 0) _exit(1);
@@ -369,7 +367,7 @@ static void test_an_owner_whose_clock_is_wrong_keeps_its_lease(void **state) {
     }
   rf_lock *lock;
   assert_int_equal(rf_lock_take_timed(folder, RF_LOCK_LEASE, &patient, &lock), RF_BAD_CONFIG);
-  kill_owner(owner);
+  kill_holder(holder);
   assert_ok(take(folder, RF_LOCK_LEASE, &lock));
   rf_lock_release(lock);
   folder_remove(folder);
@@ -377,9 +375,7 @@ static void test_an_owner_whose_clock_is_wrong_keeps_its_lease(void **state) {
 
 /* As where locks are not seen by other hosts, or a lease was not renewed for a while. */
 static void take_by_force(const char *folder) {
-  char text[RF_MAX_OWNER];
-  rf_owner_describe("cccccccccccccccc", text);
-  file_write(folder_path(folder, "lock.new"), text, (int64_t)strlen(text));
+  write_holder(folder_path(folder, "lock.new"), "cccccccccccccccc");
   assert_int_equal(rename(folder_path(folder, "lock.new"), folder_path(folder, "lock")), 0);
 }
 
@@ -404,11 +400,11 @@ static void test_a_job_whose_lock_was_taken_learns_of_it(void **state) {
     take_by_force(folder);
     assert_int_equal(rf_lock_check(lock), RF_FAILED);
     assert_non_null(strstr(rf_error_message(), "the run's lock is lost"));
-    if (kind == RF_LOCK_LEASE) wait_for_a_renewal(old); /* they go on, and not into the new owner's line */
+    if (kind == RF_LOCK_LEASE) wait_for_a_renewal(old); /* they go on, and not into the new holder's line */
     assert_int_equal(rf_lock_check(lock), RF_FAILED);
     rf_lock_release(lock);
     assert_int_equal(unlink(old), 0);
-    assert_int_equal(entries(folder), 1); /* the new owner's stays */
+    assert_int_equal(folder_entries(folder), 1); /* the new holder's stays */
     folder_remove(folder);
   }
 }
@@ -457,13 +453,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_without_locks_a_lease_does_the_same),
     cmocka_unit_test(test_a_lock_that_was_released_is_free_at_once),
     cmocka_unit_test(test_a_lock_that_shows_late_is_waited_for),
-    cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_owner_lives),
+    cmocka_unit_test(test_a_lease_is_renewed_as_long_as_its_holder_lives),
     cmocka_unit_test(test_of_many_who_want_a_stale_lease_one_gets_it),
     cmocka_unit_test(test_where_the_kernel_has_no_locks_a_lease_is_taken_at_once),
-    cmocka_unit_test(test_an_owner_is_not_mixed_with_its_successor),
+    cmocka_unit_test(test_a_holder_is_not_mixed_with_its_successor),
     cmocka_unit_test(test_who_dies_while_taking_over_keeps_nobody_out),
     cmocka_unit_test(test_a_lease_from_the_future_grows_stale_while_it_is_watched),
-    cmocka_unit_test(test_an_owner_whose_clock_is_wrong_keeps_its_lease),
+    cmocka_unit_test(test_a_holder_whose_clock_is_wrong_keeps_its_lease),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_learns_of_it),
     cmocka_unit_test(test_a_job_whose_lock_was_removed_learns_of_it),
     cmocka_unit_test(test_a_job_whose_lock_was_taken_gives_no_name),

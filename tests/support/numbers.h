@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "reformer/error.h"
 #include "reformer/real.h"
 #include "reformer/rng.h"
-#include "reformer/error.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -23,6 +23,7 @@ static inline rf_config small_config(void) {
   c.lsh = (rf_lsh_config){
       .chunk = 8, .n_hashes = 2, .n_factors = 1, .n_buckets = {4}, .chunks_before = 1, .attend_across_buckets = true};
   c.local = (rf_local_config){.chunk = 8, .chunks_before = 1};
+  c.mesh = (rf_mesh_config){.sequence = 1, .wave_memory = (int64_t)1 << 30};
   return c;
 }
 

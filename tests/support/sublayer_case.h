@@ -2,8 +2,8 @@
 #ifndef TESTS_SUPPORT_SUBLAYER_CASE_H
 #define TESTS_SUPPORT_SUBLAYER_CASE_H
 
-#include "support/numbers.h"
 #include "nn/sublayer.h"
+#include "support/numbers.h"
 
 typedef struct sublayer_case {
   rf_config config;

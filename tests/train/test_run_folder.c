@@ -1,19 +1,9 @@
 /* Who may begin or go on with a run in a folder, and what is in it then. */
 #include "train/run_folder.h"
 #include "base/fault_io.h"
-
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/files.h"
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 static char work[] = "/tmp/reformer-test-XXXXXX";
 
@@ -70,9 +60,7 @@ static void test_a_run_is_found_again_and_its_configuration_replaced_as_a_whole(
     assert_int_equal(rf_run_folder_open(path_of("again"), &folder), RF_OK);
     assert_int_equal(folder.holds_run, turn > 0);
     if (turn == 1) { /* what a kill leaves */
-      FILE *file = fopen(path_of("again/config.yaml.tmp"), "w");
-      assert_non_null(file);
-      (void)fclose(file);
+      file_write(path_of("again/config.yaml.tmp"), "", 0);
     }
     assert_int_equal(make_and_begin(&folder, "x.yaml", turn < 2 ? "a: 1\n" : "b: 2\n"), RF_OK);
     check_config(&folder, turn < 2 ? "a: 1\n" : "b: 2\n");
@@ -138,12 +126,19 @@ static void test_a_folder_in_which_no_run_was_begun_goes_again(void **state) {
 static void test_what_is_no_folder_is_refused(void **state) {
   (void)state;
   rf_run_folder folder;
-  FILE *file = fopen(path_of("file"), "w");
-  assert_non_null(file);
-  (void)fclose(file);
+  file_write(path_of("file"), "", 0);
   assert_int_equal(rf_run_folder_open(path_of("file"), &folder), RF_BAD_CONFIG);
   assert_int_equal(rf_run_folder_open(path_of("file/inside"), &folder), RF_BAD_CONFIG);
   assert_int_equal(rf_run_folder_open("", &folder), RF_BAD_CONFIG);
+}
+
+static void test_a_folder_whose_parents_cannot_be_made_is_refused_with_the_reason(void **state) {
+  (void)state;
+  rf_run_folder folder;
+  assert_int_equal(rf_run_folder_open(path_of("taken/a/b"), &folder), RF_OK);
+  file_write(path_of("taken"), "", 0);
+  assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_BAD_CONFIG);
+  assert_non_null(strstr(rf_error_message(), "taken/a/b: cannot be made or written to: Not a directory; name another"));
 }
 
 /* It could never be replaced again. */
@@ -153,11 +148,7 @@ static void test_no_run_is_made_in_a_checkpoint(void **state) {
   char before[512];
   assert_int_equal(mkdir(path_of("saved"), 0777), 0);
   static const char *const files[] = {"saved/COMMIT", "saved/manifest.h5"};
-  for (int i = 0; i < 2; i++) {
-    FILE *file = fopen(path_of(files[i]), "w");
-    assert_non_null(file);
-    (void)fclose(file);
-  }
+  for (int i = 0; i < 2; i++) file_write(path_of(files[i]), "", 0);
   assert_int_equal(rf_run_folder_open(path_of("saved/a/b"), &folder), RF_OK);
   assert_int_equal(rf_run_folder_make(&folder, "x.yaml"), RF_BAD_CONFIG);
   assert_non_null(getcwd(before, sizeof before));
@@ -217,6 +208,7 @@ int main(void) {
       cmocka_unit_test(test_a_disk_that_fails_at_any_call_takes_no_configuration_away),
 #endif
       cmocka_unit_test(test_what_is_no_folder_is_refused),
+      cmocka_unit_test(test_a_folder_whose_parents_cannot_be_made_is_refused_with_the_reason),
       cmocka_unit_test(test_no_run_is_made_in_a_checkpoint),
       cmocka_unit_test(test_runs_without_a_name_are_numbered_from_one),
   };

@@ -1,7 +1,7 @@
 /* What ends a run before its last step: the Slurm job's end, where it is this job's. Signals are sent by cli/signals.
  */
-#include "support/numbers.h"
 #include "train/stop.h"
+#include "support/numbers.h"
 #include <math.h>
 #include <stdlib.h>
 

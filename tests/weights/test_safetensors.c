@@ -1,5 +1,6 @@
 /* Files from elsewhere: read to the bit where they are right, refused by the tensor's name where they are not. */
 #include "checkpoint/folder.h"
+#include "support/files.h"
 #include "weights/safetensors.h"
 
 static void put_file(const char *path, const char *header, int64_t length, const void *data, int64_t data_bytes) {
@@ -255,32 +256,23 @@ static void test_mutated_files_never_crash_the_reader(void **state) {
 
 static void test_weights_in_another_format_are_told(void **state) {
   (void)state;
-#define ROW(head, ...)                                                                                                 \
-  {                                                                                                                    \
-    head, sizeof(head) - 1, { __VA_ARGS__ }                                                                            \
-  }
-  const struct {
-    const char *head;
-    size_t length;
-    const char *texts[2];
-  } rows[] = {ROW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
-              ROW("PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0archive/data.pkl",
-                  "is a file of PyTorch", "save_pretrained(DIR)"),
-              ROW("\x80\2}q\0(X\3\0\0\0abcq\1", "is a Python pickle", "save_pretrained(DIR)"),
-              ROW("GGUF\3\0\0\0", "is a GGUF model", "a .safetensors file"),
-              ROW("\x89HDF\r\n\x1a\n", "is an HDF5 file", "a .safetensors file"),
-              ROW("\x93NUMPY\1\0", "is a NumPy array", "a .safetensors file"),
-              ROW("\x1f\x8b\x08\0", "is a gzip archive", "gunzip"),
-              ROW("\n<!DOCTYPE html>", "is an HTML page", "login"),
-              ROW("{\"metadata\": {}, \"weight_map\": {", "is the index of a model", "max_shard_size"),
-              ROW("{\"architectures\": [\"Reformer", "is HuggingFace's description", "a .safetensors file")};
+  static const foreign_file rows[] = {
+      FOREIGN("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
+      FOREIGN("PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0archive/data.pkl", "is a file of PyTorch",
+              "save_pretrained(DIR)"),
+      FOREIGN("\x80\2}q\0(X\3\0\0\0abcq\1", "is a Python pickle", "save_pretrained(DIR)"),
+      FOREIGN("GGUF\3\0\0\0", "is a GGUF model", "a .safetensors file"),
+      FOREIGN("\x89HDF\r\n\x1a\n", "is an HDF5 file", "a .safetensors file"),
+      FOREIGN("\x93NUMPY\1\0", "is a NumPy array", "a .safetensors file"),
+      FOREIGN("\x1f\x8b\x08\0", "is a gzip archive", "gunzip"),
+      FOREIGN("\n<!DOCTYPE html>", "is an HTML page", "login"),
+      FOREIGN("{\"metadata\": {}, \"weight_map\": {", "is the index of a model", "max_shard_size"),
+      FOREIGN("{\"architectures\": [\"Reformer", "is HuggingFace's description", "a .safetensors file")};
   const char *folder = folder_make();
   const char *path = folder_path(folder, "m.safetensors");
   rf_safetensors file;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    char bytes[200] = "";
-    memcpy(bytes, rows[i].head, rows[i].length);
-    file_write(path, bytes, sizeof bytes);
+    foreign_write(path, &rows[i], 200);
     assert_int_equal(rf_safetensors_open(path, &file), RF_BAD_DATA);
     for (int k = 0; k < 2; k++)
       if (!strstr(rf_error_message(), rows[i].texts[k])) fail_msg("%s: %s", rows[i].texts[k], rf_error_message());

@@ -1,4 +1,4 @@
-#include "comm/call.h"
+#include "comm/api_call.h"
 #include "comm/host.h"
 #include "comm/mesh_state.h"
 #include "comm/traffic.h"
@@ -6,13 +6,13 @@
 
 enum { CALLS = 8, SESSIONS = 1 << 12, MAX_NAME = 96 }; /* a call and its session are 16 bits of a vote */
 
-int rf_call_count_session(rf_mesh *mesh) { return mesh ? ++mesh->sessions : 0; }
+int rf_api_call_count_session(rf_mesh *mesh) { return mesh ? ++mesh->sessions : 0; }
 
-void rf_call_begin(rf_mesh *mesh, rf_call_kind call, int session) {
+void rf_api_call_begin(rf_mesh *mesh, rf_api_call call, int session) {
   if (mesh) mesh->call = (uint16_t)((int)call + CALLS * (session % SESSIONS));
 }
 
-void rf_call_end(rf_mesh *mesh) { rf_call_begin(mesh, RF_CALL_NONE, 0); }
+void rf_api_call_end(rf_mesh *mesh) { rf_api_call_begin(mesh, RF_API_CALL_NONE, 0); }
 
 static const char *name_of(uint16_t call, char name[MAX_NAME]) {
   static const char *const names[CALLS] = {"something else (rf_agree, rf_config_load, ...)",
@@ -23,8 +23,8 @@ static const char *name_of(uint16_t call, char name[MAX_NAME]) {
                                            "rf_session_evaluate (test split)",
                                            "rf_session_save",
                                            "rf_session_load"};
-  if (call % CALLS == RF_CALL_NONE)
-    (void)snprintf(name, MAX_NAME, "%s", names[RF_CALL_NONE]);
+  if (call % CALLS == RF_API_CALL_NONE)
+    (void)snprintf(name, MAX_NAME, "%s", names[RF_API_CALL_NONE]);
   else
     (void)snprintf(name, MAX_NAME, "%s of session %d", names[call % CALLS], call / CALLS);
   return name;
@@ -40,9 +40,9 @@ static rf_status refuse_calls(const rf_mesh *mesh, int rank, uint16_t call, int 
 }
 
 /* Whoever has failed outside of a session's functions comes to the next agreement, wherever that is. */
-static bool vote_counts(const rf_vote *vote) { return vote->status == RF_OK || vote->call % CALLS != RF_CALL_NONE; }
+static bool vote_counts(const rf_vote *vote) { return vote->status == RF_OK || vote->call % CALLS != RF_API_CALL_NONE; }
 
-rf_status rf_call_compare(const rf_mesh *mesh) {
+rf_status rf_api_call_compare(const rf_mesh *mesh) {
   int first = -1;
   for (int i = 0; i < mesh->groups[RF_SCOPE_WORLD].size; i++) {
     const rf_vote *vote = &mesh->votes[i];
@@ -55,8 +55,8 @@ rf_status rf_call_compare(const rf_mesh *mesh) {
 
 /* --- where a rank waits ------------------------------------------------------------------------------ */
 
-rf_status rf_call_receive(rf_mesh *mesh, int from) {
-  RF_MPI(MPI_Recv(&mesh->heard_call, sizeof mesh->heard_call, MPI_BYTE, from, RF_CALL_TAG, mesh->control,
+rf_status rf_api_call_receive(rf_mesh *mesh, int from) {
+  RF_MPI(MPI_Recv(&mesh->heard_call, sizeof mesh->heard_call, MPI_BYTE, from, RF_API_CALL_TAG, mesh->control,
                   MPI_STATUS_IGNORE));
   return RF_OK;
 }
@@ -66,8 +66,8 @@ static bool heard_now(const rf_mesh *mesh) {
   return mesh->heard_call.from >= 0 && mesh->heard_call.agreements == mesh->agreements;
 }
 
-rf_status rf_call_check(const rf_mesh *mesh) {
-  const rf_call_note *heard = &mesh->heard_call;
+rf_status rf_api_call_check(const rf_mesh *mesh) {
+  const rf_api_call_note *heard = &mesh->heard_call;
   if (!heard_now(mesh) || heard->call == mesh->call) return RF_OK;
   const int rank = mesh->groups[RF_SCOPE_WORLD].rank;
   return refuse_calls(mesh, rank, mesh->call, heard->from, heard->call);
@@ -79,22 +79,22 @@ static rf_status is_free(rf_mesh *mesh, int *free) {
   return RF_OK;
 }
 
-rf_status rf_call_tell(rf_mesh *mesh) {
+rf_status rf_api_call_tell(rf_mesh *mesh) {
   const rf_group *world = &mesh->groups[RF_SCOPE_WORLD];
   int free = 0;
   if (mesh->sessions == 0 || heard_now(mesh) || mesh->own_call.agreements == mesh->agreements) return RF_OK;
   RF_TRY(is_free(mesh, &free));
   if (!free) return RF_OK;
-  mesh->own_call = (rf_call_note){.agreements = mesh->agreements, .from = world->rank, .call = mesh->call};
+  mesh->own_call = (rf_api_call_note){.agreements = mesh->agreements, .from = world->rank, .call = mesh->call};
   for (int i = 0; i < world->size; i++)
     if (i != world->rank)
-      RF_MPI(MPI_Isend(&mesh->own_call, sizeof mesh->own_call, MPI_BYTE, i, RF_CALL_TAG, mesh->control,
+      RF_MPI(MPI_Isend(&mesh->own_call, sizeof mesh->own_call, MPI_BYTE, i, RF_API_CALL_TAG, mesh->control,
                        &mesh->call_requests[i]));
   rf_traffic_add(mesh, RF_TRAFFIC_OTHER, (int64_t)sizeof mesh->own_call * (world->size - 1));
   return RF_OK;
 }
 
-bool rf_call_is_told(rf_mesh *mesh) {
+bool rf_api_call_is_told(rf_mesh *mesh) {
   int free = 0;
   return !mesh->call_requests || mesh->control == MPI_COMM_NULL || (is_free(mesh, &free) == RF_OK && free);
 }

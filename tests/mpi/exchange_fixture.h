@@ -1,6 +1,6 @@
 /* A case on a mesh, with its plan, and the loops over all of them. */
-#ifndef TESTS_MPI_EXCHANGE_BENCH_H
-#define TESTS_MPI_EXCHANGE_BENCH_H
+#ifndef TESTS_MPI_EXCHANGE_FIXTURE_H
+#define TESTS_MPI_EXCHANGE_FIXTURE_H
 
 #include "mpi/exchange_case.h"
 
@@ -23,15 +23,15 @@ static inline int tear_down(void **state) {
 }
 
 /* One case on one mesh, with its plan. */
-typedef struct bench {
+typedef struct fixture {
   rf_mesh *mesh;
   const char *name;
   whole w;
   rf_exchange *x;
   rf_mark mark;
   int ranks, rank;
-  rf_span home, owned;
-} bench;
+  rf_span home;
+} fixture;
 
 #define check(b, condition)                                                                                            \
   do {                                                                                                                 \
@@ -40,14 +40,15 @@ typedef struct bench {
                #condition);                                                                                            \
   } while (0)
 
-static inline bench begin(rf_mesh *mesh, const exchange_case *c, rf_histogram histogram, bool rounds_travel) {
-  bench b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, SEED), .mark = rf_arena_mark(plans)};
+/* together: all pairs are cut over the ranks as one; else each alone. */
+static inline fixture begin(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram,
+                            bool rounds_travel) {
+  fixture b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, together, SEED), .mark = rf_arena_mark(plans)};
   b.w.shape.histogram = histogram;
   b.w.shape.rounds_travel = rounds_travel;
   b.ranks = rf_mesh_sequence_size(mesh);
   b.rank = rf_mesh_sequence_rank(mesh);
   b.home = rf_exchange_home(mesh, &b.w.shape);
-  b.owned = rf_exchange_owned(mesh, &b.w.shape);
   const rf_exchange_tokens tokens = whole_tokens(&b.w, c->skew == PADDED_TAIL || c->skew == ALL_BUT_ONE_PAD);
   arrive_late(mesh, (int)c->shape.tokens);
   assert_ok(rf_exchange_create(mesh, &b.w.shape, &tokens, plans, scratch, &b.x));
@@ -55,20 +56,22 @@ static inline bench begin(rf_mesh *mesh, const exchange_case *c, rf_histogram hi
   return b;
 }
 
-static inline void end(bench *b) {
+static inline void end(fixture *b) {
   rf_arena_release(plans, b->mark);
   whole_free(&b->w);
 }
 
-static inline void for_every_case(rf_mesh *mesh, void (*body)(bench *b)) {
-  for (int i = 0; i < EXCHANGE_CASES; i++) {
-    bench b = begin(mesh, &exchange_cases[i], RF_HISTOGRAM_AUTO, i % 2 == 0);
-    body(&b);
-    end(&b);
-  }
+static inline void for_every_case(rf_mesh *mesh, void (*body)(fixture *b)) {
+  for (int i = 0; i < EXCHANGE_CASES; i++)
+    for (int together = 0; together < 2; together++) {
+      if (together && exchange_cases[i].shape.pairs == 1) continue;
+      fixture b = begin(mesh, &exchange_cases[i], together, RF_HISTOGRAM_AUTO, (i + together) % 2 == 0);
+      body(&b);
+      end(&b);
+    }
 }
 
-static inline void sum_over_ranks(bench *b, int64_t n, int64_t *values) {
+static inline void sum_over_ranks(fixture *b, int64_t n, int64_t *values) {
   assert_ok(rf_sum_integers(b->mesh, RF_SCOPE_SEQUENCE, RF_TRAFFIC_OTHER, n, values));
 }
 

@@ -1,4 +1,4 @@
-#include "kernel/stack.h"
+#include "kernel/thread_stacks.h"
 #include "kernel/gemm.h"
 #include "kernel/parallel.h"
 #include "reformer/real.h"
@@ -19,7 +19,7 @@ static size_t own_stack(void) {
   return bytes / 1024;
 }
 
-rf_status rf_stacks_check(void) {
+rf_status rf_thread_stacks_check(void) {
   size_t least = SIZE_MAX;
   const size_t own = own_stack();
 #pragma omp parallel reduction(min : least)

@@ -1,6 +1,6 @@
-/* Training steps that keep activations give what steps that compute them again give, within their memory. */
-#include "mpi/ranks.h"
+/* Training steps that stash activations give what steps that compute them again give, within their memory. */
 #include "model/footprint.h"
+#include "mpi/ranks.h"
 #include "support/small_config.h"
 #include "train/loss.h"
 #include "train/step.h"
@@ -24,8 +24,8 @@ static rf_config config_of(rf_residual residual) {
 
 typedef struct record {
   double loss[STEPS], grad_norm[STEPS];
-  rf_stash_summary keeping;
-  int64_t need; /* bytes that this rank may hold, nothing kept */
+  rf_stash_summary stash;
+  int64_t need; /* bytes that this rank may hold, nothing stashed */
 } record;
 
 static int64_t bytes_there(const rf_trainer *t) {
@@ -41,11 +41,11 @@ static void train(rf_mesh *mesh, rf_residual residual, int64_t limit, record *r)
   config.training.memory_limit = limit;
   *r = (record){0};
   assert_ok(rf_trainer_create(&config, mesh, &t));
-  r->keeping = t.keeping;
+  r->stash = t.stash;
   rf_model_sizes sizes;
   assert_ok(rf_model_footprint(&config, mesh, t.sequences.micro, NULL, &sizes));
   const size_t tables = 65536; /* of pointers, not measured */
-  const size_t transients = sizes.scratch - sizes.streams - sizes.saved - sizes.activations;
+  const size_t transients = sizes.scratch - sizes.streams - sizes.buckets - sizes.activations;
   const size_t step_bytes = sizes.scratch + tables + (rf_mesh_sequence_size(mesh) > 1 ? transients / 2 : 0);
   r->need = bytes_there(&t) + (int64_t)step_bytes;
   for (int i = 0; i < STEPS; i++) {
@@ -58,8 +58,8 @@ static void train(rf_mesh *mesh, rf_residual residual, int64_t limit, record *r)
   assert_int_equal(rf_model_scratch_growths(t.model), growths);
 #ifndef RF_SANITIZE /* red zones are not counted */
   const size_t scratch = rf_model_scratch_used(t.model);
-  assert_in_range(scratch, step_bytes / 3, step_bytes + (size_t)r->keeping.bytes);
-  if (limit > 0 && r->keeping.bytes > 0) assert_in_range(bytes_there(&t) + (int64_t)scratch, 1, limit);
+  assert_in_range(scratch, step_bytes / 3, step_bytes + (size_t)r->stash.bytes);
+  if (limit > 0 && r->stash.bytes > 0) assert_in_range(bytes_there(&t) + (int64_t)scratch, 1, limit);
 #endif
   rf_trainer_destroy(&t);
 }
@@ -95,13 +95,13 @@ static void check(rf_mesh *mesh, rf_residual residual) {
   record again, all, half;
   train(mesh, residual, 0, &again);
   train(mesh, residual, residual == RF_RESIDUAL_ORDINARY ? RF_MEMORY_AUTO : (int64_t)1 << 32, &all);
-  assert_int_equal(again.keeping.bytes, 0);
+  assert_int_equal(again.stash.bytes, 0);
   for (int part = 0; part < RF_STASH_PARTS; part++)
-    assert_int_equal(all.keeping.layers[part], exists(residual, part) ? 3 : 0);
+    assert_int_equal(all.stash.layers[part], exists(residual, part) ? 3 : 0);
   double need = (double)again.need; /* of the rank with most */
   assert_ok(rf_max_doubles(mesh, RF_SCOPE_WORLD, RF_TRAFFIC_OTHER, 1, &need));
-  train(mesh, residual, (int64_t)need + all.keeping.bytes / 2, &half);
-  assert_in_range(half.keeping.bytes, all.keeping.bytes / 4, all.keeping.bytes / 2);
+  train(mesh, residual, (int64_t)need + all.stash.bytes / 2, &half);
+  assert_in_range(half.stash.bytes, all.stash.bytes / 4, all.stash.bytes / 2);
   compare_records(&all, &again, tolerance);
   compare_records(&half, &again, tolerance);
 }
@@ -109,19 +109,19 @@ static void check(rf_mesh *mesh, rf_residual residual) {
 static void check_ordinary(rf_mesh *mesh) { check(mesh, RF_RESIDUAL_ORDINARY); }
 static void check_reversible(rf_mesh *mesh) { check(mesh, RF_RESIDUAL_REVERSIBLE); }
 
-static void test_ordinary_layers_train_the_same_to_the_bit_whatever_is_kept(void **state) {
+static void test_ordinary_layers_train_the_same_to_the_bit_whatever_is_stashed(void **state) {
   (void)state;
   on_every_mesh(check_ordinary);
 }
 
-static void test_reversible_layers_train_the_same_to_rounding_whatever_is_kept(void **state) {
+static void test_reversible_layers_train_the_same_to_rounding_whatever_is_stashed(void **state) {
   (void)state;
   on_every_mesh(check_reversible);
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_ordinary_layers_train_the_same_to_the_bit_whatever_is_kept),
-    cmocka_unit_test(test_reversible_layers_train_the_same_to_rounding_whatever_is_kept),
+    cmocka_unit_test(test_ordinary_layers_train_the_same_to_the_bit_whatever_is_stashed),
+    cmocka_unit_test(test_reversible_layers_train_the_same_to_rounding_whatever_is_stashed),
 };
 
 RANKS_MAIN(tests)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What keeping activations gains: tokens/s of training steps that compute them again, and that keep them all:
-#   tests/bench/kept.sh [PROGRAM] [TURNS] [LENGTH...]      (build/release/reformer, 5, 4096 16384)
+# What stashing activations gains: tokens/s of training steps that compute them again, and that stash them all:
+#   tests/bench/stash.sh [PROGRAM] [TURNS] [LENGTH...]      (build/release/reformer, 5, 4096 16384)
 # Steps of both take turns, so that what else the machine does meets both alike; medians over the turns, and the median of
 # the turns' ratios. Threads: OMP_NUM_THREADS. Prints a Markdown table.
 [ -n "${BASH_VERSION-}" ] || exec bash "$0" "$@"
