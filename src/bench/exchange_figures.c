@@ -55,7 +55,8 @@ static rf_status set_up_exchange(exchange_bench *b) {
                                  .chunks_after = lsh->chunks_after,
                                  .n_buckets = b->hash.buckets + 1,
                                  .wire = b->config->mesh.wire,
-                                 .together = b->config->model.n_heads};
+                                 .together = b->config->model.n_heads,
+                                 .parts = 1};
   if (b->shape.tokens % lsh->chunk != 0)
     return rf_fail(RF_BAD_CONFIG, "bench exchange: model.attention has no lsh layer; add one");
   RF_TRY(rf_arena_create("bench", 0, &b->arena));

@@ -9,17 +9,18 @@ rf_status rf_destinations_create(int ranks, rf_arena *arena, rf_destinations *de
 }
 
 static void add_destination(rf_destinations *destinations, int rank) {
+  if (rank < 0) return; /* in another part */
   if (destinations->seen[rank] == destinations->visit) return;
   destinations->seen[rank] = destinations->visit;
   destinations->rank[destinations->n++] = rank;
 }
 
-/* Whether all chunks that see this one lie beside it in its round, with its owner. Most do. */
+/* Whether all chunks that see this one lie beside it in its round, in the same part of its owner's. Most do. */
 static bool is_inside(const rf_owners *o, int64_t pair, int64_t round, int64_t chunk) {
   const int64_t low = chunk - o->after, high = chunk + o->before;
   if (low < 0 || high >= o->per_round) return false;
-  return rf_owner_of(o, rf_owners_number(o, pair, round, low)) ==
-         rf_owner_of(o, rf_owners_number(o, pair, round, high));
+  return rf_owners_part_of(o, rf_owners_number(o, pair, round, low)) ==
+         rf_owners_part_of(o, rf_owners_number(o, pair, round, high));
 }
 
 /* Chunk c is seen from c - after to c + before in the ring. */

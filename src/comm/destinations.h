@@ -1,4 +1,4 @@
-/* Where a token's row is sent: to the owners of its slots (comm/owners.h), and to the ranks whose chunks look at one of
+/* Where a token's row is sent: to the owners of its slots in a part (comm/owners.h), and to the ranks whose chunks look at one of
  * its slots from nearby.
  *
  *   ring of a pair's chunks   .. 2   3   4   5   6 ..      of these a rank owns 3, 4, 5

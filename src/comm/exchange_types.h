@@ -19,6 +19,7 @@ typedef struct rf_exchange_shape {
   rf_histogram histogram; /* RF_HISTOGRAM_AUTO but in tests */
   rf_wire wire;           /* of fields wider than 1; rows that stay at home are never rounded */
   int64_t together;       /* pairs that are cut over the ranks in one row (comm/owners.h); divides pairs */
+  int64_t parts, part;    /* of what ranks own, of how many parts which; 1, 0: all */
 } rf_exchange_shape;
 
 /* Of each pair, rank `rank` of `ranks` is home to these tokens of L; and who owns which chunks. */
@@ -28,6 +29,8 @@ static inline rf_span rf_home_of(const rf_exchange_shape *shape, int ranks, int 
 static inline rf_owners rf_owners_of(const rf_exchange_shape *shape, int ranks) {
   return (rf_owners){.ranks = ranks,
                      .together = shape->together,
+                     .parts = shape->parts,
+                     .part = shape->part,
                      .rounds = shape->rounds,
                      .per_round = shape->tokens / shape->chunk,
                      .before = shape->chunks_before,

@@ -45,29 +45,31 @@ static int64_t rows_of_cut_pairs(const rf_owners *o, int64_t chunks, int64_t who
 }
 
 int64_t rf_owners_most_rows(const rf_owners *o, int64_t pairs, rf_pair_size size) {
-  const int64_t chunks = rf_ceil_div(o->together * rf_owners_chunks(o), o->ranks), rows = pairs / o->together;
-  if (o->together % o->ranks == 0) return rows * (o->together / o->ranks) * size.tokens;
-  if (o->ranks % o->together == 0) return rows * rows_of_chunks(o, chunks, size);
+  const int64_t parts = o->ranks * o->parts, rows = pairs / o->together;
+  const int64_t chunks = rf_ceil_div(o->together * rf_owners_chunks(o), parts);
+  if (o->together % parts == 0) return rows * (o->together / parts) * size.tokens;
+  if (parts % o->together == 0) return rows * rows_of_chunks(o, chunks, size);
   const int64_t whole = chunks / rf_owners_chunks(o);
   return rows * rf_max(rows_of_cut_pairs(o, chunks, whole, size), rows_of_cut_pairs(o, chunks, whole - 1, size));
 }
 
-/* Beyond so many ranks a sample stands for all. */
-enum { MOST_RANKS = 64 };
+/* Beyond so many parts a sample stands for all. */
+enum { MOST_PARTS = 64 };
 
-/* Of the slots of a pair a part f lies at one owner: it has one of a token's R slots with probability 1 - (1 - f)^R. */
+/* Of the slots of a pair a share f lies in one part: it has one of a token's R slots with probability 1 - (1 - f)^R. */
 double rf_owners_expected(const rf_owners *o) {
-  const int step = o->ranks > MOST_RANKS ? o->ranks / MOST_RANKS | 1 : 1;
-  const int64_t chunks = rf_owners_chunks(o);
+  const int64_t parts = o->ranks * o->parts, chunks = rf_owners_chunks(o);
+  const int64_t step = parts > MOST_PARTS ? parts / MOST_PARTS | 1 : 1;
   double owners = 0;
-  int ranks = 0;
-  for (int rank = 0; rank < o->ranks; rank += step, ranks++) {
-    const rf_span owned = rf_owners_numbers(o, rank);
+  int64_t n = 0;
+  for (int64_t part = 0; part < parts; part += step, n++) {
+    const rf_span owned = rf_span_of(o->together * chunks, parts, part);
     for (int64_t at = owned.first; at < owned.first + owned.count;) {
       const int64_t end = rf_min(owned.first + owned.count, (at / chunks + 1) * chunks);
       owners += 1 - pow(1 - (double)(end - at) / (double)chunks, (double)o->rounds);
       at = end;
     }
   }
-  return owners / ranks * o->ranks / (double)o->together * (o->ranks - 1) / o->ranks;
+  const double of_pair = owners / (double)n * (double)parts / (double)o->together;
+  return of_pair * (o->ranks - 1) / o->ranks;
 }

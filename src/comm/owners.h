@@ -12,6 +12,10 @@
  * So a rank owns a stretch of chunks of each round, at the same places. A token whose slots stand at like places in
  * several rounds has one owner for them; and where pairs are at least as many as ranks, most have one owner for all.
  *
+ * Where memory does not allow a rank to have the rows of all that it owns, it takes them in parts: each rank's stretch
+ * of the row is cut evenly again, and an owner map is that of one part. Rows of a token that has slots in two parts of a
+ * rank go there twice.
+ *
  * Windows look at neighbours in another order, a ring of all rounds of a pair, round after round (lsh/windows.h). */
 #ifndef RF_COMM_OWNERS_H
 #define RF_COMM_OWNERS_H
@@ -20,7 +24,8 @@
 
 typedef struct rf_owners {
   int ranks;
-  int64_t together; /* pairs in a row, of which any number of rows follow each other; 1: each pair is cut alone */
+  int64_t together;    /* pairs in a row, of which any number of rows follow each other; 1: each pair is cut alone */
+  int64_t parts, part; /* of how many this is which; 1, 0: all */
   int64_t rounds, per_round;
   int64_t before, after; /* chunks that a window sees beside its own */
 } rf_owners;
@@ -36,15 +41,20 @@ static inline int64_t rf_owners_in_ring(const rf_owners *o, int64_t round, int64
   return round * o->per_round + chunk;
 }
 
-/* Numbers in a row, and which of them a rank owns. */
+/* Numbers in a row, and which of them a rank owns in this part. */
 static inline int64_t rf_owners_number(const rf_owners *o, int64_t pair, int64_t round, int64_t chunk) {
   return (pair % o->together * o->per_round + chunk) * o->rounds + round;
 }
 static inline rf_span rf_owners_numbers(const rf_owners *o, int rank) {
-  return rf_span_of(o->together * rf_owners_chunks(o), o->ranks, rank);
+  return rf_span_of(o->together * rf_owners_chunks(o), o->ranks * o->parts, rank * o->parts + o->part);
+}
+/* Which part of all ranks' parts has a number; and the rank, where that is this part of its, else -1. */
+static inline int64_t rf_owners_part_of(const rf_owners *o, int64_t number) {
+  return rf_span_owner(o->together * rf_owners_chunks(o), o->ranks * o->parts, number);
 }
 static inline int rf_owner_of(const rf_owners *o, int64_t number) {
-  return (int)rf_span_owner(o->together * rf_owners_chunks(o), o->ranks, number);
+  const int64_t part = rf_owners_part_of(o, number);
+  return part % o->parts == o->part ? (int)(part / o->parts) : -1;
 }
 
 /* What a rank owns of a round of a pair. */
@@ -71,7 +81,8 @@ typedef struct rf_pair_size {
 /* Most rows of `pairs` pairs that any rank may have: a bound, and without work however many ranks there are. */
 int64_t rf_owners_most_rows(const rf_owners *owners, int64_t pairs, rf_pair_size size);
 
-/* Owners of a token's slots that are not its home, expected over random buckets; halos do not count. */
+/* Owners of a token's slots that are not its home, expected over random buckets and summed over parts; halos do not
+ * count. */
 double rf_owners_expected(const rf_owners *owners);
 
 #endif

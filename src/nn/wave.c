@@ -126,5 +126,6 @@ rf_exchange_shape rf_wave_exchange_shape(const rf_sublayer *self, const rf_call 
                              .n_buckets = layout->n_buckets,
                              .rounds_travel = layout->rounds_travel,
                              .wire = self->config->mesh.wire,
-                             .together = layout->spread ? pairs : 1};
+                             .together = layout->spread ? pairs : 1,
+                             .parts = 1};
 }

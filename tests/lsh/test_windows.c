@@ -30,6 +30,7 @@ typedef struct choice {
 static rf_owners owners_of(const choice *c) {
   return (rf_owners){.ranks = 1,
                      .together = 1,
+                     .parts = 1,
                      .rounds = c->rounds,
                      .per_round = c->tokens / c->chunk,
                      .before = c->before,

@@ -16,33 +16,43 @@ typedef enum skew {
 
 typedef struct exchange_case {
   const char *name;
-  rf_exchange_shape shape; /* without histogram, rounds_travel, wire and pairs that are cut together */
+  rf_exchange_shape shape; /* without histogram, rounds_travel, wire, pairs that are cut together and parts */
   skew skew;
 } exchange_case;
 
 /* pairs, rounds, tokens, chunk, before, after, n_buckets */
 static const exchange_case exchange_cases[] = {
-    {"uniform", {3, 4, 96, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"both sides", {2, 2, 96, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"one bucket", {2, 4, 64, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, ONE_BUCKET},
-    {"empty on some ranks", {2, 3, 120, 4, 1, 1, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, BY_POSITION},
-    {"heavy bucket", {1, 4, 128, 8, 1, 0, 33, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, HEAVY},
-    {"look-back longer than a rank", {2, 2, 24, 4, 5, 0, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, HEAVY},
-    {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"uniform", {3, 4, 96, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"both sides", {2, 2, 96, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"one bucket", {2, 4, 64, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, ONE_BUCKET},
+    {"empty on some ranks", {2, 3, 120, 4, 1, 1, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, BY_POSITION},
+    {"heavy bucket", {1, 4, 128, 8, 1, 0, 33, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, HEAVY},
+    {"look-back longer than a rank", {2, 2, 24, 4, 5, 0, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, HEAVY},
+    {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
     {"ranks without chunks, one bucket id",
-     {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1},
+     {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0},
      ONE_BUCKET},
-    {"nothing divides", {2, 3, 7 * 13, 7, 1, 0, 11, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"nothing divides, chunk of one", {1, 5, 37, 1, 2, 0, 6, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, HEAVY},
-    {"last rank of padding", {2, 2, 80, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, PADDED_TAIL},
-    {"one real token", {2, 2, 40, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, ALL_BUT_ONE_PAD},
-    {"8 heads, batch of 3", {24, 4, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"8 rounds", {1, 8, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
-    {"many buckets", {1, 2, 64, 8, 1, 0, 70001, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1}, UNIFORM},
+    {"nothing divides", {2, 3, 7 * 13, 7, 1, 0, 11, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"nothing divides, chunk of one", {1, 5, 37, 1, 2, 0, 6, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, HEAVY},
+    {"last rank of padding", {2, 2, 80, 8, 1, 0, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, PADDED_TAIL},
+    {"one real token", {2, 2, 40, 8, 1, 1, 9, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, ALL_BUT_ONE_PAD},
+    {"8 heads, batch of 3", {24, 4, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"8 rounds", {1, 8, 64, 8, 1, 0, 17, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"many buckets", {1, 2, 64, 8, 1, 0, 70001, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
 };
+
+/* How a case's pairs are cut over the ranks: all as one, or each alone; and which of how many parts is exchanged. */
+typedef struct cut {
+  bool together;
+  int64_t parts, part;
+} cut;
+
+static const cut cuts[] = {{false, 1, 0}, {true, 1, 0}, {true, 3, 1}, {false, 2, 1}};
+
+enum { CUTS = sizeof cuts / sizeof *cuts };
 
 enum { EXCHANGE_CASES = sizeof exchange_cases / sizeof *exchange_cases };
 
@@ -89,26 +99,28 @@ static inline void sort_whole(whole *w, int64_t pair) {
   }
 }
 
-/* Lays the chunks of pairs that are cut together in a row, pair, chunk, round, and deals them out one by one. */
+/* Lays the chunks of pairs that are cut together in a row, pair, chunk, round, and deals them out one by one; -1: in
+ * another part. */
 static inline void own_chunks(whole *w, int ranks) {
   const rf_exchange_shape *s = &w->shape;
-  const int64_t row = s->together * w->chunks, per_round = s->tokens / s->chunk;
-  int64_t at = 0;
-  int rank = 0;
+  const int64_t row = s->together * w->chunks, per_round = s->tokens / s->chunk, parts = ranks * s->parts;
+  int64_t at = 0, part = 0;
   w->owner = NEW(int, s->pairs * w->chunks);
   for (int64_t p = 0; p < s->pairs; p++)
     for (int64_t c = 0; c < per_round; c++)
       for (int64_t r = 0; r < s->rounds; r++, at++) {
-        if (at == row) at = rank = 0;
-        while (at >= (rank + 1) * row / ranks) rank++;
-        w->owner[p * w->chunks + r * per_round + c] = rank;
+        if (at == row) at = part = 0;
+        while (at >= (part + 1) * row / parts) part++;
+        w->owner[p * w->chunks + r * per_round + c] = part % s->parts == s->part ? (int)(part / s->parts) : -1;
       }
 }
 
-static inline whole whole_make(const rf_mesh *mesh, const exchange_case *c, bool together, uint64_t seed) {
+static inline whole whole_make(const rf_mesh *mesh, const exchange_case *c, cut how, uint64_t seed) {
   whole w = {.shape = c->shape};
   const rf_exchange_shape *s = &w.shape;
-  if (together) w.shape.together = w.shape.pairs;
+  if (how.together) w.shape.together = w.shape.pairs;
+  w.shape.parts = how.parts;
+  w.shape.part = how.part;
   dice d = {seed, 0};
   w.chunks = s->rounds * (s->tokens / s->chunk);
   w.bytes = s->n_buckets > 65535 ? 4 : 2;

@@ -40,10 +40,9 @@ typedef struct fixture {
                #condition);                                                                                            \
   } while (0)
 
-/* together: all pairs are cut over the ranks as one; else each alone. */
-static inline fixture begin(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram,
+static inline fixture begin(rf_mesh *mesh, const exchange_case *c, cut how, rf_histogram histogram,
                             bool rounds_travel) {
-  fixture b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, together, SEED), .mark = rf_arena_mark(plans)};
+  fixture b = {.mesh = mesh, .name = c->name, .w = whole_make(mesh, c, how, SEED), .mark = rf_arena_mark(plans)};
   b.w.shape.histogram = histogram;
   b.w.shape.rounds_travel = rounds_travel;
   b.ranks = rf_mesh_sequence_size(mesh);
@@ -63,9 +62,9 @@ static inline void end(fixture *b) {
 
 static inline void for_every_case(rf_mesh *mesh, void (*body)(fixture *b)) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
-    for (int together = 0; together < 2; together++) {
-      if (together && exchange_cases[i].shape.pairs == 1) continue;
-      fixture b = begin(mesh, &exchange_cases[i], together, RF_HISTOGRAM_AUTO, (i + together) % 2 == 0);
+    for (int k = 0; k < CUTS; k++) {
+      if (cuts[k].together && exchange_cases[i].shape.pairs == 1) continue;
+      fixture b = begin(mesh, &exchange_cases[i], cuts[k], RF_HISTOGRAM_AUTO, (i + k) % 2 == 0);
       body(&b);
       end(&b);
     }

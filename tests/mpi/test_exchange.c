@@ -68,7 +68,7 @@ static void test_slots_and_rows_are_those_of_a_serial_sort(void **state) {
 static void check_both_histograms(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
     for (int kind = RF_HISTOGRAM_DENSE; kind <= RF_HISTOGRAM_SPARSE; kind++) {
-      fixture b = begin(mesh, &exchange_cases[i], i % 2 == 0, (rf_histogram)kind, false);
+      fixture b = begin(mesh, &exchange_cases[i], cuts[i % CUTS], (rf_histogram)kind, false);
       check_plan(&b);
       end(&b);
     }
@@ -107,10 +107,10 @@ static rf_exchange_counts count_rows(fixture *b) {
   return n;
 }
 
-static void check_costs_of(rf_mesh *mesh, const exchange_case *c, bool together, rf_histogram histogram) {
+static void check_costs_of(rf_mesh *mesh, const exchange_case *c, cut how, rf_histogram histogram) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
   rf_traffic_reset(mesh);
-  fixture b = begin(mesh, c, together, histogram, c->shape.pairs % 2 == 0);
+  fixture b = begin(mesh, c, how, histogram, c->shape.pairs % 2 == 0);
   const rf_exchange_shape *s = &b.w.shape;
   rf_traffic_read(mesh, bytes);
   const rf_exchange_counts n = rf_exchange_count(b.x), expected = count_rows(&b);
@@ -144,8 +144,7 @@ static void check_costs_of(rf_mesh *mesh, const exchange_case *c, bool together,
 static void check_costs(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++)
     for (int kind = RF_HISTOGRAM_AUTO; kind <= RF_HISTOGRAM_SPARSE; kind++)
-      for (int together = 0; together < 2; together++)
-        check_costs_of(mesh, &exchange_cases[i], together, (rf_histogram)kind);
+      for (int k = 0; k < CUTS; k++) check_costs_of(mesh, &exchange_cases[i], cuts[k], (rf_histogram)kind);
 }
 
 static void test_bytes_are_those_of_distinct_token_and_owner_pairs(void **state) {
@@ -200,7 +199,7 @@ static void check_footprint_of(rf_mesh *mesh, const exchange_case *c, bool round
   assert_ok(rf_arena_create("scratch of one plan", 0, &scratch));
   for (int i = 0; i < 2; i++) assert_ok(rf_arena_create_counting("counts", &counting[i]));
   const rf_mark empty = rf_arena_mark(counting[0]);
-  fixture b = begin(mesh, c, false, RF_HISTOGRAM_DENSE, rounds_travel);
+  fixture b = begin(mesh, c, cuts[0], RF_HISTOGRAM_DENSE, rounds_travel);
   const rf_exchange_expectation known = known_rows(&b);
   assert_ok(rf_exchange_footprint(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
   check(&b, rf_arena_mark(counting[0]) - empty == rf_arena_mark(plans) - b.mark);

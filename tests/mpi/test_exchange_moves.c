@@ -400,7 +400,7 @@ static void check_narrows(rf_mesh *mesh) {
   for (int i = 0; i < EXCHANGE_CASES; i++) {
     exchange_case c = exchange_cases[i];
     c.shape.wire = RF_WIRE_BF16;
-    fixture b = begin(mesh, &c, i % 2 == 1, RF_HISTOGRAM_AUTO, i % 2 == 0);
+    fixture b = begin(mesh, &c, cuts[i % CUTS], RF_HISTOGRAM_AUTO, i % 2 == 0);
     check_narrow(&b);
     end(&b);
   }
@@ -422,7 +422,7 @@ static void check_waves(rf_mesh *mesh) {
   arrays a[3];
   rf_exchange_move *move[3];
   for (int i = 0; i < 3; i++) {
-    b[i] = begin(mesh, &exchange_cases[i], i % 2 == 1, RF_HISTOGRAM_AUTO, true);
+    b[i] = begin(mesh, &exchange_cases[i], cuts[i % CUTS], RF_HISTOGRAM_AUTO, true);
     a[i] = arrays_make(&b[i], 1, widths);
     fill_tokens(&b[i], &a[i]);
     assert_ok(rf_exchange_start(b[i].x, RF_SCATTER, RF_ROWS_ALL, 1, a[i].field, plans, &move[i]));
@@ -450,7 +450,7 @@ static void test_alone_rows_are_the_tokens(void **state) {
   (void)state;
   rf_mesh *mesh;
   assert_ok(make_mesh(1, 0, &mesh));
-  fixture b = begin(mesh, &exchange_cases[0], false, RF_HISTOGRAM_AUTO, false);
+  fixture b = begin(mesh, &exchange_cases[0], cuts[0], RF_HISTOGRAM_AUTO, false);
   const int64_t widths[] = {3, 1, 1};
   arrays a = arrays_make(&b, 3, widths);
   rf_exchange_field same[3];

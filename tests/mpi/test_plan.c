@@ -143,7 +143,8 @@ static void check_expectation(int64_t pairs, int64_t together, int ranks, const 
                                    .chunk = 64,
                                    .chunks_before = 1,
                                    .n_buckets = BUCKETS + 1,
-                                   .together = together};
+                                   .together = together,
+                                   .parts = 1};
   const rf_owners owners = rf_owners_of(&shape, ranks);
   rf_exchange_simulation counted;
   assert_ok(rf_exchange_simulate(&shape, ranks, 2, buckets, scratch, &counted));

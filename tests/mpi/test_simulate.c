@@ -48,7 +48,8 @@ static uint16_t *hash_clusters(uint64_t seed, int64_t clusters, int64_t padding,
                                .chunks_before = 1,
                                .n_buckets = hash.buckets + 1,
                                .rounds_travel = true,
-                               .together = 1};
+                               .together = 1,
+                               .parts = 1};
   return buckets;
 }
 

@@ -33,7 +33,8 @@ static rf_exchange_counts counts_of(rf_mesh *mesh, const sublayer_case *c, int64
                                    .chunk = CHUNK,
                                    .chunks_before = 1,
                                    .n_buckets = hash.buckets + 1,
-                                   .together = heads};
+                                   .together = heads,
+                                   .parts = 1};
   rf_exchange_counts sum = {0};
   assert_int_equal(HEADS % heads, 0);
   for (int64_t first = 0; first < HEADS; first += heads) {
