@@ -1,6 +1,7 @@
 #include "comm/expect.h"
 #include "base/integers.h"
 #include "comm/exchange_record.h"
+#include "comm/histogram.h"
 #include <math.h>
 
 /* Beyond so many ranks a sample of them stands for all homes of rows, and for all partners of one: they are nearly

@@ -10,7 +10,7 @@ checks=0 failures=0
 # Whose each public header is; config.h has plain values, for all.
 declare -A public=([agree]=comm [arena]=base [checkpoint]=checkpoint [config]=base [config_file]=config
   [data_identity]=data [dataset]=data [split]=data
-  [error]=base [kinds]=base [layout]=nn [linkage]=base [log]=base [loss]=nn [mesh]=comm [model]=model [optimizer]=optim [real]=base
+  [error]=base [kinds]=base [layout]=nn [linkage]=base [log]=base [loss]=nn [mesh]=comm [mesh_view]=comm [model]=model [optimizer]=optim [real]=base
   [rng]=base [saver]=checkpoint [session]=session [stash]=model [step]=train [store]=model [threads]=session [version]=base)
 
 rank_of() { # place of a layer in the list; nothing where there is no such layer

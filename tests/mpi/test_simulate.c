@@ -1,5 +1,6 @@
 /* What an exchange costs on many more ranks than a test can start, from real hashes of rows that lie in clusters. */
 #include "mpi/ranks.h"
+#include "comm/histogram.h"
 #include "comm/simulate.h"
 #include "lsh/hash.h"
 
