@@ -7,6 +7,7 @@
 #include "checkpoint/damage.h"
 #include "checkpoint/hash_block_reader.h"
 #include "checkpoint/opened.h"
+#include "reformer/checkpoint.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

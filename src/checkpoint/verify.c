@@ -4,6 +4,7 @@
 #include "checkpoint/hash_block_reader.h"
 #include "checkpoint/opened.h"
 #include "storage/files.h"
+#include "reformer/checkpoint.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

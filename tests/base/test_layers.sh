@@ -8,8 +8,8 @@ layers=(base kernel comm lsh nn model optim data storage checkpoint weights plan
 checks=0 failures=0
 
 # Whose each public header is; config.h has plain values, for all.
-declare -A public=([agree]=comm [arena]=base [checkpoint]=checkpoint [config]=base [config_file]=config
-  [data_identity]=data [dataset]=data [split]=data
+declare -A public=([agree]=comm [arena]=base [checkpoint]=checkpoint [checkpoint_info]=checkpoint [config]=base [config_file]=config
+  [data_identity]=data [dataset]=data [split]=data [state]=checkpoint
   [error]=base [kinds]=base [layout]=nn [linkage]=base [log]=base [loss]=nn [mesh]=comm [mesh_view]=comm [model]=model [optimizer]=optim [real]=base
   [rng]=base [saver]=checkpoint [session]=session [stash]=model [step]=train [store]=model [threads]=session [version]=base)
 
