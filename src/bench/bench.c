@@ -2,7 +2,7 @@
 #include "comm/collective.h"
 #include "kernel/peak.h"
 #include "reformer/agree.h"
-#include "storage/json_file.h"
+#include "plan/json_file.h"
 #include <stdarg.h>
 #include <stdio.h>
 

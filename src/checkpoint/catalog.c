@@ -1,6 +1,7 @@
 #include "checkpoint/catalog.h"
 #include "base/log.h"
 #include "checkpoint/bearer.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/hash_block_reader.h"
 #include "checkpoint/names.h"
 #include "checkpoint/opened.h"
