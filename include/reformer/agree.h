@@ -10,7 +10,7 @@
 
 #include "reformer/error.h"
 #include "reformer/linkage.h"
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
 
 RF_API_BEGIN
 

@@ -11,39 +11,14 @@
 #ifndef REFORMER_CHECKPOINT_H
 #define REFORMER_CHECKPOINT_H
 
-#include "reformer/data_identity.h"
+#include "reformer/checkpoint_info.h"
 #include "reformer/error.h"
 #include "reformer/linkage.h"
-#include "reformer/optimizer.h"
-#include "reformer/store.h"
+#include "reformer/state.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 RF_API_BEGIN
-
-enum { RF_CHECKPOINT_VERSION = 1, RF_MAX_MACHINE = 256 };
-
-/* The arrays that make up a state: parameters, and the optimizer's moments where there is one. Their values are
- * lent. Free with rf_state_destroy. */
-typedef struct rf_state {
-  int n_arrays;
-  rf_state_array *arrays;
-} rf_state;
-
-/* optimizer: NULL: parameters only. */
-rf_status rf_state_create(rf_store *store, const rf_optimizer *optimizer, rf_state *state);
-void rf_state_destroy(rf_state *state);
-
-/* What a checkpoint says of the run besides its numbers. */
-typedef struct rf_checkpoint_header {
-  const char *config; /* YAML, as resolved */
-  int64_t step;       /* steps done */
-  uint64_t seed;
-  int64_t mesh_sequence, mesh_data; /* ranks that share a sequence, data-parallel groups */
-  double eval_loss;                 /* of an evaluation at this very step; NaN: there was none */
-  char machine[RF_MAX_MACHINE];     /* program and processor that computed the state; "": not known */
-  rf_data_identity data;            /* the file that was trained on; 0 bytes: none, or not known */
-} rf_checkpoint_header;
 
 /* Writes a checkpoint as `folder`, whose parent folder is made where it is missing. It is written beside it as
  * FOLDER.tmp-ATTEMPT and takes the name only when every byte is on the disk. A checkpoint of that name is replaced: it
@@ -60,18 +35,6 @@ rf_status rf_checkpoint_save(const char *folder, struct rf_mesh *mesh, const rf_
                              const rf_layout *layout, const rf_state *state);
 
 typedef struct rf_checkpoint rf_checkpoint;
-
-typedef struct rf_checkpoint_info {
-  int version;
-  const char *attempt; /* 16 hexadecimal digits: which writing of it this is */
-  rf_checkpoint_header header;
-  int ranks;               /* that wrote it */
-  int real_bytes;          /* of a number: 4 or 8 */
-  int64_t bytes;           /* of all its files */
-  const rf_layout *layout; /* the tensors as they were saved */
-  int n_kinds;             /* "parameters", and moments such as "optimizer/first" */
-  const char *const *kinds;
-} rf_checkpoint_info;
 
 /* Opens a checkpoint folder: reads COMMIT, then the manifest, of which nothing is looked at before its bytes match. Of
  * the shards only the presence and the size are looked at. RF_BAD_DATA where it is missing, damaged, or of a newer

@@ -5,7 +5,8 @@
  *   data group d = 1           |  3  |  4  |  5  |
  *
  * The S ranks of a row share the tokens of the same sequences; different rows train on different sequences. Parameters
- * are cut over all N. Where a mesh is asked for, NULL is a mesh of this process alone, which needs no MPI.
+ * are cut over all N. Where a mesh is asked for, NULL is a mesh of this process alone, which needs no MPI. What can be
+ * asked of it is in reformer/mesh_view.h.
  *
  * It is opened over the world before anything is known of the run, so that whoever fails from there on is heard, and
  * arranged once the configuration is known. What takes a mesh is called from the main thread, and what is collective
@@ -20,8 +21,7 @@
 
 #include "reformer/error.h"
 #include "reformer/linkage.h"
-#include <stdbool.h>
-#include <stddef.h>
+#include "reformer/mesh_view.h"
 #include <stdint.h>
 
 RF_API_BEGIN
@@ -39,8 +39,6 @@ void rf_mpi_finish(void);
 int rf_mpi_rank(void); /* in the world, from 0; 0 where MPI does not run */
 int rf_mpi_size(void); /* 1 where MPI does not run */
 
-typedef struct rf_mesh rf_mesh;
-
 /* The mesh of the world, as 1 x N. Collective, before anything that one rank may fail in alone: from here on every rank
  * hears of every failure. so_far: how this rank has fared up to here. What one rank brings, or meets here, all return.
  * Learns where all ranks run; from here on only rank 0 writes to the log. *mesh: the caller destroys it; NULL after a
@@ -52,17 +50,6 @@ rf_status rf_mesh_open(rf_status so_far, rf_mesh **mesh);
 rf_status rf_mesh_arrange(rf_mesh *mesh, int64_t sequence, int64_t data);
 /* All operations are finished, unless one failed. NULL is fine. */
 void rf_mesh_destroy(rf_mesh *mesh);
-/* Whether this rank knows of a failure, its own or another's, after which the mesh is of no more use. NULL: never. */
-bool rf_mesh_has_failed(const rf_mesh *mesh);
-bool rf_mesh_is_valid(const rf_mesh *mesh);
-size_t rf_mesh_memory_used(const rf_mesh *mesh); /* bytes, MPI's own not counted */
-
-int rf_mesh_rank(const rf_mesh *mesh); /* in the world */
-int rf_mesh_size(const rf_mesh *mesh);
-int rf_mesh_sequence_rank(const rf_mesh *mesh);
-int rf_mesh_sequence_size(const rf_mesh *mesh);
-int rf_mesh_data_rank(const rf_mesh *mesh);
-int rf_mesh_data_size(const rf_mesh *mesh);
 
 RF_API_END
 

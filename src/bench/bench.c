@@ -1,8 +1,8 @@
 #include "bench/bench.h"
 #include "comm/collective.h"
 #include "kernel/peak.h"
+#include "plan/json_file.h"
 #include "reformer/agree.h"
-#include "storage/json_file.h"
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -4,6 +4,7 @@
 #include "bench/attention_figures.h"
 #include "bench/links.h"
 #include "bench/step_figures.h"
+#include "checkpoint/bearer.h"
 #include "comm/host.h"
 #include "kernel/parallel.h"
 #include "kernel/peak.h"
@@ -125,7 +126,7 @@ static rf_status rate_exchange(const rf_config *config, rf_mesh *mesh, rf_rates 
 
 /* A file beside the one that is written, and gone again; where that is none, one in the present folder. */
 static rf_status open_disk_file(const char *path, rf_output *output) {
-  static const rf_output_kind kind = {.what = "a file to time the disk by"};
+  static const rf_output_kind kind = {.what = "a file to time the disk by", .check_folder = rf_bearer_check_file};
   if (path && rf_output_open(path, &kind, true, output) == RF_OK) return RF_OK;
   return rf_output_open("reformer-bench", &kind, true, output);
 }

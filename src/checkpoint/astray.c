@@ -1,6 +1,7 @@
 #include "checkpoint/astray.h"
 #include "base/recognise.h"
 #include "checkpoint/catalog.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/names.h"
 #include "storage/files.h"
 #include <stdarg.h>

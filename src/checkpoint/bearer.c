@@ -1,4 +1,5 @@
 #include "checkpoint/bearer.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/opened.h"
 #include "storage/files.h"
 #include <dirent.h>
@@ -99,4 +100,15 @@ rf_status rf_bearer_check_parents(const char *folder) {
     *slash = '/';
   }
   return RF_OK;
+}
+
+rf_status rf_bearer_check_file(const char *path, const char *folder) {
+  char commit[2 * RF_MAX_PATH];
+  struct stat about;
+  (void)snprintf(commit, sizeof commit, "%s" RF_COMMIT_NAME, folder);
+  if (stat(commit, &about) != 0) return RF_OK;
+  return rf_fail(RF_BAD_CONFIG,
+                 "%s: lies in a checkpoint's folder, which holds what its COMMIT lists and nothing else; name another "
+                 "file",
+                 path);
 }

@@ -17,5 +17,7 @@ rf_status rf_bearer_find(const char *folder, rf_bearer *bearer);
 /* RF_BAD_CONFIG where a folder on the way to `folder` is a checkpoint, which holds what its COMMIT lists and no more.
  */
 rf_status rf_bearer_check_parents(const char *folder);
+/* As check_folder of rf_output_kind (storage/output.h): refuses a file in the folder of a checkpoint. */
+rf_status rf_bearer_check_file(const char *path, const char *folder);
 
 #endif

@@ -1,6 +1,7 @@
 #include "checkpoint/catalog.h"
 #include "base/log.h"
 #include "checkpoint/bearer.h"
+#include "checkpoint/commit.h"
 #include "checkpoint/digest_reader.h"
 #include "checkpoint/names.h"
 #include "checkpoint/opened.h"
@@ -15,11 +16,11 @@
 
 /* One that cannot be opened is believed. */
 static bool is_of_another_step(const char *path, int64_t step) {
-  rf_checkpoint *checkpoint;
+  struct rf_checkpoint *checkpoint;
   bool there;
   if (rf_opened_create(path, &checkpoint, &there) != RF_OK) return false;
-  const bool another = rf_checkpoint_info_of(checkpoint)->header.step != step;
-  rf_checkpoint_close(checkpoint);
+  const bool another = checkpoint->info.header.step != step;
+  rf_opened_destroy(checkpoint);
   return another;
 }
 
@@ -89,7 +90,7 @@ static rf_status pass_over(const rf_catalog *catalog, const char *path, int64_t 
 static rf_status take_in(rf_catalog *catalog, const char *name, int64_t resumed_step) {
   rf_retention_entry one = {.eval_loss = NAN};
   char path[RF_MAX_PATH];
-  rf_checkpoint *checkpoint;
+  struct rf_checkpoint *checkpoint;
   bool there;
   const char *rest = rf_step_read(name, &one.step);
   if (!rest || *rest != '\0') return RF_OK;
@@ -97,8 +98,8 @@ static rf_status take_in(rf_catalog *catalog, const char *name, int64_t resumed_
   one.resumed = one.verified = one.step == resumed_step;
   const rf_status status = rf_opened_create(path, &checkpoint, &there);
   if (status == RF_OK) {
-    const rf_checkpoint_header header = rf_checkpoint_info_of(checkpoint)->header;
-    rf_checkpoint_close(checkpoint);
+    const rf_checkpoint_header header = checkpoint->info.header;
+    rf_opened_destroy(checkpoint);
     if (header.step != one.step) return pass_over(catalog, path, header.step);
     one.eval_loss = header.eval_loss;
   } else if (status != RF_BAD_DATA) {

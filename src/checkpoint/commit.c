@@ -1,6 +1,6 @@
 #include "checkpoint/commit.h"
 #include "base/hash.h"
-#include "reformer/checkpoint.h"
+#include "reformer/checkpoint_info.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

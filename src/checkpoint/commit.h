@@ -18,6 +18,8 @@
 #include "storage/attempt.h"
 #include "storage/files.h"
 
+/* A folder with a file of this name is a checkpoint, and nothing else is written into it. */
+#define RF_COMMIT_NAME "COMMIT"
 #define RF_COMMIT_MOST_BYTES ((int64_t)1 << 28)
 
 typedef struct rf_commit {

@@ -7,6 +7,7 @@
 #include "checkpoint/damage.h"
 #include "checkpoint/digest_reader.h"
 #include "checkpoint/opened.h"
+#include "reformer/checkpoint.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

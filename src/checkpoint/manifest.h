@@ -13,6 +13,7 @@
 
 #include "checkpoint/commit.h"
 #include "checkpoint/shard.h"
+#include "reformer/checkpoint_info.h"
 
 #define RF_MANIFEST_NAME "manifest.h5"
 #define RF_MANIFEST_MOST_BYTES ((int64_t)1 << 32)

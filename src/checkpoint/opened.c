@@ -2,7 +2,6 @@
 #include "checkpoint/damage.h"
 #include "checkpoint/digest_reader.h"
 #include "storage/files.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +20,7 @@ rf_status rf_opened_commit(const char *folder, rf_commit *commit, bool *there) {
 }
 
 /* The manifest's bytes, every block of them checked. Free *bytes. */
-static rf_status load_manifest(const rf_checkpoint *c, const rf_file_digest *digest, char **bytes) {
+static rf_status load_manifest(const struct rf_checkpoint *c, const rf_file_digest *digest, char **bytes) {
   rf_digest_reader reader;
   if (digest->size > RF_MANIFEST_MOST_BYTES)
     return rf_fail(RF_BAD_DATA, "%s/%s: found %lld bytes; allowed: at most %lld", c->folder, digest->name,
@@ -43,7 +42,7 @@ static rf_status load_manifest(const rf_checkpoint *c, const rf_file_digest *dig
   return status;
 }
 
-static rf_status read_manifest(rf_checkpoint *c) {
+static rf_status read_manifest(struct rf_checkpoint *c) {
   char path[RF_MAX_PATH], *bytes = NULL;
   const rf_file_digest *digest = rf_commit_find(&c->commit, RF_MANIFEST_NAME);
   RF_TRY(rf_path_join(c->folder, RF_MANIFEST_NAME, path));
@@ -55,7 +54,7 @@ static rf_status read_manifest(rf_checkpoint *c) {
 }
 
 /* Every shard is listed, there, and as long as it should be. */
-static rf_status check_shards(const rf_checkpoint *c) {
+static rf_status check_shards(const struct rf_checkpoint *c) {
   for (int rank = 0; rank < c->manifest.ranks; rank++) {
     char name[RF_MAX_FILE_NAME];
     rf_shard_name(rank, c->manifest.ranks, name);
@@ -68,7 +67,7 @@ static rf_status check_shards(const rf_checkpoint *c) {
   return RF_OK;
 }
 
-static rf_status gather_kinds(rf_checkpoint *c) {
+static rf_status gather_kinds(struct rf_checkpoint *c) {
   int n = 0;
   for (int64_t i = 0; i < c->manifest.n_segments; i++) {
     const char *kind = c->manifest.segments[i].kind;
@@ -84,7 +83,7 @@ static rf_status gather_kinds(rf_checkpoint *c) {
   return RF_OK;
 }
 
-static rf_status open_into(rf_checkpoint *c, bool *there) {
+static rf_status open_into(struct rf_checkpoint *c, bool *there) {
   RF_TRY(rf_opened_commit(c->folder, &c->commit, there));
   RF_TRY(read_manifest(c));
   RF_TRY(check_shards(c));
@@ -100,36 +99,26 @@ static rf_status open_into(rf_checkpoint *c, bool *there) {
   return RF_OK;
 }
 
-rf_status rf_opened_create(const char *folder, rf_checkpoint **checkpoint, bool *there) {
+rf_status rf_opened_create(const char *folder, struct rf_checkpoint **checkpoint, bool *there) {
   *checkpoint = NULL;
   *there = true;
   if (strlen(folder) >= RF_MAX_PATH) return rf_fail(RF_BAD_DATA, "%.64s...: the path is too long", folder);
-  rf_checkpoint *c = calloc(1, sizeof *c);
+  struct rf_checkpoint *c = calloc(1, sizeof *c);
   if (!c) return rf_fail(RF_FAILED, "%s: out of memory", folder);
   strcpy(c->folder, folder);
   const rf_status status = open_into(c, there);
   if (status != RF_OK) {
-    rf_checkpoint_close(c);
+    rf_opened_destroy(c);
     return status;
   }
   *checkpoint = c;
   return RF_OK;
 }
 
-void rf_checkpoint_close(rf_checkpoint *c) {
+void rf_opened_destroy(struct rf_checkpoint *c) {
   if (!c) return;
   free(c->kinds);
   rf_manifest_free(&c->manifest);
   rf_commit_free(&c->commit);
   free(c);
-}
-
-bool rf_checkpoint_is_valid(const rf_checkpoint *c) {
-  return c && c->commit.n_files > c->manifest.ranks && c->manifest.layout.n_blocks > 0 &&
-         (c->info.n_kinds > 0) == (c->manifest.n_segments > 0) && c->manifest.header.config;
-}
-
-const rf_checkpoint_info *rf_checkpoint_info_of(const rf_checkpoint *checkpoint) {
-  assert(rf_checkpoint_is_valid(checkpoint));
-  return &checkpoint->info;
 }

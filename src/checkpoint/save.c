@@ -1,6 +1,7 @@
 /* A checkpoint at once: the protocol of transaction.h while the caller waits. */
 #include "checkpoint/transaction.h"
 #include "checkpoint/snapshot.h"
+#include "reformer/checkpoint.h"
 
 rf_status rf_checkpoint_save(const char *folder, rf_mesh *mesh, const rf_checkpoint_header *header,
                              const rf_layout *layout, const rf_state *state) {

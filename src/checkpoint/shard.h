@@ -6,8 +6,8 @@
 #define RF_CHECKPOINT_SHARD_H
 
 #include "checkpoint/file_digest.h"
-#include "reformer/checkpoint.h"
 #include "reformer/config.h"
+#include "reformer/state.h"
 
 enum { RF_MAX_KIND = 48, RF_MAX_LINK = RF_MAX_KIND + RF_MAX_NAME + 1 };
 

@@ -3,7 +3,7 @@
 #ifndef RF_CHECKPOINT_SNAPSHOT_H
 #define RF_CHECKPOINT_SNAPSHOT_H
 
-#include "reformer/checkpoint.h"
+#include "reformer/state.h"
 
 typedef struct rf_snapshot {
   rf_state state; /* arrays whose values are copies; those that this rank does not save are empty */

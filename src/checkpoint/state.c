@@ -1,4 +1,4 @@
-#include "reformer/checkpoint.h"
+#include "reformer/state.h"
 #include <stdlib.h>
 
 rf_status rf_state_create(rf_store *store, const rf_optimizer *optimizer, rf_state *state) {

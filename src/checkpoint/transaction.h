@@ -19,6 +19,7 @@
 #include "checkpoint/collect.h"
 #include "checkpoint/commit.h"
 #include "comm/survey.h"
+#include "reformer/checkpoint_info.h"
 #include "storage/lock.h"
 #include "storage/writer.h"
 

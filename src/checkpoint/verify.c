@@ -3,6 +3,7 @@
 #include "checkpoint/damage.h"
 #include "checkpoint/digest_reader.h"
 #include "checkpoint/opened.h"
+#include "reformer/checkpoint.h"
 #include "storage/files.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #define RF_COMM_ALARM_H
 
 #include "comm/mesh_state.h"
+#include "reformer/mesh_view.h"
 
 /* How much a status counts; RF_OK: 0. A wrong command line explains what follows from it; a stop on request is no
  * failure at all. */

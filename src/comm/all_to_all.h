@@ -4,6 +4,8 @@
 
 #include "comm/poll.h"
 #include "comm/scope.h"
+#include "reformer/error.h"
+#include <stdint.h>
 
 /* Every rank sends rows out[out_first[i]] .. out[out_first[i + 1]] to rank i, who knows how many they are, and gets
  * in[in_first[i]] .. from it. What a rank would send to itself is left alone. [size + 1] entries each, read before the

@@ -8,7 +8,8 @@
 #ifndef RF_COMM_API_CALL_H
 #define RF_COMM_API_CALL_H
 
-#include "reformer/mesh.h"
+#include "reformer/error.h"
+#include "reformer/mesh_view.h"
 
 typedef enum rf_api_call {
   RF_API_CALL_NONE, /* in no session's */

@@ -9,6 +9,8 @@
 
 #include "comm/mesh_view.h"
 #include "comm/poll.h"
+#include "reformer/error.h"
+#include <stdint.h>
 
 /* values: [n], in and out. */
 rf_status rf_sum_doubles(rf_mesh *mesh, rf_scope scope, rf_traffic purpose, int64_t n, double *values);

@@ -3,6 +3,7 @@
 #include "comm/destinations.h"
 #include "comm/exchange_record.h"
 #include "comm/exchange_state.h"
+#include "comm/histogram.h"
 #include "comm/mesh_view.h"
 #include "kernel/parallel.h"
 #include <assert.h>

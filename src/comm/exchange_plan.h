@@ -9,7 +9,7 @@
 #include "comm/exchange_types.h"
 #include "comm/expect.h"
 #include "reformer/arena.h"
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
 
 /* This rank's tokens of each pair. */
 typedef struct rf_exchange_tokens {

@@ -7,6 +7,7 @@
 #define RF_COMM_EXCHANGE_RECORD_H
 
 #include "comm/exchange_types.h"
+#include <stddef.h>
 #include <string.h>
 
 #define RF_PADDING_BIT ((uint32_t)1 << 31)

@@ -3,7 +3,7 @@
 #define RF_COMM_EXCHANGE_STATE_H
 
 #include "comm/exchange_types.h"
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
 #include <stddef.h>
 
 /* A list holds the rows that one rank and this one share, of one kind and one pair. Lists stand in the order (rank,

@@ -3,7 +3,7 @@
 #ifndef RF_COMM_EXCHANGE_TYPES_H
 #define RF_COMM_EXCHANGE_TYPES_H
 
-#include "comm/histogram.h"
+#include "comm/histogram_kind.h"
 #include "comm/owners.h"
 #include "reformer/config.h"
 #include "reformer/real.h"

@@ -1,6 +1,7 @@
 #include "comm/expect.h"
 #include "base/integers.h"
 #include "comm/exchange_record.h"
+#include "comm/histogram.h"
 #include "reformer/rng.h"
 #include <math.h>
 

@@ -8,6 +8,7 @@
 #define RF_COMM_FLIGHT_H
 
 #include "comm/mesh_state.h"
+#include "reformer/mesh_view.h"
 
 /* unit: bytes of a row; counts below are in rows. what: static text. At most one message to and one from each rank. */
 rf_status rf_flight_open(rf_mesh *mesh, rf_scope scope, const char *what, int64_t unit, rf_flight **flight);

@@ -12,14 +12,10 @@
 #ifndef RF_COMM_HISTOGRAM_H
 #define RF_COMM_HISTOGRAM_H
 
+#include "comm/histogram_kind.h"
 #include "reformer/arena.h"
-#include "reformer/mesh.h"
-
-typedef enum rf_histogram {
-  RF_HISTOGRAM_AUTO, /* dense while that is expected to be fewer bytes, the same choice on all ranks */
-  RF_HISTOGRAM_DENSE,
-  RF_HISTOGRAM_SPARSE
-} rf_histogram;
+#include "reformer/mesh_view.h"
+#include <stdint.h>
 
 typedef struct rf_bucket_table {
   int64_t pairs, rounds, length; /* length: tokens of the whole sequence */

@@ -4,7 +4,7 @@
 #define RF_COMM_HOST_H
 
 #include "comm/place.h"
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
 
 /* Of a rank of the world. */
 const char *rf_host_name(const rf_mesh *mesh, int rank);

@@ -2,7 +2,8 @@
 #ifndef RF_COMM_HOST_DESCRIBE_H
 #define RF_COMM_HOST_DESCRIBE_H
 
-#include "reformer/mesh.h"
+#include "reformer/error.h"
+#include "reformer/mesh_view.h"
 
 /* Calls say(line) on rank 0 for every host, in rank order: "host n0: ranks 0-3, 2 threads each, cores 0-1 2-3 4-5 6-7",
  * and ", CPU quota of 4 cores" where there is one.

@@ -8,6 +8,7 @@
 #include "comm/span.h"
 #include "comm/traffic.h"
 #include "comm/waiting.h"
+#include "reformer/mesh.h"
 
 /* Whether S = sequence and D = data (0: all that is left) make up `ranks`: fills *data_out, or says in RF_BAD_CONFIG
  * what does not fit and what would. */

@@ -1,7 +1,7 @@
 /* The inside of a mesh and of the operations under way: data only, for comm/ only. What is done with it stands in
  * layers, each of which knows those to its left; the second row goes on after poll:
  *
- *   place, scope | mesh_state | traffic, waiting, host, mesh_view | call | alarm | flight | poll | agree | mesh
+ *   place, scope | mesh_state | mesh_view | traffic, waiting, host | call | alarm | flight | poll | agree | mesh
  *                                        | all_to_all, collective, segments | histogram | exchange_plan | exchange */
 #ifndef RF_COMM_MESH_STATE_H
 #define RF_COMM_MESH_STATE_H
@@ -10,8 +10,9 @@
 #include "comm/mpi_call.h"
 #include "comm/place.h"
 #include "comm/scope.h"
-#include "reformer/mesh.h"
+#include "reformer/error.h"
 #include "reformer/real.h"
+#include <stddef.h>
 
 enum {
   RF_FLIGHTS = 32, /* operations under way at once */
@@ -67,7 +68,7 @@ typedef struct rf_ring {
 
 /* One operation under way (comm/poll.h). */
 struct rf_flight {
-  rf_mesh *mesh;
+  struct rf_mesh *mesh;
   bool used, done;
   const char *what; /* "rows", for messages; static text */
   rf_status (*poll)(rf_flight *flight);

@@ -1,10 +1,10 @@
 /* What can be asked of a mesh without a message: places and sizes, and where time goes. For the world's, and for what
- * the program at large may ask: reformer/mesh.h. */
+ * the program at large may ask: reformer/mesh_view.h. */
 #ifndef RF_COMM_MESH_VIEW_H
 #define RF_COMM_MESH_VIEW_H
 
 #include "comm/scope.h"
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
 
 /* mesh NULL: 0 of 1. */
 int rf_mesh_rank_in(const rf_mesh *mesh, rf_scope scope);

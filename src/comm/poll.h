@@ -9,7 +9,8 @@
 #ifndef RF_COMM_POLL_H
 #define RF_COMM_POLL_H
 
-#include "reformer/mesh.h"
+#include "reformer/error.h"
+#include "reformer/mesh_view.h"
 
 typedef struct rf_flight rf_flight; /* one operation under way; owned by the mesh, gone after rf_flight_wait */
 

@@ -11,6 +11,7 @@
 #include "comm/poll.h"
 #include "comm/scope.h"
 #include "reformer/real.h"
+#include <stdint.h>
 
 /* full: [first[size]]; this rank's segment in, all others out. Sends (size - 1) times the own segment. */
 rf_status rf_all_gather_start(rf_mesh *mesh, rf_traffic purpose, const int64_t *first, real *full, rf_flight **flight);

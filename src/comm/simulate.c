@@ -1,6 +1,7 @@
 #include "comm/simulate.h"
 #include "comm/destinations.h"
 #include "comm/exchange_record.h"
+#include "comm/histogram.h"
 #include <assert.h>
 #include <string.h>
 

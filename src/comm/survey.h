@@ -3,7 +3,8 @@
 #ifndef RF_COMM_SURVEY_H
 #define RF_COMM_SURVEY_H
 
-#include "reformer/mesh.h"
+#include "reformer/error.h"
+#include "reformer/mesh_view.h"
 
 enum { RF_MAX_FINDING = 1024 };
 

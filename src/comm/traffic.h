@@ -3,7 +3,8 @@
 #define RF_COMM_TRAFFIC_H
 
 #include "comm/scope.h"
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
+#include <stdint.h>
 
 const char *rf_traffic_name(rf_traffic purpose); /* "histogram", ... */
 

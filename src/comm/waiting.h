@@ -2,7 +2,7 @@
 #ifndef RF_COMM_WAITING_H
 #define RF_COMM_WAITING_H
 
-#include "reformer/mesh.h"
+#include "reformer/mesh_view.h"
 
 /* For comm/ only: it does from here to there. what: static text. */
 void rf_waiting_start(rf_mesh *mesh, const char *what);

@@ -6,7 +6,8 @@
 #define RF_CONFIG_RESUME_H
 
 #include "config/origin.h"
-#include "reformer/checkpoint.h"
+#include "reformer/checkpoint_info.h"
+#include "reformer/error.h"
 
 /* given, origin: of rf_config_read. *config: settled. checkpoint: the path, for messages; info: of it. RF_BAD_DATA
  * where a value was given that is not the checkpoint's (`auto` is no such value), or another optimizer than the one

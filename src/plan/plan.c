@@ -5,7 +5,7 @@
 #include "plan/batch.h"
 #include "plan/figures.h"
 #include "plan/growth.h"
-#include "storage/json_file.h"
+#include "plan/json_file.h"
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #include "report/report.h"
+#include "checkpoint/bearer.h"
 #include "storage/output.h"
 #include <math.h>
 #include <stdbool.h>
@@ -9,7 +10,7 @@
 /* What a report begins with, so that an older one may be replaced. */
 #define HEAD "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>reformer: "
 
-static const rf_output_kind kind = {.what = "a report", .own = HEAD};
+static const rf_output_kind kind = {.what = "a report", .own = HEAD, .check_folder = rf_bearer_check_file};
 
 enum { WIDTH = 560, HEIGHT = 300, LEFT = 64, RIGHT = 12, TOP = 28, BOTTOM = 34, TICKS = 5 };
 

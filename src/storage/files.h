@@ -1,4 +1,4 @@
-/* Files that survive a loss of power, as a checkpoint needs them: whole writes, whole reads, names. */
+/* Files that survive a loss of power,: whole writes, whole reads, names. */
 #ifndef RF_STORAGE_FILES_H
 #define RF_STORAGE_FILES_H
 
@@ -6,9 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A folder with a file of this name is a checkpoint (checkpoint/commit.h), and nothing else is written into it. */
-#define RF_COMMIT_NAME "COMMIT"
 
 /* "FOLDER/NAME" into path, RF_MAX_PATH bytes. RF_FAILED where it does not fit. */
 rf_status rf_path_join(const char *folder, const char *name, char *path);

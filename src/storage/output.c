@@ -4,6 +4,7 @@
 #include "base/plain_file.h"
 #include "storage/attempt.h"
 #include "storage/files.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,7 +82,7 @@ static void folder_of(const char *path, char folder[RF_MAX_PATH + 32]) {
     strcpy(folder, "./");
 }
 
-static rf_status check_folder(const rf_output *o) {
+static rf_status check_folder(const rf_output *o, const rf_output_kind *kind) {
   char folder[RF_MAX_PATH + 32];
   struct stat about;
   folder_of(o->target, folder);
@@ -91,9 +92,7 @@ static rf_status check_folder(const rf_output *o) {
   if (access(folder, W_OK | X_OK) != 0)
     return rf_fail(RF_BAD_CONFIG, "%s: cannot be made: folder %s: %s; name a file in another folder", o->path, folder,
                    strerror(errno));
-  strcat(folder, RF_COMMIT_NAME);
-  if (stat(folder, &about) != 0) return RF_OK;
-  return refuse_path(o->path, "lies in a checkpoint's folder, which holds what its COMMIT lists and nothing else");
+  return kind->check_folder(o->path, folder);
 }
 
 /* Empty, or the beginning that this program writes. */
@@ -122,6 +121,7 @@ static rf_status find_output(const char *path, const rf_output_kind *kind, bool 
                              struct stat *about) {
   bool there;
   const size_t length = strlen(path);
+  assert(kind->check_folder);
   *o = (rf_output){.path = path, .file = -1};
   if (length == 0 || length >= sizeof o->target)
     return rf_fail(RF_BAD_CONFIG, "%s: found a path of %zu bytes; allowed: 1 to %d", kind->what, length,
@@ -130,7 +130,7 @@ static rf_status find_output(const char *path, const rf_output_kind *kind, bool 
   if (o->streams) return RF_OK;
   if (path[length - 1] == '/') return rf_fail(RF_BAD_CONFIG, "%s: names a folder; name a file in it", path);
   RF_TRY(find_target(o, there ? about : NULL));
-  RF_TRY(check_folder(o));
+  RF_TRY(check_folder(o, kind));
   o->replaces = there;
   return there ? check_replaced(o, kind, force) : RF_OK;
 }

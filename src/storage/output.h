@@ -5,7 +5,8 @@
  *
  * A symbolic link is followed, one that leads nowhere yet too: the file it names is made or replaced, and the link
  * stays. A file that is replaced keeps its permissions and, where the system allows that, its owner; its other names
- * (hard links) keep what they had. A folder, a socket, a disk, and any file in a checkpoint's folder are refused.
+ * (hard links) keep what they had. A folder, a socket, a disk, and what a kind's check_folder refuses (a checkpoint's
+ * folder) are refused.
  *
  * What is there already is replaced on request (--force); text, which is made anew all the time, also where the file
  * is empty or begins as such text does. Text goes into pipes and devices too, and to the end of the file that standard
@@ -22,6 +23,8 @@
 typedef struct rf_output_kind {
   const char *what; /* "a model", for messages */
   const char *own;  /* of text: what it begins with; NULL: no text */
+  /* Refuses a folder, which ends in a slash, that no such file may lie in; path: for the message. */
+  rf_status (*check_folder)(const char *path, const char *folder);
 } rf_output_kind;
 
 typedef struct rf_output {

@@ -5,7 +5,7 @@
 #define RF_TRAIN_MACHINE_H
 
 #include "comm/mesh.h"
-#include "reformer/checkpoint.h"
+#include "reformer/checkpoint_info.h"
 
 enum { RF_MAX_PROGRAM = 64 };
 

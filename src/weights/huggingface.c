@@ -1,5 +1,6 @@
 #include "weights/huggingface.h"
 #include "base/text.h"
+#include "checkpoint/bearer.h"
 #include "storage/files.h"
 #include "weights/huggingface_names.h"
 #include <assert.h>
@@ -228,7 +229,7 @@ rf_status rf_huggingface_import(const char *path, const rf_config *config, rf_st
 
 /* --- export --------------------------------------------------------------------------------------- */
 
-static const rf_output_kind config_kind = {.what = "a configuration"};
+static const rf_output_kind config_kind = {.what = "a configuration", .check_folder = rf_bearer_check_file};
 
 rf_status rf_huggingface_export_check(const char *path, bool force) {
   char config_path[RF_MAX_PATH];

@@ -1,6 +1,7 @@
 #include "weights/logits_file.h"
 #include "base/h5.h"
 #include "base/plain_file.h"
+#include "checkpoint/bearer.h"
 #include "storage/files.h"
 #include "storage/memory_file.h"
 #include "storage/output.h"
@@ -10,7 +11,7 @@
 /* The data sets, in the order in which they are laid out. HDF5's own part is smaller than META. */
 enum { LOGITS, TOKEN_LOSS, LOSS, SETS, META = 1 << 14 };
 
-const rf_output_kind rf_logits_kind = {.what = "a file of logits"};
+const rf_output_kind rf_logits_kind = {.what = "a file of logits", .check_folder = rf_bearer_check_file};
 
 struct rf_logits_file {
   rf_output output;

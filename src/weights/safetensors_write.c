@@ -1,4 +1,5 @@
 #include "weights/safetensors.h"
+#include "checkpoint/bearer.h"
 #include "storage/files.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 enum { PART = 1 << 13, ALIGNMENT = 8 };
 
-const rf_output_kind rf_safetensors_kind = {.what = "a model"};
+const rf_output_kind rf_safetensors_kind = {.what = "a model", .check_folder = rf_bearer_check_file};
 
 static int64_t count_of(const rf_safe_source *source) {
   int64_t count = 1;

@@ -1,4 +1,5 @@
 /* What an exchange costs on many more ranks than a test can start, from real hashes of rows that lie in clusters. */
+#include "comm/histogram.h"
 #include "comm/simulate.h"
 #include "lsh/hash.h"
 #include "mpi/ranks.h"

@@ -2,10 +2,10 @@
  */
 #include "base/text.h"
 #include "checkpoint/folder.h"
+#include "plan/json_file.h"
 #include "reformer/config_file.h"
 #include "reformer/log.h"
 #include "reformer/session.h"
-#include "storage/json_file.h"
 #include <jansson.h>
 #include <locale.h>
 #include <math.h>

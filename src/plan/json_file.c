@@ -1,9 +1,11 @@
-#include "storage/json_file.h"
+#include "plan/json_file.h"
+#include "checkpoint/bearer.h"
 #include "storage/output.h"
 #include <stdlib.h>
 #include <string.h>
 
-static const rf_output_kind kind = {.what = "a file of figures", .own = "{\n  \"program\": \"reformer\""};
+static const rf_output_kind kind = {
+    .what = "a file of figures", .own = "{\n  \"program\": \"reformer\"", .check_folder = rf_bearer_check_file};
 
 rf_status rf_json_file_check(const char *path) { return path ? rf_output_check(path, &kind, false) : RF_OK; }
 

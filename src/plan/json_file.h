@@ -1,6 +1,6 @@
 /* Figures as a JSON file: an object whose first key says that this program wrote it. */
-#ifndef RF_STORAGE_JSON_FILE_H
-#define RF_STORAGE_JSON_FILE_H
+#ifndef RF_PLAN_JSON_FILE_H
+#define RF_PLAN_JSON_FILE_H
 
 #include "reformer/error.h"
 #include <jansson.h>
