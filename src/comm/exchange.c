@@ -203,7 +203,7 @@ static void gather_tokens(const rf_exchange_move *m, int64_t pair, int64_t first
 
 static void gather_rows(const rf_exchange_move *m) {
   const rf_exchange *x = m->x;
-  if (m->kind == RF_GATHER_MERGE && is_same(m, 0, 0)) return; /* one rank, in place: nothing to merge */
+  if (m->kind != RF_GATHER_SUM && is_same(m, 0, 0)) return; /* one rank, in place: nothing to merge */
   const int64_t tasks = rf_ceil_div(x->home.count, TOKENS_OF_TASK);
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < tasks * x->shape.pairs; i++) {
@@ -285,7 +285,7 @@ rf_status rf_exchange_start(const rf_exchange *x, rf_exchange_kind kind, rf_exch
                             const rf_exchange_field *fields, rf_arena *arena, rf_exchange_move **move) {
   const bool scatter = kind == RF_SCATTER;
   assert(rf_exchange_is_valid(x) && n_fields > 0 && n_fields <= RF_EXCHANGE_FIELDS);
-  assert(kind != RF_GATHER_MERGE ||
+  assert((kind != RF_GATHER_MERGE && kind != RF_GATHER_MERGE_MORE) ||
          (rows == RF_ROWS_OWN && n_fields == 3 && fields[1].width == 1 && fields[2].width == 1));
   rf_exchange_move *m;
   RF_TRY(rf_arena_take(arena, 1, sizeof *m, &m));

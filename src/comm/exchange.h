@@ -54,7 +54,9 @@ typedef enum rf_exchange_kind {
   RF_GATHER_SUM,
   /* Of own rows, with three fields: o, m, z; m and z have width 1. tokens = rows merged by rescaling to the larger m,
    * in the same order; what they held is overwritten. A row with z = 0 says nothing and weighs nothing. */
-  RF_GATHER_MERGE
+  RF_GATHER_MERGE,
+  /* The same, merged with what tokens hold: of parts after the first. */
+  RF_GATHER_MERGE_MORE
 } rf_exchange_kind;
 
 /* An operation is under way after start, moved by rf_mesh_poll, and over after finish. Buffers come from `arena`, whose

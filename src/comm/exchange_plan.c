@@ -377,7 +377,7 @@ rf_status rf_exchange_create(rf_mesh *mesh, const rf_exchange_shape *shape, cons
   assert(arena != scratch && shape->pairs > 0 && shape->rounds > 0 && shape->chunk > 0);
   assert(shape->tokens % shape->chunk == 0 && shape->tokens < INT32_MAX);
   assert(shape->together > 0 && shape->pairs % shape->together == 0);
-  assert(shape->part >= 0 && shape->part < shape->parts);
+  assert(shape->part >= 0 && shape->part < shape->parts && (shape->parts == 1 || rf_mesh_sequence_size(mesh) > 1));
   assert(shape->rounds * shape->n_buckets < INT32_MAX);
   assert(shape->rounds * (shape->tokens / shape->chunk) <= INT32_MAX);
   assert(tokens->bucket_bytes == 2 || tokens->bucket_bytes == 4);

@@ -19,7 +19,7 @@ typedef struct rf_exchange_shape {
   rf_histogram histogram; /* RF_HISTOGRAM_AUTO but in tests */
   rf_wire wire;           /* of fields wider than 1; rows that stay at home are never rounded */
   int64_t together;       /* pairs that are cut over the ranks in one row (comm/owners.h); divides pairs */
-  int64_t parts, part;    /* of what ranks own, of how many parts which; 1, 0: all */
+  int64_t parts, part;    /* of what each of several ranks owns; 1, 0: all */
 } rf_exchange_shape;
 
 /* Of each pair, rank `rank` of `ranks` is home to these tokens of L; and who owns which chunks. */

@@ -13,8 +13,8 @@
  * several rounds has one owner for them; and where pairs are at least as many as ranks, most have one owner for all.
  *
  * Where memory does not allow a rank to have the rows of all that it owns, it takes them in parts: each rank's stretch
- * of the row is cut evenly again, and an owner map is that of one part. Rows of a token that has slots in two parts of a
- * rank go there twice.
+ * of the row is cut evenly again, and an owner map is that of one part. Rows of a token that has slots in two parts of
+ * a rank go there twice.
  *
  * Windows look at neighbours in another order, a ring of all rounds of a pair, round after round (lsh/windows.h). */
 #ifndef RF_COMM_OWNERS_H

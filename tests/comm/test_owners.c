@@ -4,16 +4,15 @@
 
 enum { RANKS = 12, PAIRS = 7, ROUNDS = 5, CHUNKS = 9 };
 
-/* owner[pair][round][chunk], dealt out in the order pair, chunk, round. */
+/* owner[pair][round][chunk], dealt out to the parts of all ranks in the order pair, chunk, round; -1: another part. */
 static void deal(const rf_owners *o, int owner[PAIRS][ROUNDS][CHUNKS]) {
-  const int64_t all = o->together * rf_owners_chunks(o);
-  int64_t at = 0;
-  int rank = 0;
+  const int64_t all = o->together * rf_owners_chunks(o), parts = o->ranks * o->parts;
+  int64_t at = 0, part = 0;
   for (int64_t p = 0; p < o->together; p++)
     for (int64_t c = 0; c < o->per_round; c++)
       for (int64_t r = 0; r < o->rounds; r++, at++) {
-        while (at >= (rank + 1) * all / o->ranks) rank++;
-        owner[p][r][c] = rank;
+        while (at >= (part + 1) * all / parts) part++;
+        owner[p][r][c] = part % o->parts == o->part ? (int)(part / o->parts) : -1;
       }
 }
 
@@ -39,8 +38,8 @@ static void check_owners(const rf_owners *o) {
       }
       assert_int_equal(rf_owners_seen(o, rank, p), seen);
     }
-    const int64_t all = o->together * rf_owners_chunks(o);
-    assert_true(owned == all / o->ranks || owned == (all + o->ranks - 1) / o->ranks);
+    const int64_t all = o->together * rf_owners_chunks(o), parts = o->ranks * o->parts;
+    assert_true(owned == all / parts || owned == (all + parts - 1) / parts);
   }
 }
 
@@ -49,11 +48,18 @@ static void test_stretches_are_what_was_dealt_out(void **state) {
   for (int ranks = 1; ranks <= RANKS; ranks++)
     for (int64_t together = 1; together <= PAIRS; together++)
       for (int64_t rounds = 1; rounds <= ROUNDS; rounds++)
-        for (int64_t chunks = 1; chunks <= CHUNKS; chunks++) {
-          const rf_owners o = {
-              .ranks = ranks, .together = together, .rounds = rounds, .per_round = chunks, .before = 1, .after = 1};
-          check_owners(&o);
-        }
+        for (int64_t chunks = 1; chunks <= CHUNKS; chunks++)
+          for (int64_t part = 0; part < 3; part++) {
+            const rf_owners o = {.ranks = ranks,
+                                 .together = together,
+                                 .parts = part + 1,
+                                 .part = (part * 5 + ranks) % (part + 1),
+                                 .rounds = rounds,
+                                 .per_round = chunks,
+                                 .before = 1,
+                                 .after = 1};
+            check_owners(&o);
+          }
 }
 
 /* Whatever the buckets are: a token's row is at a rank at most once, and so is that of a slot that is seen. */
@@ -64,8 +70,14 @@ static void test_no_rank_has_more_rows_than_the_bound(void **state) {
     for (int64_t together = 1; together <= PAIRS; together++)
       for (int64_t rounds = 1; rounds <= ROUNDS; rounds++)
         for (int64_t after = 0; after < 3; after++) {
-          const rf_owners o = {
-              .ranks = ranks, .together = together, .rounds = rounds, .per_round = CHUNKS, .before = 1, .after = after};
+          const rf_owners o = {.ranks = ranks,
+                               .together = together,
+                               .parts = 1 + after,
+                               .part = after,
+                               .rounds = rounds,
+                               .per_round = CHUNKS,
+                               .before = 1,
+                               .after = after};
           const int64_t tokens = CHUNKS * CHUNK;
           int64_t most = 0;
           for (int rank = 0; rank < ranks; rank++) {
@@ -77,7 +89,7 @@ static void test_no_rank_has_more_rows_than_the_bound(void **state) {
             most = rows > most ? rows : most;
           }
           assert_true(rf_owners_most_rows(&o, 2 * together, (rf_pair_size){tokens, CHUNK}) >= 2 * most);
-          if (together % ranks == 0)
+          if (together % (ranks * o.parts) == 0)
             assert_int_equal(rf_owners_most_rows(&o, together, (rf_pair_size){tokens, CHUNK}), most);
         }
 }
@@ -98,6 +110,7 @@ static void test_rows_go_to_fewer_owners_the_more_pairs_are_cut_together(void **
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     const rf_owners o = {.ranks = table[i].ranks,
                          .together = table[i].together,
+                         .parts = 1,
                          .rounds = table[i].rounds,
                          .per_round = 1 << 14,
                          .before = 1};

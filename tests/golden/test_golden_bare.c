@@ -43,7 +43,8 @@ static void open_bare(const char *file, bare *b) {
                       .pairs = NEW(rf_pair, n)};
   assert_true(json_number_value(json_object_get(g->config, "logit_scale")) == 1 / sqrt((double)dh));
   b->n_buckets = buckets;
-  b->w.owners = (rf_owners){.ranks = 1, .together = 1, .parts = 1, .rounds = rounds, .per_round = tokens / b->w.chunk, .before = 1};
+  b->w.owners = (rf_owners){
+      .ranks = 1, .together = 1, .parts = 1, .rounds = rounds, .per_round = tokens / b->w.chunk, .before = 1};
   b->seen = naive_seen(&b->w.owners, b->w.chunk);
   b->log_count = NEW(real, 2 * rounds + 1);
   rf_log_counts(b->w.rule.duplicates, 2 * rounds, b->log_count);

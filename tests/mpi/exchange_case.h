@@ -31,7 +31,9 @@ static const exchange_case exchange_cases[] = {
     {"look both ways over ranks", {1, 1, 28, 2, 3, 4, 5, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, HEAVY},
     {"ring shorter than the window", {2, 1, 8, 4, 3, 2, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
     {"one chunk a rank at most", {2, 1, 48, 6, 1, 0, 7, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
-    {"one chunk, ranks without tokens", {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0}, UNIFORM},
+    {"one chunk, ranks without tokens",
+     {2, 1, 4, 4, 1, 0, 3, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0},
+     UNIFORM},
     {"ranks without chunks, one bucket id",
      {1, 1, 6, 3, 1, 1, 1, false, RF_HISTOGRAM_AUTO, RF_WIRE_REAL, 1, 1, 0},
      ONE_BUCKET},
@@ -119,8 +121,9 @@ static inline whole whole_make(const rf_mesh *mesh, const exchange_case *c, cut 
   whole w = {.shape = c->shape};
   const rf_exchange_shape *s = &w.shape;
   if (how.together) w.shape.together = w.shape.pairs;
-  w.shape.parts = how.parts;
-  w.shape.part = how.part;
+  const bool alone = rf_mesh_sequence_size(mesh) == 1; /* where rows are tokens, all of them */
+  w.shape.parts = alone ? 1 : how.parts;
+  w.shape.part = alone ? 0 : how.part;
   dice d = {seed, 0};
   w.chunks = s->rounds * (s->tokens / s->chunk);
   w.bytes = s->n_buckets > 65535 ? 4 : 2;
