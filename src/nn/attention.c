@@ -90,25 +90,116 @@ static rf_status run_together(rf_wave *waves, int n, const attention_task *task)
   return RF_OK;
 }
 
+/* --- Parts ---------------------------------------------------------------------------------------- */
+
+/* Where a rank cannot have all rows that it owns of a wave, it has them part after part, two at once; what is at home,
+ * projections and outputs, is whole:
+ *
+ *   project | part 0: rows .. attend .. o | part 1: .. | output | part 0: rows .. attend_vjp .. dq | part 1: .. |
+ * project_vjp
+ *
+ * Outputs of all parts are needed before the first gradient, so that queries and values go to the owners twice. */
+static rf_status part_send(rf_wave *w, const attention_task *task) {
+  RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
+  RF_TRY(rf_wave_take_owner(w, false));
+  return rf_wave_scatter(w);
+}
+
+static rf_status part_attend(rf_wave *w, const attention_task *task) {
+  (void)task;
+  RF_TRY(rf_wave_arrive(w));
+  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_wave(w));
+  return rf_wave_gather(w);
+}
+
+static rf_status part_send_vjp(rf_wave *w, const attention_task *task) {
+  RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
+  RF_TRY(rf_wave_take_owner(w, true));
+  RF_TRY(rf_wave_scatter(w));
+  return rf_wave_scatter_vjp(w);
+}
+
+static rf_status attend_part_vjp(rf_wave *w) {
+  rf_wave_scale_keys(w);
+  return w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch);
+}
+
+static rf_status part_attend_vjp(rf_wave *w, const attention_task *task) {
+  (void)task;
+  RF_TRY(rf_wave_arrive(w));
+  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_part_vjp(w));
+  return rf_wave_gather_vjp(w);
+}
+
+static rf_status part_merge(rf_wave *w, const attention_task *task) {
+  (void)task;
+  return rf_wave_arrive(w);
+}
+
+static void set_out(rf_wave *w, int place, rf_exchange_expectation *expected) {
+  const rf_call *call = w->call;
+  w->messages = call->messages[place] ? call->messages[place] : call->scratch;
+  if (!rf_arena_counts(call->scratch)) return;
+  *expected = rf_attention_expect(w->self, call, rf_wave_cut_of(w));
+  w->expected = expected;
+}
+
+static rf_status run_parts(const rf_wave *whole, bool vjp, int at_once, const attention_task *task) {
+  enum { STAGES_OF_PART = 3 };
+  rf_status (*const stages[][STAGES_OF_PART])(rf_wave *, const attention_task *) = {
+      {part_send, part_attend, part_merge}, {part_send_vjp, part_attend_vjp, part_merge}};
+  const rf_call *call = whole->call;
+  const int64_t n = rf_arena_counts(call->scratch) ? at_once : whole->parts; /* later ones take the same */
+  for (int64_t first = 0; first < n; first += at_once) {
+    const int some = (int)rf_min(at_once, n - first);
+    const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
+    rf_wave parts[RF_WAVES_AT_ONCE];
+    rf_exchange_expectation expected[RF_WAVES_AT_ONCE];
+    for (int i = 0; i < some; i++) {
+      parts[i] = *whole;
+      parts[i].part = first + i;
+      set_out(&parts[i], i, &expected[i]);
+    }
+    for (int stage = 0; stage < STAGES_OF_PART; stage++)
+      for (int i = 0; i < some; i++) RF_TRY(stages[vjp][stage](&parts[i], task));
+    rf_arena_release(call->plans, plan);
+    rf_arena_release(call->scratch, mark);
+  }
+  return RF_OK;
+}
+
+static rf_status run_in_parts(rf_wave *w, int at_once, const attention_task *task) {
+  const rf_sublayer_vjp *arrays = &task->arrays;
+  RF_TRY(rf_wave_find_saved(w, task->saved, task->reverse));
+  RF_TRY(rf_wave_take_home(w, task->reverse));
+  RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project(w, arrays->params, arrays->x));
+  if (w->level < RF_LEVEL_OUTPUT) RF_TRY(run_parts(w, false, at_once, task));
+  RF_TRY_IN(w->call->phases, RF_PHASE_OUTPUT, rf_wave_output(w, arrays->params, task->sign, arrays->y));
+  if (!task->reverse) return RF_OK;
+  RF_TRY_IN(w->call->phases, RF_PHASE_OUTPUT, rf_wave_output_vjp(w, arrays));
+  RF_TRY(run_parts(w, true, at_once, task));
+  RF_TRY_IN(w->call->phases, RF_PHASE_PROJECT, rf_wave_project_vjp(w, arrays));
+  return RF_OK;
+}
+
+/* --- Waves ---------------------------------------------------------------------------------------- */
+
 static rf_status run_waves(const rf_sublayer *self, const rf_call *call, const attention_task *task) {
   const rf_wave_size size = rf_wave_size_of(self, call);
   const int64_t all =
       rf_ceil_div(call->sequences, size.sequences) * rf_ceil_div(self->config->model.n_heads, size.heads);
-  const bool counts = rf_arena_counts(call->scratch);
-  const int64_t n = counts ? rf_min(all, size.at_once) : all; /* no later ones are larger than the first */
-  for (int64_t first = 0; first < n; first += size.at_once) {
-    const int some = (int)rf_min(size.at_once, n - first);
+  const int at_once = size.parts > 1 ? 1 : size.at_once;
+  const int64_t n = rf_arena_counts(call->scratch) ? rf_min(all, at_once) : all; /* no later ones are larger */
+  for (int64_t first = 0; first < n; first += at_once) {
+    const int some = (int)rf_min(at_once, n - first);
     const rf_mark mark = rf_arena_mark(call->scratch), plan = rf_arena_mark(call->plans);
     rf_wave waves[RF_WAVES_AT_ONCE];
     rf_exchange_expectation expected[RF_WAVES_AT_ONCE];
     for (int i = 0; i < some; i++) {
       waves[i] = rf_wave_at(self, call, first + i, size);
-      waves[i].messages = call->messages[i] ? call->messages[i] : call->scratch;
-      if (!counts) continue;
-      expected[i] = rf_attention_expect(self, call, rf_wave_pairs(&waves[i]));
-      waves[i].expected = &expected[i];
+      set_out(&waves[i], i, &expected[i]);
     }
-    RF_TRY(run_together(waves, some, task));
+    RF_TRY(size.parts > 1 ? run_in_parts(&waves[0], size.at_once, task) : run_together(waves, some, task));
     rf_arena_release(call->plans, plan);
     rf_arena_release(call->scratch, mark);
   }

@@ -45,7 +45,7 @@ static rf_status tokens_of(const rf_wave *w, const rf_slot_layout *layout, rf_ex
 }
 
 rf_status rf_wave_plan(rf_wave *w, const rf_slot_layout *layout) {
-  const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, layout, rf_wave_pairs(w));
+  const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, layout, rf_wave_cut_of(w));
   rf_exchange_tokens tokens;
   rf_pair *pairs;
   RF_TRY(rf_arena_take_zero(w->call->scratch, (size_t)shape.pairs, sizeof *pairs, &pairs));
@@ -123,8 +123,32 @@ static rf_status take_both(rf_wave *w, bool reverse) {
 /* With other owners, home needs an array only until its rows have left, or from when they have come:
  *
  *   one place      q ->| o ->| dq      next  v ->| d_o ->| dv      where separate  k ->| dk */
+/* Where rows leave part after part, queries and values are needed until the last has left, and gradients from when the
+ * first come: of these only those of queries find a place, as outputs are not used any more. */
+static rf_status take_for_parts(rf_wave *w, bool reverse) {
+  rf_arena *arena = w->call->scratch;
+  const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
+  rf_wave_arrays *s = &w->home;
+  const bool saved = s->o != NULL;
+  RF_TRY(take_queries(arena, big, w->shared_qk, s));
+  RF_TRY(take_array(arena, big, &s->o));
+  RF_TRY(take_array(arena, entries, &s->m));
+  RF_TRY(take_array(arena, entries, &s->z));
+  if (!reverse) return RF_OK;
+  RF_TRY(take_array(arena, entries, &s->delta));
+  RF_TRY(take_array(arena, big, &s->d_o));
+  if (!saved) s->dq = s->o;
+  RF_TRY(take_array(arena, big, &s->dq));
+  if (w->shared_qk)
+    s->dk = s->dq; /* folded into dq before it comes */
+  else
+    RF_TRY(take_array(arena, big, &s->dk));
+  return take_array(arena, big, &s->dv);
+}
+
 rf_status rf_wave_take_home(rf_wave *w, bool reverse) {
   if (rf_wave_alone(w)) return take_both(w, reverse);
+  if (w->parts > 1) return take_for_parts(w, reverse);
   rf_arena *arena = w->call->scratch;
   const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
   rf_wave_arrays *s = &w->home;
@@ -224,7 +248,7 @@ typedef struct travelling {
 static rf_status count_move(const rf_wave *w, rf_exchange_kind way, rf_exchange_rows_kind kind, int n,
                             const travelling *t) {
   const rf_slot_layout layout = w->self->ops->attention->layout(w->self, w->call);
-  const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, &layout, w->windows.n_pairs);
+  const rf_exchange_shape shape = rf_wave_exchange_shape(w->self, w->call, &layout, rf_wave_cut_of(w));
   int64_t widths[RF_EXCHANGE_FIELDS];
   for (int i = 0; i < n; i++) widths[i] = row_width(w, t[i].kind);
   return rf_exchange_move_footprint(&shape, rf_mesh_sequence_size(w->call->mesh), way, kind, n, widths, w->expected,
@@ -289,7 +313,7 @@ rf_status rf_wave_scatter(rf_wave *w) {
 rf_status rf_wave_gather(rf_wave *w) {
   const travelling results[] = {
       {VECTORS, w->home.o, w->owner.o}, {NUMBERS, w->home.m, w->owner.m}, {NUMBERS, w->home.z, w->owner.z}};
-  return travel(w, RF_GATHER_MERGE, RF_ROWS_OWN, 3, results);
+  return travel(w, w->part == 0 ? RF_GATHER_MERGE : RF_GATHER_MERGE_MORE, RF_ROWS_OWN, 3, results);
 }
 
 static void clear_array(const rf_wave *w, real *x, int64_t n) {
@@ -329,10 +353,11 @@ rf_status rf_wave_gather_vjp(rf_wave *w) {
                    dv = {VECTORS, home->dv, owner->dv};
   if (w->shared_qk && !w->expected) add_key_gradients(w);
   if (rf_wave_alone(w)) return RF_OK;
-  clear_array(w, home->dq, w->rows * w->width);
-  clear_array(w, home->dv, w->rows * w->width);
+  const int64_t cleared = w->part == 0 ? w->rows * w->width : 0; /* later parts add to it */
+  clear_array(w, home->dq, cleared);
+  clear_array(w, home->dv, cleared);
   if (w->shared_qk) return travel(w, RF_GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dq, dv});
-  clear_array(w, home->dk, w->rows * w->width);
+  clear_array(w, home->dk, cleared);
   RF_TRY(travel(w, RF_GATHER_SUM, RF_ROWS_OWN, 1, &dq));
   return travel(w, RF_GATHER_SUM, RF_ROWS_ALL, 2, (const travelling[]){dk, dv});
 }

@@ -6,6 +6,12 @@ enum { BUCKETS, M, Z, O, Q, K, V, PARTS };
 
 static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+/* What can be saved: rows of parts are not, as memory does not allow to have them all. */
+static int level_of(const rf_sublayer *self, const rf_call *call) {
+  if (call->level < RF_LEVEL_ROWS || rf_wave_size_of(self, call).parts == 1) return call->level;
+  return RF_LEVEL_OUTPUT;
+}
+
 /* Rows where queries are saved. Pairs that are spread over the ranks have no place of their own: their waves do. */
 typedef struct saved_rows {
   int64_t of_wave, of_pair; /* that each has place for; one of them is 0 */
@@ -14,21 +20,22 @@ typedef struct saved_rows {
 
 static saved_rows saved_rows_of(const rf_sublayer *self, const rf_call *call) {
   const int64_t n_heads = self->config->model.n_heads, pairs = call->sequences * n_heads;
-  const int64_t alone = rf_mesh_sequence_size(call->mesh) == 1 ? call->tokens : rf_wave_most_rows(self, call, 1);
+  const int64_t alone = rf_mesh_sequence_size(call->mesh) == 1 ? call->tokens : rf_wave_most_rows(self, call, 1, 1);
   if (rf_mesh_sequence_size(call->mesh) == 1 || !self->ops->attention->layout(self, call).spread)
     return (saved_rows){.of_pair = alone, .all = pairs * alone};
   const rf_wave_size size = rf_wave_size_of(self, call);
   const int64_t across = rf_ceil_div(n_heads, size.heads), along = rf_ceil_div(call->sequences, size.sequences);
   const int64_t last = (n_heads - (across - 1) * size.heads) * (call->sequences - (along - 1) * size.sequences);
-  const int64_t most = rf_max(rf_wave_most_rows(self, call, size.sequences * size.heads),
-                              rf_wave_most_rows(self, call, last)); /* fewer pairs may be cut less evenly */
+  const int64_t most = rf_max(rf_wave_most_rows(self, call, size.sequences * size.heads, 1),
+                              rf_wave_most_rows(self, call, last, 1)); /* fewer pairs may be cut less evenly */
   return (saved_rows){.of_wave = most, .all = across * along * most};
 }
 
 /* Where each part starts, and at the end where the last one ends. */
 static void find_parts(const rf_sublayer *self, const rf_call *call, size_t at[PARTS + 1]) {
   const rf_model_config *m = &self->config->model;
-  const bool output = call->level >= RF_LEVEL_OUTPUT, queries = call->level >= RF_LEVEL_ROWS;
+  const int level = level_of(self, call);
+  const bool output = level >= RF_LEVEL_OUTPUT, queries = level >= RF_LEVEL_ROWS;
   const size_t pairs = (size_t)(call->sequences * m->n_heads), entries = pairs * (size_t)call->tokens;
   const size_t rows = queries ? (size_t)saved_rows_of(self, call).all * (size_t)m->d_head : 0;
   const bool shared = rf_sublayer_shared_qk(self);
@@ -68,11 +75,12 @@ rf_status rf_wave_find_saved(rf_wave *w, void *saved, bool reverse) {
     else
       part[i] = (real *)(void *)((char *)saved + at[i]) + first[i];
   }
-  if (reverse) w->level = w->call->level;
+  const int level = level_of(w->self, w->call);
+  if (reverse) w->level = level;
   w->home.m = part[M];
   w->home.z = part[Z];
   w->home.o = part[O];
-  if (w->call->level < RF_LEVEL_ROWS) return RF_OK;
+  if (level < RF_LEVEL_ROWS) return RF_OK;
   rf_wave_arrays *side = rf_wave_alone(w) ? &w->home : &w->owner;
   side->q = part[Q];
   side->k = w->shared_qk ? side->q : part[K];

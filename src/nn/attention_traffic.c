@@ -4,9 +4,9 @@
 
 static bool rings(const rf_sublayer *self) { return self->ops->attention->kind == RF_ATTENTION_FULL; }
 
-rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, int64_t pairs) {
+rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, rf_wave_cut cut) {
   const rf_slot_layout layout = self->ops->attention->layout(self, call);
-  const rf_exchange_shape shape = rf_wave_exchange_shape(self, call, &layout, pairs);
+  const rf_exchange_shape shape = rf_wave_exchange_shape(self, call, &layout, cut);
   const int ranks = rf_mesh_sequence_size(call->mesh), rank = rf_mesh_sequence_rank(call->mesh);
   if (rings(self)) return rf_exchange_expect_zigzag(&shape, ranks, rank);
   return rf_exchange_expect(&shape, ranks, rank, layout.bucket_bytes > 0 ? layout.bucket_bytes : 2);
@@ -60,26 +60,49 @@ static void add_ring(const rf_sublayer *self, const rf_call *call, bool recomput
   t->exchanges += (ranks - 1) * (recomputes ? 2 : 1) + 2 * ranks;
 }
 
-/* Rows of each way: forward, again in reverse where they were not saved, and back. */
+/* What travels of a wave or of a part of it: rows of each way, forward, again in reverse where they were not saved, and
+ * back; and how often it is planned. */
 typedef struct ways {
   row_bytes forward, again, reverse;
+  double plans;
 } ways;
 
-/* `waves` waves, each of `pairs` pairs. */
-static void add_waves(const rf_sublayer *self, const rf_call *call, const ways *w, int64_t waves, int64_t pairs,
+static ways ways_of(const rf_sublayer *self, const rf_call *call, int64_t parts) {
+  const bool output = call->level >= RF_LEVEL_OUTPUT;
+  ways w = {.forward = forward_rows(self, true, true), .reverse = reverse_rows(self), .plans = 2};
+  w.again = forward_rows(self, parts > 1 || call->level < RF_LEVEL_ROWS, !output);
+  if (parts == 1 || output) return w;
+  /* queries and values go to a part once for its outputs, and when all outputs are there for gradients */
+  const row_bytes twice = forward_rows(self, true, false);
+  w.again.own += twice.own;
+  w.again.halo += twice.halo;
+  w.again.moves += twice.moves;
+  w.plans = 3;
+  return w;
+}
+
+/* A part of each of `waves` waves. */
+static void add_waves(const rf_sublayer *self, const rf_call *call, const ways *w, int64_t waves, rf_wave_cut cut,
                       rf_attention_traffic *t) {
-  if (waves <= 0 || pairs <= 0) return;
-  const rf_exchange_expectation e = rf_attention_expect(self, call, pairs);
+  const rf_exchange_expectation e = rf_attention_expect(self, call, cut);
   const double n = (double)waves;
   const row_bytes *forward = &w->forward, *again = &w->again, *reverse = &w->reverse;
   t->waves += n;
   t->owners += n * e.all_own;
-  t->bytes[RF_TRAFFIC_HISTOGRAM] += 2 * n * e.all_histogram;
-  t->bytes[RF_TRAFFIC_PLAN] += 2 * n * e.all_plan;
+  t->bytes[RF_TRAFFIC_HISTOGRAM] += w->plans * n * e.all_histogram;
+  t->bytes[RF_TRAFFIC_PLAN] += w->plans * n * e.all_plan;
   t->bytes[RF_TRAFFIC_ROWS] += n * e.all_own * (forward->own + again->own + reverse->own);
   t->bytes[RF_TRAFFIC_HALO] += n * e.all_halo * (forward->halo + again->halo + reverse->halo);
   t->rank_forward += n * (e.own_sent * forward->own + e.halo_sent * forward->halo);
   t->rank_reverse += n * (e.own_sent * (again->own + reverse->own) + e.halo_sent * (again->halo + reverse->halo));
+}
+
+/* All parts of `waves` waves of so many pairs. */
+static void add_parts(const rf_sublayer *self, const rf_call *call, int64_t waves, int64_t pairs, int64_t parts,
+                      rf_attention_traffic *t) {
+  const ways w = ways_of(self, call, parts);
+  for (int64_t part = 0; part < parts && waves > 0 && pairs > 0; part++)
+    add_waves(self, call, &w, waves, (rf_wave_cut){pairs, parts, part}, t);
 }
 
 rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_call *call) {
@@ -88,15 +111,13 @@ rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_c
   const int64_t heads = self->config->model.n_heads;
   const int64_t across = heads / size.heads, along = call->sequences / size.sequences; /* whole waves */
   const int64_t heads_left = heads % size.heads, sequences_left = call->sequences % size.sequences;
-  const ways w = {forward_rows(self, true, true),
-                  forward_rows(self, call->level < RF_LEVEL_ROWS, call->level < RF_LEVEL_OUTPUT), reverse_rows(self)};
-  add_waves(self, call, &w, across * along, size.heads * size.sequences, &t);
-  add_waves(self, call, &w, along, heads_left * size.sequences, &t);
-  add_waves(self, call, &w, sequences_left > 0 ? across : 0, size.heads * sequences_left, &t);
-  add_waves(self, call, &w, 1, heads_left * sequences_left, &t);
+  add_parts(self, call, across * along, size.heads * size.sequences, size.parts, &t);
+  add_parts(self, call, along, heads_left * size.sequences, size.parts, &t);
+  add_parts(self, call, sequences_left > 0 ? across : 0, size.heads * sequences_left, size.parts, &t);
+  add_parts(self, call, 1, heads_left * sequences_left, size.parts, &t);
   t.owners /= (double)(call->sequences * heads * call->length);
-  t.exchanges =
-      t.waves * (w.forward.moves + w.again.moves + w.reverse.moves + 2 * 5); /* a plan: counts, starts, rows */
+  const ways w = ways_of(self, call, size.parts);
+  t.exchanges = t.waves * (w.forward.moves + w.again.moves + w.reverse.moves + w.plans * 5); /* counts, starts, rows */
   if (rings(self)) add_ring(self, call, call->level < RF_LEVEL_OUTPUT, &t);
   return t;
 }

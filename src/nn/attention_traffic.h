@@ -5,17 +5,17 @@
 #include "comm/scope.h"
 #include "nn/wave.h"
 
-/* What the exchange of a wave of `pairs` pairs is expected to move, seen from this rank of call->mesh (which
+/* What the exchange of a part of a wave is expected to move, seen from this rank of call->mesh (which
  * may be imagined). */
-rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, int64_t pairs);
+rf_exchange_expectation rf_attention_expect(const rf_sublayer *self, const rf_call *call, rf_wave_cut cut);
 
 /* Of one sublayer, forward and reverse at call->level. */
 typedef struct rf_attention_traffic {
   double bytes[RF_TRAFFIC_PURPOSES]; /* sent by all sequence ranks together */
   double rank_forward, rank_reverse; /* rows and halos: sent by this rank */
   double exchanges;                  /* moves and plans that every rank takes part in, each a message to most others */
-  double waves;
-  double owners; /* of a token and head, its home not counted, that its row goes to */
+  double waves;                      /* or parts of waves */
+  double owners;                     /* of a token and head, its home not counted, that its row goes to */
 } rf_attention_traffic;
 
 rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_call *call);

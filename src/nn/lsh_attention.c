@@ -105,7 +105,7 @@ static rf_status prepare_lsh(rf_wave *w, void *saved, bool reverse) {
   const bool hashing = hashes_length(w->self, w->call->length);
   if (hashing) {
     const rf_hash_shape shape = rf_hash_shape_of(lsh, w->self->config->model.d_head);
-    if (!reverse) RF_TRY_IN(w->call->phases, RF_PHASE_HASH, hash_wave(w, &shape, saved));
+    if (!reverse && w->part == 0) RF_TRY_IN(w->call->phases, RF_PHASE_HASH, hash_wave(w, &shape, saved));
     RF_TRY(point_at_buckets(w, &shape, saved, &layout.buckets));
   }
   RF_TRY(rf_wave_plan(w, &layout));

@@ -1,5 +1,6 @@
-/* A wave: the (sequence, head) pairs that attention works on at once. Its data and its size; what is done with it is in
- * nn/attention_project.h, nn/attention_rows.h, nn/attention_saved.h, and in order in nn/attention.c. */
+/* A wave: the (sequence, head) pairs that attention works on at once, or, where memory does not allow a rank to have
+ * all rows that it owns of one, a part of it. Its data and its size; what is done with it is in nn/attention_project.h,
+ * nn/attention_rows.h, nn/attention_saved.h, and in order in nn/attention.c. */
 #ifndef RF_NN_WAVE_H
 #define RF_NN_WAVE_H
 
@@ -22,7 +23,8 @@ typedef struct rf_wave_arrays {
 typedef struct rf_wave {
   const rf_sublayer *self;
   const rf_call *call;
-  int64_t index; /* among the waves of a call */
+  int64_t index;       /* among the waves of a call */
+  int64_t parts, part; /* of what ranks own of it; parts share the arrays at home */
   int64_t first_sequence, n_sequences, first_head, n_heads;
   int64_t rows, width; /* at home: n_sequences * tokens, n_heads * d_head */
   bool shared_qk;
@@ -70,15 +72,19 @@ static inline bool rf_sublayer_shared_qk(const rf_sublayer *self) {
   return rf_shares_queries(self->config, self->ops->attention->kind);
 }
 
-/* Heads and sequences of a wave, and how many waves go at once. */
+/* Heads and sequences of a wave, its parts, and how many waves, or parts of one, go at once. */
 typedef struct rf_wave_size {
-  int64_t sequences, heads;
+  int64_t sequences, heads, parts;
   int at_once;
 } rf_wave_size;
 
-/* The exchange of a wave of `pairs` pairs. */
+/* How many pairs are exchanged, and which of how many parts of what ranks own of them. */
+typedef struct rf_wave_cut {
+  int64_t pairs, parts, part;
+} rf_wave_cut;
+
 rf_exchange_shape rf_wave_exchange_shape(const rf_sublayer *self, const rf_call *call, const rf_slot_layout *layout,
-                                         int64_t pairs);
+                                         rf_wave_cut cut);
 
 /* The same on all ranks, and of sizes alone: other waves would give other bits. */
 rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call);
@@ -86,14 +92,17 @@ rf_wave_size rf_wave_size_of(const rf_sublayer *self, const rf_call *call);
 rf_wave rf_wave_at(const rf_sublayer *self, const rf_call *call, int64_t index, rf_wave_size size);
 
 static inline int64_t rf_wave_pairs(const rf_wave *wave) { return wave->n_sequences * wave->n_heads; }
+static inline rf_wave_cut rf_wave_cut_of(const rf_wave *wave) {
+  return (rf_wave_cut){rf_wave_pairs(wave), wave->parts, wave->part};
+}
 
 /* Whether this rank is home to all of every sequence, so that rows are tokens. */
 static inline bool rf_wave_alone(const rf_wave *wave) { return rf_mesh_sequence_size(wave->call->mesh) == 1; }
 /* Whose messages travel while a wave is computed, so that it is polled now and then; NULL: none do. */
 static inline rf_mesh *rf_wave_mesh(const rf_wave *wave) { return rf_wave_alone(wave) ? NULL : wave->call->mesh; }
 
-/* Most rows of `pairs` pairs that a rank may have, whatever the buckets are; the same on all ranks. */
-int64_t rf_wave_most_rows(const rf_sublayer *self, const rf_call *call, int64_t pairs);
+/* Most rows that a rank may have of a part of a wave, whatever the buckets are; the same on all ranks and parts. */
+int64_t rf_wave_most_rows(const rf_sublayer *self, const rf_call *call, int64_t pairs, int64_t parts);
 
 /* Ranks to which a token's row of one head goes, its home not counted: expected over random buckets. Full attention's
  * ring is not counted. */

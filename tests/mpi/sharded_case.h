@@ -35,6 +35,7 @@ typedef struct sharded_case {
   bool zero_rotations; /* LSH: every query in bucket 0 */
   double query_gain;   /* 0: logits near 1; g: logits of up to about +-g */
   int64_t wave_bytes;
+  int64_t wave_memory; /* 0: plenty */
   rf_lsh_config lsh; /* chunk 0: small_config's */
   rf_local_config local;
   bool shared_qk, dropout;
@@ -77,6 +78,7 @@ static inline rf_config sharded_config(const sharded_case *c) {
   if (c->d_head > 0) config.model.d_head = c->d_head;
   if (c->lsh.chunk > 0) config.lsh = c->lsh;
   if (c->local.chunk > 0) config.local = c->local;
+  if (c->wave_memory > 0) config.mesh.wave_memory = c->wave_memory;
   config.full.shared_qk = c->shared_qk;
   if (c->relu) config.model.activation = RF_RELU;
   if (c->dropout) config.model.dropout = config.model.attention_dropout = 0.2;

@@ -15,10 +15,13 @@ typedef struct planned_case {
   bool tied;
   int64_t length, batch, rounds;
   double stashed; /* of what may be stashed, training.memory_limit has room for so many times as much */
+  int64_t wave_memory;
 } planned_case;
 
+enum { PLENTY = 1 << 30 };
+
 static const planned_case cases[] = {
-    {"lsh", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0},
+    {"lsh", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0, PLENTY},
     {"lsh, rounds as ranks",
      {RF_ATTENTION_LSH, RF_ATTENTION_LSH},
      RF_RESIDUAL_REVERSIBLE,
@@ -27,13 +30,70 @@ static const planned_case cases[] = {
      1000,
      4,
      4,
-     0},
-    {"local", {RF_ATTENTION_LOCAL, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0},
-    {"full", {RF_ATTENTION_FULL, RF_ATTENTION_FULL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 512, 4, 2, 0},
-    {"ordinary", {RF_ATTENTION_LOCAL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAFACTOR, false, 2048, 8, 1, 0},
-    {"all stashed", {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 2},
-    {"all stashed, full", {RF_ATTENTION_FULL, RF_ATTENTION_LSH}, RF_RESIDUAL_ORDINARY, RF_ADAM, false, 512, 4, 4, 2},
-    {"some stashed", {RF_ATTENTION_LSH, RF_ATTENTION_LSH}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0.5},
+     0,
+     PLENTY},
+    {"local", {RF_ATTENTION_LOCAL, RF_ATTENTION_LOCAL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 1024, 4, 2, 0, PLENTY},
+    {"full", {RF_ATTENTION_FULL, RF_ATTENTION_FULL}, RF_RESIDUAL_REVERSIBLE, RF_ADAM, false, 512, 4, 2, 0, PLENTY},
+    {"ordinary",
+     {RF_ATTENTION_LOCAL, RF_ATTENTION_LSH},
+     RF_RESIDUAL_ORDINARY,
+     RF_ADAFACTOR,
+     false,
+     2048,
+     8,
+     1,
+     0,
+     PLENTY},
+    {"all stashed",
+     {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL},
+     RF_RESIDUAL_REVERSIBLE,
+     RF_ADAM,
+     false,
+     1024,
+     4,
+     2,
+     2,
+     PLENTY},
+    {"all stashed, full",
+     {RF_ATTENTION_FULL, RF_ATTENTION_LSH},
+     RF_RESIDUAL_ORDINARY,
+     RF_ADAM,
+     false,
+     512,
+     4,
+     4,
+     2,
+     PLENTY},
+    {"some stashed",
+     {RF_ATTENTION_LSH, RF_ATTENTION_LSH},
+     RF_RESIDUAL_REVERSIBLE,
+     RF_ADAM,
+     false,
+     1024,
+     4,
+     2,
+     0.5,
+     PLENTY},
+    {"in parts",
+     {RF_ATTENTION_LSH, RF_ATTENTION_LOCAL},
+     RF_RESIDUAL_REVERSIBLE,
+     RF_ADAM,
+     false,
+     2048,
+     4,
+     4,
+     0,
+     1 << 20},
+    {"in parts, all stashed",
+     {RF_ATTENTION_LSH, RF_ATTENTION_LSH},
+     RF_RESIDUAL_REVERSIBLE,
+     RF_ADAM,
+     false,
+     2048,
+     4,
+     4,
+     2,
+     1 << 20},
 };
 
 static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
@@ -62,7 +122,7 @@ static rf_config config_of(const planned_case *c, const rf_mesh *mesh) {
                                            .decay_exponent = -0.8,
                                            .clip_threshold = 1,
                                            .factor_eps = 1e-30};
-  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL, (int64_t)1 << 30};
+  config.mesh = (rf_mesh_config){rf_mesh_sequence_size(mesh), rf_mesh_data_size(mesh), RF_WIRE_REAL, c->wave_memory};
   rf_resolve_buckets(&config.lsh, rf_padded_length(&config, c->length));
   return config;
 }

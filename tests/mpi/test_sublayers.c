@@ -194,6 +194,31 @@ static const sharded_case hard_lsh[] = {
     {"ids of 4 bytes", OF_LSH, true, 1, 2, 64, .padding = UNEQUAL, .lsh = LSH(8, 2, 2, 512, 1, 0), .seed = 20},
 };
 
+/* Rows come part after part: a heads's rows do not fit. One byte: a chunk of each round a part. */
+static const sharded_case parts_of_lsh[] = {
+    {"a chunk a part", OF_LSH, true, 2, 2, 96, .padding = UNEQUAL, .wave_memory = 1, .lsh = LSH(8, 4, 1, 8, 1, 0),
+     .dropout = true, .seed = 22},
+    {"some parts", OF_LSH, true, 2, 3, 160, .padding = UNEQUAL, .wave_memory = 30000, .lsh = LSH(8, 2, 1, 8, 1, 1),
+     .dropout = true, .seed = 23},
+    {"parts, both ways", OF_LSH, false, 1, 2, 128, .padding = HALF, .wave_memory = 16000, .lsh = LSH(8, 3, 2, 8, 1, 1),
+     .seed = 24},
+    {"parts by position", OF_LSH, true, 1, 2, 128, .inputs = BY_POSITION, .wave_memory = 16000,
+     .lsh = LSH(8, 2, 1, 8, 1, 0), .seed = 25},
+    {"parts of one bucket", OF_LSH, true, 1, 2, 64, .wave_memory = 1, .zero_rotations = true,
+     .lsh = LSH(8, 4, 1, 8, 1, 0), .seed = 26},
+    {"parts, logits of 1e4", OF_LSH, true, 2, 2, 64, .query_gain = 1e4, .padding = UNEQUAL, .wave_memory = 1,
+     .lsh = LSH(8, 4, 1, 8, 1, 0), .seed = 27},
+    {"parts of one real token", OF_LSH, true, 2, 2, 64, .padding = ONE_TOKEN, .wave_memory = 1,
+     .lsh = LSH(8, 2, 1, 8, 1, 1), .seed = 28},
+    {"parts that divide by nothing", OF_LSH, true, 2, 2, 7 * 13, .padding = UNEQUAL, .wave_memory = 1,
+     .lsh = LSH(7, 3, 1, 10, 1, 0), .dropout = true, .seed = 29},
+};
+
+static void test_lsh_attention_in_parts_is_that_of_one_rank(void **state) {
+  (void)state;
+  CHECK_CASES(parts_of_lsh);
+}
+
 static void test_lsh_attention_of_hard_inputs_is_that_of_one_rank(void **state) {
   (void)state;
   CHECK_CASES(hard_lsh);
@@ -268,6 +293,7 @@ static void test_full_attention_is_that_of_one_rank(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_lsh_attention_with_every_option_is_that_of_one_rank),
     cmocka_unit_test(test_lsh_attention_of_hard_inputs_is_that_of_one_rank),
+    cmocka_unit_test(test_lsh_attention_in_parts_is_that_of_one_rank),
     cmocka_unit_test(test_local_attention_is_that_of_one_rank),
     cmocka_unit_test(test_full_attention_is_that_of_one_rank),
 };
