@@ -129,7 +129,7 @@ static void print_plan_traffic(const plan *p) {
     printf("  %-14s %12.3f\n", rf_traffic_name((rf_traffic)i), mib(p->traffic.bytes[i]));
   if (p->traffic.rows_a_token > 0)
     printf("  remote owners of a token and head: %.3f; at most %" PRId64 ", however many ranks\n",
-           p->traffic.rows_a_token, rf_min(p->config->lsh.n_hashes, p->sequence - 1));
+           p->traffic.rows_a_token, p->config->lsh.n_hashes);
 }
 
 static void print_plan_time(const plan *p) {

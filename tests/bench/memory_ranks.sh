@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a rank of N must hold of one long sequence, and whether it falls as 1/N:
-#   tests/bench/memory_ranks.sh [PROGRAM] [LENGTH] [RANKS...]      (build/release/reformer, 32768 tokens, 1 2 4)
+#   tests/bench/memory_ranks.sh [PROGRAM] [LENGTH] [RANKS...] [--set KEY=VALUE]...
+#                                                                  (build/release/reformer, 32768 tokens, 1 2 4)
 # Prints a Markdown table in MiB, of the rank with most. All ranks share one sequence (mesh.sequence = N).
 #   grown by     peak resident size, less that of the same ranks at 64 tokens
 #   kept         of that, what lives through the step: two streams and their gradients, and the hash buckets
@@ -15,6 +16,9 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 script_options "" "$@"
 program=${1-$source_dir/build/release/reformer} length=${2-32768}
 [ $# -gt 2 ] && shift 2 || set -- 1 2 4
+ranks=()
+while [ $# -gt 0 ] && [ "$1" != --set ]; do ranks+=("$1") && shift; done
+[ ${#ranks[@]} -gt 0 ] || ranks=(1 2 4)
 CONFIG=$source_dir/configs/small.yaml
 . "$source_dir/tests/bench/measure.sh" || exit 1
 export OMP_NUM_THREADS=1 # buffers that each thread has are left out of the comparison
@@ -25,14 +29,14 @@ printf '#!/bin/sh\nexec mpirun --oversubscribe --bind-to none -n "$RANKS" "%s" "
 chmod +x "$PROGRAM"
 
 d_model=256 heads=4 rounds=4 layers=6
-sets=(--set data.kind=duplicate --set training.batch=1 --set model.positions.shape=auto --set model.positions.dims=auto)
+sets=(--set data.kind=duplicate --set training.batch=1 --set model.positions.shape=auto --set model.positions.dims=auto "$@")
 
 share() { [ "$2" = 0 ] && echo - || echo "$((100 * $1 * RANKS / $2)) %"; } # NOW ON_ONE
 
 printf '| ranks | peak | at 64 tokens | grown by | x N | kept | x N | transients | x N | shards | x N | full blocks |\n'
 printf '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n'
 grown_1=0 kept_1=0 transients_1=0 shards_1=0
-for RANKS in "$@"; do
+for RANKS in "${ranks[@]}"; do
   export RANKS
   measure "short-$RANKS" --set data.length=64 --set "mesh.sequence=$RANKS"
   measure "long-$RANKS" --set "data.length=$length" --set "mesh.sequence=$RANKS"
