@@ -1,5 +1,5 @@
-/* Where a token's row is sent: to the owners of its slots in a part (comm/owners.h), and to the ranks whose chunks look at one of
- * its slots from nearby.
+/* Where a token's row is sent: to the owners of its slots in a part (comm/owners.h), and to the ranks whose chunks look
+ * at one of its slots from nearby.
  *
  *   ring of a pair's chunks   .. 2   3   4   5   6 ..      of these a rank owns 3, 4, 5
  *   needed by that rank          2   3   4   5             with `before` 1: its own, and chunk 2 as halo

@@ -53,16 +53,27 @@ int64_t rf_owners_most_rows(const rf_owners *o, int64_t pairs, rf_pair_size size
   return rows * rf_max(rows_of_cut_pairs(o, chunks, whole, size), rows_of_cut_pairs(o, chunks, whole - 1, size));
 }
 
+static int64_t common_divisor(int64_t a, int64_t b) {
+  while (b != 0) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
 /* Beyond so many parts a sample stands for all. */
 enum { MOST_PARTS = 64 };
 
-/* Of the slots of a pair a share f lies in one part: it has one of a token's R slots with probability 1 - (1 - f)^R. */
+/* Of the slots of a pair a share f lies in one part: it has one of a token's R slots with probability 1 - (1 - f)^R.
+ * Cuts repeat: of 4 parts and 6 pairs in a row, parts 2 and 3 cut pairs 3 to 5 as parts 0 and 1 cut pairs 0 to 2. */
 double rf_owners_expected(const rf_owners *o) {
   const int64_t parts = o->ranks * o->parts, chunks = rf_owners_chunks(o);
-  const int64_t step = parts > MOST_PARTS ? parts / MOST_PARTS | 1 : 1;
+  const int64_t different = parts / common_divisor(parts, o->together);
+  const int64_t step = different > MOST_PARTS ? different / MOST_PARTS | 1 : 1;
   double owners = 0;
   int64_t n = 0;
-  for (int64_t part = 0; part < parts; part += step, n++) {
+  for (int64_t part = 0; part < different; part += step, n++) {
     const rf_span owned = rf_span_of(o->together * chunks, parts, part);
     for (int64_t at = owned.first; at < owned.first + owned.count;) {
       const int64_t end = rf_min(owned.first + owned.count, (at / chunks + 1) * chunks);

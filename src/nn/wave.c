@@ -90,12 +90,14 @@ static int64_t pairs_to_spread(const rf_sublayer *self, const rf_call *call, wav
   const int64_t all = call->sequences * self->config->model.n_heads;
   double least = INFINITY;
   int64_t fewest = 0, best = 0;
-  for (int64_t n = 1; n <= all; n = next_pairs(self, n))
-    if (is_in_memory(self, call, n, limits.memory)) least = fmin(least, expected_owners(self, call, n, 1));
-  for (int64_t n = 1; n <= all; n = next_pairs(self, n)) {
-    if (!is_in_memory(self, call, n, limits.memory) || expected_owners(self, call, n, 1) > NEARLY * least) continue;
+  for (int64_t n = 1; n <= all && is_in_memory(self, call, n, limits.memory); n = next_pairs(self, n))
+    least = fmin(least, expected_owners(self, call, n, 1));
+  for (int64_t n = 1; n <= all && is_in_memory(self, call, n, limits.memory); n = next_pairs(self, n)) {
+    const bool is_little = n <= all / 2 && bytes_of_wave(self, call, n) <= limits.little;
+    if (fewest > 0 && !is_little) break;
+    if (expected_owners(self, call, n, 1) > NEARLY * least) continue;
     if (fewest == 0) fewest = n;
-    if (n <= all / 2 && bytes_of_wave(self, call, n) <= limits.little) best = n;
+    if (is_little) best = n;
   }
   return best > 0 ? best : fewest;
 }

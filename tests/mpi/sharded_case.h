@@ -36,7 +36,7 @@ typedef struct sharded_case {
   double query_gain;   /* 0: logits near 1; g: logits of up to about +-g */
   int64_t wave_bytes;
   int64_t wave_memory; /* 0: plenty */
-  rf_lsh_config lsh; /* chunk 0: small_config's */
+  rf_lsh_config lsh;   /* chunk 0: small_config's */
   rf_local_config local;
   bool shared_qk, dropout;
   bool relu; /* else gelu */
