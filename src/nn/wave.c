@@ -87,10 +87,12 @@ static bool is_in_memory(const rf_sublayer *self, const rf_call *call, int64_t p
 /* Pairs that are cut over the ranks as one: so many that their rows travel least, as far as memory allows. Of those
  * that are as good the most of which two waves can take turns in little memory; where there are none, the fewest. */
 static int64_t pairs_to_spread(const rf_sublayer *self, const rf_call *call, wave_limits limits) {
-  const int64_t all = call->sequences * self->config->model.n_heads;
+  const int64_t all = call->sequences * self->config->model.n_heads, ranks = rf_mesh_sequence_size(call->mesh);
+  const double once = (double)(ranks - 1) / (double)ranks; /* fewer there are not */
   double least = INFINITY;
   int64_t fewest = 0, best = 0;
-  for (int64_t n = 1; n <= all && is_in_memory(self, call, n, limits.memory); n = next_pairs(self, n))
+  for (int64_t n = 1; n <= all && least > NEARLY * once && is_in_memory(self, call, n, limits.memory);
+       n = next_pairs(self, n))
     least = fmin(least, expected_owners(self, call, n, 1));
   for (int64_t n = 1; n <= all && is_in_memory(self, call, n, limits.memory); n = next_pairs(self, n)) {
     const bool is_little = n <= all / 2 && bytes_of_wave(self, call, n) <= limits.little;
