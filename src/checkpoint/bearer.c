@@ -1,6 +1,7 @@
 #include "checkpoint/bearer.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/opened.h"
+#include "checkpoint/shard.h"
 #include "storage/files.h"
 #include <dirent.h>
 #include <errno.h>
@@ -18,8 +19,11 @@ static rf_status refuse_bearer(const char *folder, const char *what) {
 }
 
 static bool is_shard_name(const char *name) {
-  int rank, ranks, length = 0;
-  return sscanf(name, "shard-%d-of-%d.h5%n", &rank, &ranks, &length) == 2 && length > 0 && name[length] == '\0';
+  int rank, ranks;
+  char written[RF_MAX_FILE_NAME];
+  if (sscanf(name, "shard-%d-of-%d", &rank, &ranks) != 2 || rank < 0 || rank >= ranks) return false;
+  rf_shard_name(rank, ranks, written);
+  return strcmp(name, written) == 0; /* others may be somebody's */
 }
 
 static bool is_own_name(const char *name) {

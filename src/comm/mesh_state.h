@@ -1,7 +1,7 @@
 /* The inside of a mesh and of the operations under way: data only, for comm/ only. What is done with it stands in
  * layers, each of which knows those to its left; the second row goes on after poll:
  *
- *   place, scope | mesh_state | mesh_view | traffic, waiting, host | call | alarm | flight | poll | agree | mesh
+ *   place, scope | mesh_state | mesh_view | traffic, waiting, host | api_call | alarm | flight | poll | agree | mesh
  *                                        | all_to_all, collective, segments | histogram | exchange_plan | exchange */
 #ifndef RF_COMM_MESH_STATE_H
 #define RF_COMM_MESH_STATE_H

@@ -61,7 +61,7 @@ static inline int rf_owner_of(const rf_owners *o, int64_t number) {
 rf_stretch rf_owners_stretch(const rf_owners *owners, int rank, int64_t pair, int64_t round);
 
 /* Chunks that the windows of a stretch see, its own included: before + count + after; of no chunks none. An owner keeps
- * those of its stretches of a pair one round behind the other; `seen_before` counts those of earlier rounds. */
+ * those of its stretches of a pair one round behind the other; rf_owners_seen_before counts those of earlier rounds. */
 static inline int64_t rf_stretch_seen(const rf_owners *o, rf_stretch stretch) {
   return stretch.count > 0 ? o->before + stretch.count + o->after : 0;
 }

@@ -5,7 +5,7 @@
 #include "kernel/largest.h"
 #include <string.h>
 
-void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {
+void rf_attend_log_counts(rf_duplicates duplicates, int64_t n, real *log_count) {
   for (int64_t c = 0; c <= n; c++) {
     /* a count of 0 arises only under lucidrains' rule, for pairs that meet only across a round edge */
     const double count = duplicates == RF_DUPLICATES_LUCIDRAINS ? (double)c + 1e-9 : (double)(c > 0 ? c : 1);

@@ -47,7 +47,7 @@ typedef struct rf_rule {
 } rf_rule;
 
 /* Fills log_count[n + 1] for a rule's duplicates mode. */
-void rf_log_counts(rf_duplicates duplicates, int64_t n, real *log_count);
+void rf_attend_log_counts(rf_duplicates duplicates, int64_t n, real *log_count);
 
 /* Queries, and the window of keys that they meet. */
 typedef struct rf_attend_window {

@@ -68,7 +68,7 @@ static rf_status prepare_duplicates(const rf_wave *w, rf_rule *rule) {
   const int64_t most = lsh->n_hashes * lsh->n_hashes * (lsh->chunks_before + 1 + lsh->chunks_after);
   real *log_count;
   RF_TRY(rf_arena_take(w->call->scratch, (size_t)(most + 1), sizeof *log_count, &log_count));
-  if (!w->expected) rf_log_counts(lsh->duplicates, most, log_count);
+  if (!w->expected) rf_attend_log_counts(lsh->duplicates, most, log_count);
   rule->log_count = log_count;
   return RF_OK;
 }

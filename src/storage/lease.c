@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_OWNERS = 64, ENDING = 16 + RF_ATTEMPT_LENGTH };
+enum { MOST_HOLDERS = 64, ENDING = 16 + RF_ATTEMPT_LENGTH };
 
 struct rf_lease {
   char path[RF_MAX_PATH], own[RF_MAX_PATH]; /* the lock; this one's line while it asks for it */
@@ -58,7 +58,7 @@ static rf_status look_at_line(const char *path, found_holder *holder, bool *ther
 /* From the lock to the last who took over. */
 static rf_status find_holder(const rf_lease *l, found_holder *holder, bool *there) {
   RF_TRY(look_at_line(l->path, holder, there));
-  for (int i = 0; *there && i < MOST_OWNERS; i++) {
+  for (int i = 0; *there && i < MOST_HOLDERS; i++) {
     char next[RF_MAX_PATH];
     found_holder later;
     bool further;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What docs/style.md says of declarations and can be counted: no function, nor a pointer to one, takes more than eight
-# parameters; no file has more than 500 lines; no public name is declared in two places, and no static one in two files
-# of src/, so that a debugger and a profiler tell them apart. PROGRAM SOURCE_DIR
+# What docs/style.md says of declarations and can be counted: no function of src/ or include/, nor a pointer to one, nor
+# a macro takes more than eight parameters; no file has more than 500 lines, of tests/ neither; no public name, be it a
+# constant's or a macro's, is declared in two places, and no static function's in two files of src/, so that a debugger
+# and a profiler tell them apart. PROGRAM SOURCE_DIR
 set -u
 cd "$2" || exit 1
 checks=0 failures=0
@@ -44,9 +45,13 @@ function end_statement() {
   statement = ""
 }
 function read_character(c) {
-  if (c == "(") { if (group++ == 0) open_list() }
-  else if (c == ")") { if (--group == 0) close_list() }
-  else if (c == "," && group == 1) commas++
+  if (c == "(") {
+    if (group++ == 0) open_list()
+    else { inner[group] = statement ~ /\( *\*[A-Za-z_0-9 ]*\) *$/; inner_commas[group] = 0 }
+  } else if (c == ")") {
+    if (group > 1 && inner[group]) say("pointer", "a_pointer_among_those_of_" name, inner_commas[group] + 1)
+    if (--group == 0) close_list()
+  } else if (c == "," && group > 0) { if (group == 1) commas++; else inner_commas[group]++ }
   else if (group == 0 && c == "{") {
     words(statement)
     if (depth++ == 0 && before ~ /(struct|union|enum) *$/) say("struct", last, 0)
@@ -88,24 +93,65 @@ END { end_file() }
 }
 AWK
 
+# "FILE LINE KIND NAME" of constants of enumerations (without a prefix in headers only, where they are everybody's), and
+# of macros and values of headers.
+read -r -d '' constants <<'AWK'
+function say_constants(   body, part, i, n) {
+  while (match(text, /\/\*([^*]|\*+[^*\/])*\*+\//)) text = substr(text, 1, RSTART - 1) substr(text, RSTART + RLENGTH)
+  while (match(text, /enum( [a-z_0-9]+)? *\{[^}]*\}/)) {
+    body = substr(text, RSTART, RLENGTH)
+    text = substr(text, RSTART + RLENGTH)
+    sub(/^[^{]*\{/, "", body)
+    n = split(body, part, ",")
+    for (i = 1; i <= n; i++)
+      if (sub(/^ +/, "", part[i]) + 1 && match(part[i], /^[A-Z][A-Z_0-9]*/) && (file ~ /\.h$/ || part[i] ~ /^RF_/))
+        print file, 0, "constant", substr(part[i], 1, RLENGTH)
+  }
+}
+FNR == 1 { say_constants(); file = FILENAME; text = "" }
+/^ *# *define / && file ~ /\.h$/ {
+  sub(/^ *# *define +/, "")
+  match($0, /^[A-Za-z_0-9]+/)
+  print file, FNR, "macro", substr($0, 1, RLENGTH)
+}
+/^(extern|static const) .*[;{]/ && !/\(/ && file ~ /\.h$/ {
+  line = $0
+  sub(/ *=.*/, ";", line)
+  while (match(line, /rf_[a-z_0-9]+(\[[^]]*\])?[,;]/)) {
+    name = substr(line, RSTART, RLENGTH)
+    line = substr(line, RSTART + RLENGTH)
+    sub(/[^a-z_0-9].*/, "", name)
+    print file, FNR, "value", name
+  }
+}
+!/^ *#/ { text = text $0 " " }
+END { say_constants() }
+AWK
+
 mapfile -t files < <(find src include -name '*.[ch]' | sort)
 found=$(awk "$declarations" "${files[@]}" | sort -u)
+named=$(awk "$constants" "${files[@]}" | sort -u)
 count() { printf '%s\n' "$found" | grep -c " $1 "; }
 check "hardly anything was read" \
-  "$([ "$(count function)" -gt 1000 ] && [ "$(count type)" -gt 100 ] || printf '%s\n' "$found")"
+  "$([ "$(count function)" -gt 1000 ] && [ "$(count type)" -gt 100 ] && [ "$(wc -l <<<"$named")" -gt 500 ] ||
+    printf '%s\n' "$found" "$named")"
 
 check "more than eight parameters" "$(printf '%s\n' "$found" |
-  awk '$3 == "function" && $5 > 8 { print $1 ":" $2 ": " $4 " has " $5 }')"
-check "more than 500 lines" "$(wc -l "${files[@]}" | awk '$1 > 500 && $2 != "total" { print $2 ": " $1 }')"
+  awk '$3 ~ /^(function|pointer)$/ && $5 > 8 { print $1 ":" $2 ": " $4 " has " $5 }'
+  grep -nE '#[[:space:]]*define [A-Za-z_0-9]+\(([^,)]*,){8,}' "${files[@]}")"
+check "more than 500 lines" \
+  "$(find src include tests -name '*.[ch]' -exec grep -c '' /dev/null {} + | awk -F: '$2 > 500 { print $1 ": " $2 }')"
 
-# Public: types and structs anywhere, functions of headers.
-check "a name for two things" "$(printf '%s\n' "$found" | awk '
-  $4 !~ /^rf_/ || ($3 == "function" && $1 !~ /\.h$/) { next }
-  { thing = ($3 == "function" ? "function" : "type") " of " $1 }
-  $4 in things && things[$4] != thing { print $4 ": " things[$4] " and " thing }
-  { things[$4] = thing }')"
+# Public: types and structs anywhere, functions, macros and values of headers, constants.
+check "a name for two things" "$(printf '%s\n' "$found" "$named" | awk '
+  ($4 !~ /^rf_/ && $3 !~ /^(constant|macro)$/) || $3 == "pointer" || ($3 == "function" && $1 !~ /\.h$/) { next }
+  { thing = ($3 == "struct" ? "type" : $3) " of " $1 }
+  $4 in things && things[$4] != thing && !($3 == "macro" && files[$4] == $1) { # a macro may wrap its function
+    print $4 ": " things[$4] " and " thing
+  }
+  { things[$4] = thing; files[$4] = $1 }')"
 check "a static name in two files" "$(printf '%s\n' "$found" | awk '
-  $4 ~ /^rf_/ || $1 !~ /\.c$/ { next }
+  $1 !~ /\.c$/ || $3 == "pointer" || ($3 != "function" && $4 ~ /^rf_/) { next }
   $4 in files && files[$4] != $1 { print $4 ": " files[$4] " and " $1 }
   { files[$4] = $1 }')"
 # A file's own header, or that of what it tests, comes first.

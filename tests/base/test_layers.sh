@@ -164,9 +164,16 @@ none() { # none WHAT PATTERN FOLDER...: no such line
   failures=$((failures + 1))
   printf 'FAILED: %s:\n%s\n' "$what" "$found"
 }
+# All of that is seen of includes in one form, and of functions that a header declares.
+own=$(IFS='|'; echo "reformer|${layers[*]}") s='[[:space:]]'
+none "an include in another form than #include \"room/file.h\" or #include <system.h>" \
+  "^$s*#$s*include([^ ]| [^\"<]|$)|^($s+#$s*|#$s+)include|include <($own)/" . ../include/reformer
+none "a function declared where it is used, beside its header" \
+  '^(extern .*\(|[a-z][a-z_0-9 ]*[ *]rf_[a-z0-9_]+\([^;{]*\);)' $(find . -name '*.c')
 none "MPI outside comm/" '#include <mpi\.h>' $(find . -mindepth 1 -maxdepth 1 -type d ! -name comm)
 # The watchdog ends a process whose main thread hangs; nobody else does.
-none "a call that ends the process" '(^|[^a-z_])(exit|abort|_exit)\(' $(find . -name '*.[ch]' ! -path ./train/watchdog.c)
+none "a call that ends the process" '(^|[^a-z_])(_?exit|_Exit|quick_exit|abort)\)? *\(' \
+  $(find . -name '*.[ch]' ! -path ./train/watchdog.c)
 none "a BLAS call beside the door in kernel/gemm.h" '(^|[^a-z_])cblas_[sd]' .
 [ "$checks" -gt 100 ] || { echo "FAILED: only $checks checks were made"; failures=$((failures + 1)); }
 echo "$checks checks, $failures failed"

@@ -177,20 +177,24 @@ static void test_what_is_no_checkpoint_is_refused_and_left_as_it_is(void **state
   file_write(folder_path(folder, "thesis/chapter.tex"), "x", 1);
   trained_save(&t, false, folder_path(folder, "noted"));
   file_write(folder_path(folder, "noted/NOTES"), "x", 1);
+  assert_int_equal(mkdir(folder_path(folder, "cut"), 0777), 0);
+  file_write(folder_path(folder, "cut/shard-1-of-2.h5"), "x", 1);
   file_write(folder_path(folder, "file"), "x", 1);
   assert_int_equal(symlink("noted", folder_path(folder, "link")), 0);
   static const char *const others[][2] = {{"thesis", "holds chapter.tex, which is no part of a checkpoint"},
                                           {"thesis/", "holds chapter.tex, which is no part of a checkpoint"},
                                           {"noted", "holds NOTES, which is no part of a checkpoint"},
+                                          {"cut", "holds shard-1-of-2.h5, which is no part of a checkpoint"},
                                           {"file", "is no folder"},
                                           {"link", "is a symbolic link"}};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     snprintf(path, sizeof path, "%s/%s", folder, others[i][0]);
     assert_int_equal(rf_checkpoint_save(path, NULL, &header, rf_store_layout(t.store), &s), RF_BAD_CONFIG);
     if (!strstr(rf_error_message(), others[i][1])) fail_msg("%s: %s", others[i][0], rf_error_message());
-    assert_int_equal(folder_entries(folder), 4);
+    assert_int_equal(folder_entries(folder), 5);
   }
   assert_int_equal(folder_entries(folder_path(folder, "thesis")), 1);
+  assert_int_equal(folder_entries(folder_path(folder, "cut")), 1);
   assert_int_equal(folder_entries(folder_path(folder, "noted")), 4);
   assert_ok(rf_checkpoint_verify(folder_path(folder, "noted"), NULL, NULL, NULL));
   assert_int_equal(rf_checkpoint_save(NULL, NULL, &header, rf_store_layout(t.store), &s), RF_BAD_CONFIG);

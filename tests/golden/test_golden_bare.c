@@ -47,7 +47,7 @@ static void open_bare(const char *file, bare *b) {
       .ranks = 1, .together = 1, .parts = 1, .rounds = rounds, .per_round = tokens / b->w.chunk, .before = 1};
   b->seen = naive_seen(&b->w.owners, b->w.chunk);
   b->log_count = NEW(real, 2 * rounds + 1);
-  rf_log_counts(b->w.rule.duplicates, 2 * rounds, b->log_count);
+  rf_attend_log_counts(b->w.rule.duplicates, 2 * rounds, b->log_count);
   b->w.rule.log_count = b->log_count;
   b->qk = golden_reals(g, "input/qk", n * tokens * dh);
   b->v = golden_reals(g, "input/v", n * tokens * dh);

@@ -30,7 +30,7 @@ static block *block_create(uint64_t seed, bool self_rule, bool same_bucket, rf_d
                       .log_count = b->log_count,
                       .dropout = dropout,
                       .draw = {.seed = seed, .purpose = RF_RNG_DROP_ATTENTION, .round = 1}};
-  rf_log_counts(duplicates, MOST_COUNT, b->log_count);
+  rf_attend_log_counts(duplicates, MOST_COUNT, b->log_count);
   for (int i = 0; i < KEYS; i++) {
     b->position[i] = i;
     b->order[i] = i % 5 == 2 ? RF_ORDER_PADDING : i;

@@ -60,7 +60,7 @@ static void take(problem *p, dice *d, const choice *c) {
   }
   const int64_t most = c->rounds * c->rounds * (c->before + 1 + c->after);
   p->log_count = NEW(real, most + 1);
-  rf_log_counts(c->duplicates, most, p->log_count);
+  rf_attend_log_counts(c->duplicates, most, p->log_count);
 }
 
 /* Skewed buckets: low ids are much more frequent, and some stay empty. */
