@@ -1,5 +1,5 @@
 /* Where a model's tensors lie. The model is a row of blocks (embedding, layers, head). A block's tensors lie one after
- * another in one flat vector, each at a multiple of 64 bytes, the vector padded to a multiple of 64 bytes:
+ * another in one flat vector, each at a multiple of 16 numbers, the vector padded to a multiple of 16:
  *
  *   block b   | norm.scale | norm.bias | query_key.weight ...........| value.weight ... | pad |
  *             0            offset[1]    offset[2]                                        size */

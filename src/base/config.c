@@ -1,4 +1,5 @@
 #include "reformer/config.h"
+#include "base/integers.h"
 #include <assert.h>
 #include <stddef.h>
 
@@ -37,7 +38,7 @@ int64_t rf_padded_length(const rf_config *config, int64_t length) {
     int64_t chunk = chunk_of_kind(config, rf_layer_attention(&config->model, layer));
     if (chunk > 0) multiple = multiple / greatest_common_divisor(multiple, chunk) * chunk;
   }
-  return (length + multiple - 1) / multiple * multiple;
+  return rf_ceil_div(length, multiple) * multiple;
 }
 
 void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length) {

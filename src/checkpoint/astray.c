@@ -1,5 +1,6 @@
 #include "checkpoint/astray.h"
 #include "base/recognise.h"
+#include "base/run_names.h"
 #include "checkpoint/catalog.h"
 #include "checkpoint/commit.h"
 #include "checkpoint/names.h"
@@ -26,13 +27,13 @@ static bool has_entry(const char *folder, const char *name) {
 
 static const char *advise_of_folder(const char *path, char *advice) {
   char inner[RF_MAX_PATH], newest[RF_MAX_PATH];
-  if (has_entry(path, "checkpoints") && rf_path_join(path, "checkpoints", inner) == RF_OK)
+  if (has_entry(path, RF_RUN_CHECKPOINTS) && rf_path_join(path, RF_RUN_CHECKPOINTS, inner) == RF_OK)
     return rf_catalog_newest(inner, newest)
                ? write_advice(advice, "it is a run's folder, whose newest checkpoint is %s", newest)
                : write_advice(advice, "it is the folder of a run that has no checkpoint");
   if (rf_catalog_newest(path, newest))
     return write_advice(advice, "it holds checkpoints, the newest of which is %s", newest);
-  if (has_entry(path, "metrics.jsonl")) return write_advice(advice, "it is the folder of a run that has no checkpoint");
+  if (has_entry(path, RF_RUN_METRICS)) return write_advice(advice, "it is the folder of a run that has no checkpoint");
   if (strstr(path, RF_MARK_TEMPORARY)) return write_advice(advice, "it was never finished");
   if (has_entry(path, "model.safetensors"))
     return write_advice(
@@ -67,6 +68,6 @@ rf_status rf_astray_refuse(const char *path, rf_status status) {
 const char *rf_astray_config_advice(const char *folder, char *advice) {
   if (has_entry(folder, RF_COMMIT_NAME))
     return write_advice(advice, "it is a checkpoint, which train takes as --resume %s", folder);
-  if (has_entry(folder, "config.yaml")) return write_advice(advice, "its configuration is %s/config.yaml", folder);
+  if (has_entry(folder, RF_RUN_CONFIG)) return write_advice(advice, "its configuration is %s/" RF_RUN_CONFIG, folder);
   return NULL;
 }

@@ -2,6 +2,7 @@
  *   rank r                     | all ranks       |                              | train */
 #include "cli/train_run.h"
 #include "base/log.h"
+#include "base/run_names.h"
 #include "checkpoint/commit.h"
 #include "cli/command_line.h"
 #include "cli/train_start.h"
@@ -66,7 +67,7 @@ static rf_status begin_folder(train_job *j, const char *text) {
   if (!logged) RF_TRY(open_log(j));
   const char *resume = rf_arguments_value(j->arguments, "resume");
   if (!j->start.from_here || !resume || strcmp(resume, "auto") == 0) return RF_OK;
-  RF_TRY(rf_run_folder_path(j->folder.path, "checkpoints", checkpoints));
+  RF_TRY(rf_run_folder_path(j->folder.path, RF_RUN_CHECKPOINTS, checkpoints));
   return rf_resume_supersede(checkpoints, rf_session_steps_done(j->start.session), rf_lock_attempt(j->folder.lock));
 }
 

@@ -1,5 +1,6 @@
 #include "cli/train_start.h"
 #include "base/log.h"
+#include "base/run_names.h"
 #include "checkpoint/names.h"
 #include "comm/collective.h"
 #include "config/resume.h"
@@ -111,7 +112,7 @@ static rf_status try_newest(const rf_train_request *request, const char *folder,
 }
 
 static rf_status list_own(const rf_train_request *request, char *folder, int64_t *n, int64_t **steps) {
-  RF_TRY(rf_run_folder_path(request->folder, "checkpoints", folder));
+  RF_TRY(rf_run_folder_path(request->folder, RF_RUN_CHECKPOINTS, folder));
   return rf_resume_list(request->mesh, folder, n, steps);
 }
 

@@ -1,5 +1,6 @@
 #include "comm/mesh.h"
 #include "base/every_processor.h"
+#include "base/integers.h"
 #include "base/log.h"
 #include "base/processor.h"
 #include "base/text.h"
@@ -86,7 +87,7 @@ rf_status rf_mesh_fit(int64_t ranks, int64_t sequence, int64_t data, int64_t *da
                      "mesh.sequence: found %lld, which does not divide the %lld rank%s of this run; allowed: %s, or "
                      "another number of ranks (mpirun -n %lld ...)",
                      (long long)sequence, (long long)ranks, ranks == 1 ? "" : "s",
-                     divisors_of(ranks, fits, sizeof fits), (long long)((ranks + sequence - 1) / sequence * sequence));
+                     divisors_of(ranks, fits, sizeof fits), (long long)(rf_ceil_div(ranks, sequence) * sequence));
     *data_out = ranks / sequence;
     return RF_OK;
   }

@@ -1,4 +1,5 @@
 #include "config/settle.h"
+#include "base/integers.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/filled.h"
@@ -92,7 +93,7 @@ static void suggest_shape(int n_axes, int64_t length, int64_t *shape) {
       side *= 2;
     }
     shape[axis] = side;
-    rest = (rest + side - 1) / side;
+    rest = rf_ceil_div(rest, side);
   }
   shape[n_axes - 1] = rest;
 }

@@ -1,5 +1,6 @@
 #include "data/identity.h"
 #include "base/hash.h"
+#include "base/integers.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
  *
  *   |##|....|##|....|##|....|##|      file of more than 4 MiB: 64 samples of 64 KiB */
 static int samples_of(int64_t bytes) {
-  const int64_t samples = (bytes + RF_SAMPLE_BYTES - 1) / RF_SAMPLE_BYTES;
+  const int64_t samples = rf_ceil_div(bytes, RF_SAMPLE_BYTES);
   return samples < RF_SAMPLES ? (int)samples : RF_SAMPLES;
 }
 

@@ -6,6 +6,7 @@
 #ifndef RF_KERNEL_GEMM_H
 #define RF_KERNEL_GEMM_H
 
+#include "base/integers.h"
 #include "kernel/matrix.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +33,7 @@ enum { RF_GEMM_DEPTH = 512 };
 enum { RF_GEMM_STACK = 64 * 1024 };
 
 /* Panels of a matrix of n columns. */
-static inline int64_t rf_gemm_panels(int64_t n) { return (n + RF_GEMM_PANEL - 1) / RF_GEMM_PANEL; }
+static inline int64_t rf_gemm_panels(int64_t n) { return rf_ceil_div(n, RF_GEMM_PANEL); }
 
 size_t rf_gemm_real_packed_bytes(int64_t k, int64_t n);
 

@@ -1,7 +1,7 @@
 #include "model/footprint.h"
 #include "base/integers.h"
 #include "model/budget.h"
-#include "model/slots.h"
+#include "model/loans.h"
 #include "model/stash.h"
 #include "nn/head.h"
 
@@ -170,6 +170,6 @@ rf_store_sizes rf_store_footprint(const rf_layout *layout, const rf_mesh *mesh) 
     largest = rf_max(largest, rf_aligned(layout->blocks[b].size));
   }
   sizes.gradients = sizes.parameters;
-  if (ranks > 1) sizes.slots = 2 * RF_SLOTS * (size_t)largest * sizeof(real); /* parameters and gradients */
+  if (ranks > 1) sizes.slots = 2 * RF_LOANS * (size_t)largest * sizeof(real); /* parameters and gradients */
   return sizes;
 }

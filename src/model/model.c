@@ -1,4 +1,5 @@
 #include "reformer/model.h"
+#include "base/integers.h"
 #include "comm/collective.h"
 #include "comm/mesh.h"
 #include "comm/poll.h"
@@ -112,8 +113,7 @@ size_t rf_model_scratch_growths(const rf_model *model) {
 /* The call of a training step at the rank with most tokens; the same on all ranks. */
 static rf_call largest_call(const rf_model *model, int64_t sequences, int64_t length) {
   const int ranks = rf_mesh_sequence_size(model->mesh);
-  return (rf_call){
-      .sequences = sequences, .tokens = (length + ranks - 1) / ranks, .length = length, .mesh = model->mesh};
+  return (rf_call){.sequences = sequences, .tokens = rf_ceil_div(length, ranks), .length = length, .mesh = model->mesh};
 }
 
 rf_status rf_model_stash(rf_model *model, int64_t sequences, int64_t length, int64_t bytes, rf_stash_summary *summary) {

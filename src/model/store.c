@@ -5,7 +5,7 @@
 #include "comm/mesh.h"
 #include "comm/segments.h"
 #include "comm/span.h"
-#include "model/slots.h"
+#include "model/loans.h"
 #include "reformer/arena.h"
 #include "reformer/rng.h"
 
@@ -15,9 +15,9 @@
 
 /* Full vectors of blocks: parameters that come and are lent, or gradients that are lent and go. */
 typedef struct vectors {
-  rf_slots slots;
-  real *full[RF_SLOTS]; /* [largest block]; alone: none */
-  rf_flight *flight[RF_SLOTS];
+  rf_loans slots;
+  real *full[RF_LOANS]; /* [largest block]; alone: none */
+  rf_flight *flight[RF_LOANS];
 } vectors;
 
 /* On one rank the shard of a block is the block: lending is handing out a pointer, and whoever borrows a gradient adds
@@ -54,8 +54,8 @@ static rf_status create_shards(rf_store *store) {
 static rf_status create_slots(rf_store *store) {
   int64_t largest = 0;
   for (int b = 0; b < store->layout->n_blocks; b++) largest = rf_max(largest, store->layout->blocks[b].size);
-  store->params.slots = store->gradients.slots = rf_slots_empty();
-  for (int i = 0; i < RF_SLOTS && !alone(store); i++) {
+  store->params.slots = store->gradients.slots = rf_loans_empty();
+  for (int i = 0; i < RF_LOANS && !alone(store); i++) {
     RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->params.full[i]));
     RF_TRY(rf_arena_take(store->arena, (size_t)largest, sizeof(real), &store->gradients.full[i]));
   }
@@ -80,7 +80,7 @@ rf_status rf_store_create(const rf_layout *layout, struct rf_mesh *mesh, rf_stor
 
 void rf_store_destroy(rf_store *store) {
   if (!store) return;
-  assert(rf_slots_all_returned(&store->params.slots) && rf_slots_all_returned(&store->gradients.slots));
+  assert(rf_loans_all_returned(&store->params.slots) && rf_loans_all_returned(&store->gradients.slots));
   rf_arena_destroy(store->arena);
   free(store);
 }
@@ -143,17 +143,17 @@ static rf_status fetch(rf_store *store, int block, int slot) {
 
 rf_status rf_store_prefetch(rf_store *store, int block) {
   if (alone(store) || block < 0 || block >= store->layout->n_blocks) return RF_OK;
-  const int slot = rf_slots_for(&store->params.slots, block);
-  return slot == RF_NO_SLOT ? RF_OK : fetch(store, block, slot);
+  const int slot = rf_loans_for(&store->params.slots, block);
+  return slot == RF_NO_LOAN ? RF_OK : fetch(store, block, slot);
 }
 
 static rf_status refuse_block(const rf_store *store, int block, const char *why) {
   return rf_fail(RF_FAILED, "parameter store: block %s: %s", store->layout->blocks[block].name, why);
 }
 
-static rf_status check_lendable(const rf_store *store, const rf_slots *slots, int block) {
-  if (rf_slots_lent(slots, block) != RF_NO_SLOT) return refuse_block(store, block, "is lent already; return it first");
-  for (int i = 0; i < RF_SLOTS; i++)
+static rf_status check_lendable(const rf_store *store, const rf_loans *slots, int block) {
+  if (rf_loans_lent(slots, block) != RF_NO_LOAN) return refuse_block(store, block, "is lent already; return it first");
+  for (int i = 0; i < RF_LOANS; i++)
     if (!slots->lent[i]) return RF_OK;
   return refuse_block(store, block, "two others are lent, and no more can be at a time; return one first");
 }
@@ -162,7 +162,7 @@ rf_status rf_store_lend(rf_store *store, int block, const real **params) {
   vectors *v = &store->params;
   assert(block >= 0 && block < store->layout->n_blocks);
   RF_TRY(check_lendable(store, &v->slots, block));
-  const int slot = rf_slots_for(&v->slots, block);
+  const int slot = rf_loans_for(&v->slots, block);
   if (alone(store)) {
     v->slots.block[slot] = block;
     *params = store->shards[block].params;
@@ -177,14 +177,14 @@ rf_status rf_store_lend(rf_store *store, int block, const real **params) {
 }
 
 void rf_store_return(rf_store *store, int block) {
-  const int slot = rf_slots_lent(&store->params.slots, block);
-  assert(slot != RF_NO_SLOT);
-  if (slot != RF_NO_SLOT) store->params.slots.lent[slot] = false;
+  const int slot = rf_loans_lent(&store->params.slots, block);
+  assert(slot != RF_NO_LOAN);
+  if (slot != RF_NO_LOAN) store->params.slots.lent[slot] = false;
 }
 
 void rf_store_updated(rf_store *store) {
-  assert(rf_slots_all_returned(&store->params.slots));
-  for (int i = 0; i < RF_SLOTS; i++) {
+  assert(rf_loans_all_returned(&store->params.slots));
+  for (int i = 0; i < RF_LOANS; i++) {
     assert(!store->params.flight[i]);
     store->params.slots.block[i] = RF_NO_BLOCK;
   }
@@ -214,7 +214,7 @@ rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient) 
   vectors *v = &store->gradients;
   assert(block >= 0 && block < store->layout->n_blocks);
   RF_TRY(check_lendable(store, &v->slots, block));
-  const int slot = rf_slots_for_gradient(&v->slots);
+  const int slot = rf_loans_for_gradient(&v->slots);
   if (alone(store))
     *gradient = store->shards[block].gradient;
   else {
@@ -232,8 +232,8 @@ rf_status rf_store_borrow_gradient(rf_store *store, int block, real **gradient) 
 rf_status rf_store_hand_back(rf_store *store, int block) {
   vectors *v = &store->gradients;
   assert(block >= 0 && block < store->layout->n_blocks);
-  const int slot = rf_slots_lent(&v->slots, block);
-  if (slot == RF_NO_SLOT) return refuse_block(store, block, "its gradient is handed back, but is not borrowed");
+  const int slot = rf_loans_lent(&v->slots, block);
+  if (slot == RF_NO_LOAN) return refuse_block(store, block, "its gradient is handed back, but is not borrowed");
   v->slots.lent[slot] = false;
   v->slots.last = slot;
   if (alone(store))
@@ -246,12 +246,12 @@ rf_status rf_store_hand_back(rf_store *store, int block) {
 }
 
 rf_status rf_store_finish_gradients(rf_store *store) {
-  for (int i = 0; i < RF_SLOTS; i++) RF_TRY(land_gradient(store, i));
+  for (int i = 0; i < RF_LOANS; i++) RF_TRY(land_gradient(store, i));
   return RF_OK;
 }
 
 void rf_store_recall(rf_store *store) {
-  for (int i = 0; i < RF_SLOTS; i++) {
+  for (int i = 0; i < RF_LOANS; i++) {
     store->params.slots.lent[i] = false;
     if (store->gradients.slots.lent[i]) store->gradients.slots.block[i] = RF_NO_BLOCK;
     store->gradients.slots.lent[i] = false;

@@ -2,6 +2,7 @@
 #ifndef RF_NN_RING_BLOCKS_H
 #define RF_NN_RING_BLOCKS_H
 
+#include "base/integers.h"
 #include "lsh/windows.h"
 #include "reformer/arena.h"
 
@@ -21,7 +22,7 @@ typedef struct rf_ring_buffers rf_ring_buffers; /* of one thread */
 /* Of all threads. */
 rf_status rf_ring_buffers_take(const rf_windows *windows, bool reverse, rf_arena *arena, rf_ring_buffers **all);
 
-static inline int64_t rf_ring_blocks(int64_t rows) { return (rows + RF_RING_BLOCK - 1) / RF_RING_BLOCK; }
+static inline int64_t rf_ring_blocks(int64_t rows) { return rf_ceil_div(rows, RF_RING_BLOCK); }
 
 /* A block of queries of a pair against all keys that pass by. */
 void rf_ring_queries(const rf_windows *windows, const rf_ring_keys *keys, int64_t pair, int64_t block,

@@ -2,14 +2,15 @@
 #ifndef RF_NN_TENSORS_H
 #define RF_NN_TENSORS_H
 
+#include "base/integers.h"
 #include "reformer/error.h"
 #include "reformer/layout.h"
 #include "reformer/real.h"
 #include <stddef.h>
 
-/* Each tensor is padded to this many reals, so that rows stay aligned to 64 bytes. */
+/* Each tensor is padded to this many reals, 64 bytes in float, so that rows stay aligned. */
 enum { RF_TENSOR_ALIGN = 16 };
-static inline int64_t rf_aligned(int64_t n) { return (n + RF_TENSOR_ALIGN - 1) / RF_TENSOR_ALIGN * RF_TENSOR_ALIGN; }
+static inline int64_t rf_aligned(int64_t n) { return rf_ceil_div(n, RF_TENSOR_ALIGN) * RF_TENSOR_ALIGN; }
 
 typedef struct rf_tensor_entry {
   const char *name; /* what follows the prefix and a point: "norm.scale" */

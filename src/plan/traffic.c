@@ -1,20 +1,20 @@
 #include "plan/traffic.h"
 #include "model/blocks.h"
-#include "model/slots.h"
+#include "model/loans.h"
 #include "optim/pieces.h"
 #include "reformer/model.h"
 
 /* What a parameter store's slots fetch, as a step goes through the blocks. */
 typedef struct fetching {
   const rf_layout *layout;
-  rf_slots slots;
+  rf_loans slots;
   double reals, fetches;
 } fetching;
 
 static void bring_block(fetching *f, int block) {
   if (block < 0 || block >= f->layout->n_blocks) return;
-  const int slot = rf_slots_for(&f->slots, block);
-  if (slot == RF_NO_SLOT || f->slots.block[slot] == block) return;
+  const int slot = rf_loans_for(&f->slots, block);
+  if (slot == RF_NO_LOAN || f->slots.block[slot] == block) return;
   f->slots.block[slot] = block;
   f->reals += (double)f->layout->blocks[block].size;
   f->fetches++;
@@ -22,10 +22,10 @@ static void bring_block(fetching *f, int block) {
 
 static void lend_block(fetching *f, int block) {
   bring_block(f, block);
-  f->slots.lent[rf_slots_for(&f->slots, block)] = true;
+  f->slots.lent[rf_loans_for(&f->slots, block)] = true;
 }
 
-static void return_block(fetching *f, int block) { f->slots.lent[rf_slots_lent(&f->slots, block)] = false; }
+static void return_block(fetching *f, int block) { f->slots.lent[rf_loans_lent(&f->slots, block)] = false; }
 
 /* Forward, head, and back, as model/model.c and the stack lend. */
 static void one_micro_batch(fetching *f, int layers, bool tied) {
@@ -52,7 +52,7 @@ static void add_blocks(const rf_config *config, const rf_blocks *blocks, int ran
   const double others = (ranks - 1) * (double)sizeof(real);
   const bool tied = config->model.tied_embedding;
   const double micro = (double)config->training.accumulate;
-  fetching f = {.layout = &blocks->layout, .slots = rf_slots_empty()};
+  fetching f = {.layout = &blocks->layout, .slots = rf_loans_empty()};
   double gradients = 0;
   for (int64_t i = 0; i < config->training.accumulate; i++) one_micro_batch(&f, (int)blocks->n_layers, tied);
   for (int b = 0; b < blocks->layout.n_blocks; b++) gradients += (double)blocks->layout.blocks[b].size;

@@ -1,6 +1,7 @@
 #include "report/report.h"
 #include "base/log.h"
 #include "base/plain_file.h"
+#include "base/run_names.h"
 #include "base/text.h"
 #include "reformer/config.h"
 #include <errno.h>
@@ -139,7 +140,7 @@ static rf_status read_metrics(const char *folder, rf_reported_run *run) {
   unsound odd = {0};
   ssize_t length;
   rf_status status = RF_OK;
-  snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
+  snprintf(path, sizeof path, "%s/" RF_RUN_METRICS, folder);
   FILE *file;
   status = open_plain(path, &file);
   if (status != RF_OK) return rf_fail(status, "%s; give the folder of a run", rf_error_message());
@@ -162,7 +163,7 @@ static rf_status read_run_config(const char *folder, rf_reported_run *run) {
   char path[RF_MAX_PATH], section[64] = "", *line = NULL;
   size_t room = 0;
   rf_status status = RF_OK;
-  snprintf(path, sizeof path, "%s/config.yaml", folder);
+  snprintf(path, sizeof path, "%s/" RF_RUN_CONFIG, folder);
   FILE *file;
   if (open_plain(path, &file) != RF_OK) {
     rf_log_warn("%s; the report goes without it", rf_error_message());

@@ -1,6 +1,7 @@
 #include "train/loop.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/run_names.h"
 #include "comm/collective.h"
 #include "reformer/agree.h"
 #include "reformer/saver.h"
@@ -218,7 +219,7 @@ static rf_status train_to_end(train_loop *r, rf_train_end *end) {
 static rf_status open_metrics(train_loop *r) {
   char path[RF_MAX_PATH];
   if (rf_mesh_rank(r->mesh) != 0) return RF_OK;
-  RF_TRY(rf_run_folder_path(r->options->run_folder, "metrics.jsonl", path));
+  RF_TRY(rf_run_folder_path(r->options->run_folder, RF_RUN_METRICS, path));
   RF_TRY(rf_metrics_cut(path, r->options->step, &r->skipped));
   return rf_metrics_open(path, &r->metrics);
 }
@@ -227,7 +228,7 @@ static rf_status open_saver(train_loop *r) {
   rf_trainer *t = r->trainer;
   rf_store *store = rf_model_store(t->model);
   char folder[RF_MAX_PATH];
-  RF_TRY(rf_run_folder_path(r->options->run_folder, "checkpoints", folder));
+  RF_TRY(rf_run_folder_path(r->options->run_folder, RF_RUN_CHECKPOINTS, folder));
   RF_TRY(rf_state_create(store, t->optimizer, &r->state));
   const rf_saver_options options = {.folder = folder,
                                     .lock = r->options->lock,

@@ -1,5 +1,6 @@
 #include "train/metrics.h"
 #include "base/log.h"
+#include "base/run_names.h"
 #include "checkpoint/bearer.h"
 #include "storage/files.h"
 #include "storage/output.h"
@@ -65,7 +66,7 @@ static rf_status copy_lines(FILE *from, const rf_output *to, cut *c) {
 }
 
 static rf_status replace_metrics(FILE *from, const char *path, cut *c) {
-  static const rf_output_kind kind = {.what = "metrics.jsonl", .check_folder = rf_bearer_check_file};
+  static const rf_output_kind kind = {.what = RF_RUN_METRICS, .check_folder = rf_bearer_check_file};
   rf_output to;
   RF_TRY(rf_output_open(path, &kind, true, &to));
   const rf_status status = copy_lines(from, &to, c);

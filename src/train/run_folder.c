@@ -1,5 +1,6 @@
 #include "train/run_folder.h"
 #include "base/file_error.h"
+#include "base/run_names.h"
 #include "checkpoint/bearer.h"
 #include "checkpoint/commit.h"
 #include "storage/files.h"
@@ -33,7 +34,7 @@ static rf_status make_parents(const char *path) {
 /* Under another name first: what bears the name is whole. */
 static rf_status write_run_config(const char *folder, const char *text) {
   char path[RF_MAX_PATH], temporary[RF_MAX_PATH];
-  RF_TRY(rf_run_folder_path(folder, "config.yaml", path));
+  RF_TRY(rf_run_folder_path(folder, RF_RUN_CONFIG, path));
   RF_TRY(rf_run_folder_path(folder, "config.yaml.tmp", temporary));
   if (unlink(temporary) != 0 && errno != ENOENT) return refuse_run_folder(folder, errno);
   rf_status status = rf_file_store(temporary, text, (int64_t)strlen(text));
@@ -56,8 +57,8 @@ static rf_status look_for(const char *folder, const char *name, bool *there) {
 
 static rf_status lock_and_look(rf_run_folder *folder) {
   RF_TRY(rf_lock_take(folder->path, RF_LOCK_BEST, &folder->lock));
-  RF_TRY(look_for(folder->path, "config.yaml", &folder->holds_run));
-  return folder->holds_run ? RF_OK : look_for(folder->path, "checkpoints", &folder->holds_run);
+  RF_TRY(look_for(folder->path, RF_RUN_CONFIG, &folder->holds_run));
+  return folder->holds_run ? RF_OK : look_for(folder->path, RF_RUN_CHECKPOINTS, &folder->holds_run);
 }
 
 static rf_status refuse_link(const char *folder) {
