@@ -73,6 +73,7 @@ static void add_waves(const rf_sublayer *self, const rf_call *call, const ways *
   const double n = (double)waves;
   const row_bytes *forward = &w->forward, *again = &w->again, *reverse = &w->reverse;
   t->waves += n;
+  t->plans += 2 * n * e.exchanges;
   t->owners += n * e.all_own;
   t->bytes[RF_TRAFFIC_HISTOGRAM] += 2 * n * e.all_histogram;
   t->bytes[RF_TRAFFIC_PLAN] += 2 * n * e.all_plan;
@@ -95,8 +96,7 @@ rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_c
   add_waves(self, call, &w, sequences_left > 0 ? across : 0, size.heads * sequences_left, &t);
   add_waves(self, call, &w, 1, heads_left * sequences_left, &t);
   t.owners /= (double)(call->sequences * heads * call->length);
-  t.exchanges =
-      t.waves * (w.forward.moves + w.again.moves + w.reverse.moves + 2 * 5); /* a plan: counts, starts, rows */
+  t.exchanges = t.waves * (w.forward.moves + w.again.moves + w.reverse.moves) + t.plans;
   if (rings(self)) add_ring(self, call, call->level < RF_LEVEL_OUTPUT, &t);
   return t;
 }

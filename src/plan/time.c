@@ -78,7 +78,7 @@ static void add_exchange(stage *s, rf_attention_kind kind, const rf_attention_tr
   const double rows = (one->rank_forward + one->rank_reverse) * times;
   const double metadata =
       (one->bytes[RF_TRAFFIC_HISTOGRAM] + one->bytes[RF_TRAFFIC_PLAN]) / (double)s->sequence * times;
-  const double steps = one->exchanges * times, plans = 2 * 5 * one->waves * times;
+  const double steps = one->exchanges * times, plans = one->plans * times;
   const double latency = all_to_all_latency(s, s->sequence);
   const double hidden = one->waves > 1 || kind == RF_ATTENTION_FULL ? s->c->overlap * behind : 0;
   spend_time(s, RF_PHASE_EXCHANGE, rows * s->c->move_byte);
