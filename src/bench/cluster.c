@@ -173,8 +173,9 @@ static void print_cluster(const rf_bench *b) {
   const rf_link links[] = {c->within, c->between};
   for (int i = 0; i < 2; i++)
     if (links[i].rate > 0)
-      rf_bench_row(NAMES, i == 0 ? "within a host" : "between hosts", "%10.2f us %10.3f GB/s", links[i].latency * 1e6,
-                   links[i].rate * 1e-9);
+      rf_bench_row(NAMES, i == 0 ? "within a host" : "between hosts",
+                   "%10.2f us %10.3f GB/s, of processors %.2f us a message, %.3f ns a byte", links[i].latency * 1e6,
+                   links[i].rate * 1e-9, links[i].message * 1e6, links[i].byte * 1e9);
   rf_bench_row(NAMES, "disk", "%10.1f MiB/s", c->disk / 1048576);
 }
 

@@ -1,5 +1,6 @@
 #include "bench/links.h"
 #include "base/clock.h"
+#include "bench/message_cost.h"
 #include "comm/collective.h"
 #include "reformer/arena.h"
 #include <assert.h>
@@ -59,6 +60,12 @@ static int partner(const rank_hosts *p, bool same_host, int step) {
   return rank;
 }
 
+static bool is_first_of_ring(const rank_hosts *p, bool same_host) {
+  for (int r = 0; r < p->rank; r++)
+    if (is_in_ring(p, same_host, r)) return false;
+  return true;
+}
+
 static rf_status time_link(rf_mesh *mesh, const rank_hosts *p, bool same_host, rf_link *link) {
   const int to = partner(p, same_host, 1), from = partner(p, same_host, -1);
   const bool none = to == p->rank;
@@ -73,7 +80,10 @@ static rf_status time_link(rf_mesh *mesh, const rank_hosts *p, bool same_host, r
     const int to_whom = none ? -1 : to, from_whom = none ? -1 : from;
     status = time_shift(mesh, to_whom, from_whom, 8, ROUND_TRIPS, out, in, &small);
     if (status == RF_OK) status = time_shift(mesh, to_whom, from_whom, LARGE, LARGE_TRIPS, out, in, &large);
-    if (status == RF_OK) *link = (rf_link){small, (double)LARGE / (large > small ? large - small : large)};
+    if (status == RF_OK)
+      *link = (rf_link){.latency = small, .rate = (double)LARGE / (large > small ? large - small : large)};
+    const rf_ring_partners partners = {to_whom, from_whom, !none && is_first_of_ring(p, same_host), out, in};
+    if (status == RF_OK) status = rf_message_cost_measure(mesh, &partners, LARGE, link);
   }
   if (status == RF_OK || rf_mesh_size(mesh) == 1) rf_arena_destroy(arena); /* else messages may be under way */
   return status;

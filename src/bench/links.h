@@ -1,4 +1,5 @@
-/* What messages between ranks cost, measured: latency and bandwidth within a host and between hosts. */
+/* What messages between ranks cost, measured within a host and between hosts: latency, bandwidth, and time of the
+ * processors. */
 #ifndef RF_BENCH_LINKS_H
 #define RF_BENCH_LINKS_H
 

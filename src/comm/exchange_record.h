@@ -56,6 +56,9 @@ static inline uint32_t rf_exchange_record_bucket(const unsigned char *record, in
   return in_two | bucket;
 }
 
+/* Times that every rank sends to every other for a plan, once places are found: counts and records. */
+enum { RF_EXCHANGE_PLAN_EXCHANGES = 2 };
+
 /* Bytes that all ranks send for a plan in which `rows` rows of all pairs travel: every rank tells every other how many
  * of each pair come, own ones and halo; then the records. */
 static inline double rf_exchange_plan_bytes(const rf_exchange_shape *shape, int bucket_bytes, int ranks, double rows) {

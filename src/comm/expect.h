@@ -13,6 +13,7 @@ typedef struct rf_exchange_expectation {
   double all_own, all_halo;           /* that travel, of all ranks */
   double all_histogram;               /* bytes of counts and starts, of all ranks */
   double all_plan;                    /* bytes of slots, likewise */
+  int exchanges;                      /* of a plan: times that every rank sends to every other */
   double entries;                     /* of the histogram, that a rank has items of */
 } rf_exchange_expectation;
 

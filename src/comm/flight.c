@@ -47,7 +47,7 @@ void rf_flight_call_off(rf_flight *flight) {
 }
 
 void rf_flight_free(rf_flight *flight) {
-  if (flight->row != MPI_DATATYPE_NULL) (void)MPI_Type_free(&flight->row);
+  if (flight->row != MPI_DATATYPE_NULL && flight->row != MPI_INT64_T) (void)MPI_Type_free(&flight->row);
   flight->used = false;
   flight->mesh->n_flying--;
 }
@@ -106,6 +106,10 @@ rf_status rf_flight_open(rf_mesh *mesh, rf_scope scope, const char *what, int64_
   assert(flight);
   flight->poll = poll_messages;
   flight->unit = unit;
+  if (unit == sizeof(int64_t)) { /* scalars: a type for each of them would cost more than they do */
+    flight->row = MPI_INT64_T;
+    return RF_OK;
+  }
   /* Counts in rows: a message of more than 2^31 bytes keeps a count that fits an int. */
   RF_MPI(MPI_Type_contiguous((int)unit, MPI_BYTE, &flight->row));
   RF_MPI(MPI_Type_commit(&flight->row));

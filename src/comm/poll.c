@@ -28,6 +28,8 @@ void rf_mesh_poll_within(rf_mesh *mesh) {
 
 bool rf_mesh_is_flying(const rf_mesh *mesh) { return mesh && mesh->n_flying > 0; }
 
+bool rf_flight_is_done(const rf_flight *flight) { return !flight || flight->done; }
+
 /* After a fruitless look: moves the others, looks for failures, lets a rank that shares the core go first. */
 static rf_status look_around(rf_mesh *mesh, int spin) {
   RF_TRY(rf_mesh_poll(mesh));

@@ -24,6 +24,9 @@ void rf_mesh_poll_within(rf_mesh *mesh);
  * none. */
 bool rf_mesh_is_flying(const rf_mesh *mesh);
 
+/* Whether it is over, here, and rf_flight_wait will not wait. NULL: it is. */
+bool rf_flight_is_done(const rf_flight *flight);
+
 /* Returns when the operation is over, here. Fails with the other rank's status and message where another rank has
  * reported a failure (rf_agree); the operation's buffers must then stay until MPI is finished. NULL is fine. */
 rf_status rf_flight_wait(rf_flight *flight);

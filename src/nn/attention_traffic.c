@@ -88,6 +88,7 @@ static void add_waves(const rf_sublayer *self, const rf_call *call, const ways *
   const double n = (double)waves;
   const row_bytes *forward = &w->forward, *again = &w->again, *reverse = &w->reverse;
   t->waves += n;
+  t->plans += w->plans * n * e.exchanges;
   t->owners += n * e.all_own;
   t->bytes[RF_TRAFFIC_HISTOGRAM] += w->plans * n * e.all_histogram;
   t->bytes[RF_TRAFFIC_PLAN] += w->plans * n * e.all_plan;
@@ -117,7 +118,7 @@ rf_attention_traffic rf_attention_traffic_of(const rf_sublayer *self, const rf_c
   add_parts(self, call, 1, heads_left * sequences_left, size.parts, &t);
   t.owners /= (double)(call->sequences * heads * call->length);
   const ways w = ways_of(self, call, size.parts);
-  t.exchanges = t.waves * (w.forward.moves + w.again.moves + w.reverse.moves + w.plans * 5); /* counts, starts, rows */
+  t.exchanges = t.waves * (w.forward.moves + w.again.moves + w.reverse.moves) + t.plans;
   if (rings(self)) add_ring(self, call, call->level < RF_LEVEL_OUTPUT, &t);
   return t;
 }

@@ -14,6 +14,7 @@ typedef struct rf_attention_traffic {
   double bytes[RF_TRAFFIC_PURPOSES]; /* sent by all sequence ranks together */
   double rank_forward, rank_reverse; /* rows and halos: sent by this rank */
   double exchanges;                  /* moves and plans that every rank takes part in, each a message to most others */
+  double plans;                      /* of these, for plans */
   double waves;                      /* or parts of waves */
   double owners;                     /* of a token and head, its home not counted, that its row goes to */
 } rf_attention_traffic;

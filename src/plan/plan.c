@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 enum { MOST_MESHES = 64 };
+static const double large_part = 0.05; /* of a step: it is told */
 
 typedef struct plan {
   const rf_config *config;
@@ -144,6 +145,11 @@ static void print_plan_time(const plan *p) {
       printf("  %-14s %12.3f  (%.3f)\n", rf_phase_name((rf_phase)i), t->seconds[i] * 1e3, t->waited[i] * 1e3);
   printf("  %-14s %12.3f  %.0f tokens/s; what limits it: %s\n", "in all", t->total * 1e3, t->tokens / t->total,
          t->limit);
+  if (t->moving > large_part * t->total)
+    printf(
+        "  %-14s %12.3f  of it, in which processors move messages: %.0f %%; only a network with an engine of its own\n"
+        "  %-14s %12s  (verbs, UCX) takes none of their time\n",
+        "messages", t->moving * 1e3, 100 * t->moving / t->total, "", "");
   const double state = (double)(p->memory.store.parameters + p->memory.optimizer);
   if (p->options->cluster->disk > 0)
     printf("  a checkpoint of %.1f MiB a rank is written in %.3f s%s\n", mib(state), state / p->options->cluster->disk,
@@ -178,6 +184,7 @@ static json_t *plan_to_json(const plan *p, json_t *growth) {
   if (p->options->cluster) {
     json_object_set_new(object, "step_seconds", json_real(p->time.total));
     json_object_set_new(object, "tokens_per_second", json_real(p->time.tokens / p->time.total));
+    json_object_set_new(object, "message_processor_seconds", json_real(p->time.moving));
     json_object_set_new(object, "limit", json_string(p->time.limit));
     json_object_set_new(object, "phase_seconds", rf_figures_of_phases(p->time.seconds));
     json_object_set_new(object, "phase_wait_seconds", rf_figures_of_phases(p->time.waited));

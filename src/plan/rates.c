@@ -8,9 +8,12 @@
 static const struct {
   const char *name;
   size_t offset;
+  bool optional;
 } numbers[] = {
 #define NUMBER(name, field)                                                                                            \
-  { name, offsetof(rf_rates, field) }
+  { name, offsetof(rf_rates, field), false }
+#define OPTIONAL(name, field)                                                                                          \
+  { name, offsetof(rf_rates, field), true }
     NUMBER("peak_operations_per_second", peak),
     NUMBER("projections_operations_per_second", projections),
     NUMBER("output_operations_per_second", output),
@@ -31,6 +34,11 @@ static const struct {
     NUMBER("between_hosts_latency_seconds", between.latency),
     NUMBER("between_hosts_bytes_per_second", between.rate),
     NUMBER("disk_bytes_per_second", disk),
+    /* Files from before they were measured count them as nothing. */
+    OPTIONAL("within_host_processor_seconds_per_message", within.message),
+    OPTIONAL("within_host_processor_seconds_per_byte", within.byte),
+    OPTIONAL("between_hosts_processor_seconds_per_message", between.message),
+    OPTIONAL("between_hosts_processor_seconds_per_byte", between.byte),
 };
 
 static const struct {
@@ -64,6 +72,7 @@ static rf_status read_rates(const json_t *object, const char *path, rf_rates *c)
   }
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     const json_t *value = json_object_get(object, numbers[i].name);
+    if (!value && numbers[i].optional) continue;
     if (!json_is_number(value) || json_number_value(value) < 0)
       return rf_fail(RF_BAD_CONFIG, "%s: %s: found no number of at least 0; measure it with reformer bench cluster",
                      path, numbers[i].name);

@@ -11,6 +11,9 @@
 typedef struct rf_link {
   double latency; /* seconds from a send to its arrival */
   double rate;    /* bytes a second of one rank; 0: there are no such pairs */
+  /* Seconds of one rank's processors, which compute nothing meanwhile; 0: the network moves messages by itself */
+  double message; /* sending a small one and receiving another */
+  double byte;    /* sending a byte and receiving another */
 } rf_link;
 
 typedef struct rf_rates {

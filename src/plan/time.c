@@ -16,19 +16,34 @@ typedef struct stage {
 
 static double seconds_for(double amount, double rate) { return rate > 0 ? amount / rate : 0; }
 
-/* Seconds that a rank's bytes need, to partners spread evenly over a group of neighbouring ranks. */
-static double wire_seconds(const stage *s, double bytes, int64_t group) {
+/* Where one kind of link was not measured, all are of the other. */
+static const rf_link *link_within(const rf_rates *c) { return c->within.rate > 0 ? &c->within : &c->between; }
+static const rf_link *link_between(const rf_rates *c) { return c->between.rate > 0 ? &c->between : &c->within; }
+
+/* Of a rank's partners, spread evenly over a group of neighbouring ranks, the share on its own host. */
+static double share_within(const stage *s, int64_t group) {
   const double on_host = fmin((double)group, ceil((double)s->c->ranks / s->c->hosts));
-  const double inside = group > 1 ? (on_host - 1) / (double)(group - 1) : 1;
-  const rf_link *between = s->c->between.rate > 0 ? &s->c->between : &s->c->within;
-  const rf_link *within = s->c->within.rate > 0 ? &s->c->within : &s->c->between;
-  return seconds_for(bytes * inside, within->rate) + seconds_for(bytes * (1 - inside), between->rate);
+  return group > 1 ? (on_host - 1) / (double)(group - 1) : 1;
+}
+
+/* Seconds that a rank's bytes need. */
+static double wire_seconds(const stage *s, double bytes, int64_t group) {
+  const double inside = share_within(s, group);
+  return seconds_for(bytes * inside, link_within(s->c)->rate) +
+         seconds_for(bytes * (1 - inside), link_between(s->c)->rate);
+}
+
+/* Seconds of a rank's processors that its messages take. */
+static double moving_seconds(const stage *s, double messages, double bytes, int64_t group) {
+  const double inside = share_within(s, group);
+  const rf_link *within = link_within(s->c), *between = link_between(s->c);
+  return inside * (messages * within->message + bytes * within->byte) +
+         (1 - inside) * (messages * between->message + bytes * between->byte);
 }
 
 static double latency_of(const stage *s, int64_t group) {
   const double on_host = ceil((double)s->c->ranks / s->c->hosts);
-  const rf_link *within = s->c->within.rate > 0 ? &s->c->within : &s->c->between;
-  return (double)group > on_host && s->c->between.rate > 0 ? s->c->between.latency : within->latency;
+  return (double)group > on_host ? link_between(s->c)->latency : link_within(s->c)->latency;
 }
 
 /* Messages to all others leave one after the other, each for a part of what one takes there and back alone. */
@@ -43,6 +58,13 @@ static void wait_time(stage *s, rf_phase phase, double bandwidth, double latency
   s->t->waited[phase] += bandwidth + latency;
   s->bandwidth += bandwidth;
   s->latency += latency;
+}
+
+/* The wire goes on while the processors move messages, and is waited for where it takes longer. */
+static void travel_time(stage *s, rf_phase phase, double moving, double bandwidth, double latency) {
+  spend_time(s, phase, moving);
+  s->t->moving += moving;
+  wait_time(s, phase, fmax(0, bandwidth - moving), fmax(0, latency - fmax(0, moving - bandwidth)));
 }
 
 static double attention_rate(const rf_rates *c, rf_attention_kind kind) {
@@ -78,14 +100,17 @@ static void add_exchange(stage *s, rf_attention_kind kind, const rf_attention_tr
   const double rows = (one->rank_forward + one->rank_reverse) * times;
   const double metadata =
       (one->bytes[RF_TRAFFIC_HISTOGRAM] + one->bytes[RF_TRAFFIC_PLAN]) / (double)s->sequence * times;
-  const double steps = one->exchanges * times, plans = 2 * 5 * one->waves * times;
+  const double steps = one->exchanges * times, plans = one->plans * times;
   const double latency = all_to_all_latency(s, s->sequence);
+  const double others = (double)(s->sequence - 1);
   const double hidden = one->waves > 1 || kind == RF_ATTENTION_FULL ? s->c->overlap * behind : 0;
   spend_time(s, RF_PHASE_EXCHANGE, rows * s->c->move_byte);
-  wait_time(s, RF_PHASE_EXCHANGE, fmax(0, wire_seconds(s, rows, s->sequence) + (steps - plans) * latency - hidden), 0);
-  wait_time(s, RF_PHASE_PLAN, wire_seconds(s, metadata, s->sequence), plans * latency);
+  travel_time(s, RF_PHASE_EXCHANGE, moving_seconds(s, (steps - plans) * others, rows, s->sequence),
+              fmax(0, wire_seconds(s, rows, s->sequence) + (steps - plans) * latency - hidden), 0);
+  travel_time(s, RF_PHASE_PLAN, moving_seconds(s, plans * others, metadata, s->sequence),
+              wire_seconds(s, metadata, s->sequence), plans * latency);
   spend_time(s, RF_PHASE_PLAN, metadata * s->c->move_byte);
-  s->t->messages += steps * (double)(s->sequence - 1);
+  s->t->messages += steps * others;
 }
 
 /* Full vectors of a step: those of layers travel behind the arithmetic of the one before. */
@@ -100,9 +125,11 @@ static void add_store(stage *s, const rf_plan_traffic *traffic, double behind) {
   const double gather_wire = wire_seconds(s, parameters, ranks), scatter_wire = wire_seconds(s, gradients, ranks);
   const double edge = 1.0 / fmax(1, traffic->fetches); /* the first of all waits for itself */
   const double hidden = s->c->overlap * behind;
-  wait_time(s, RF_PHASE_PARAMETERS, fmax(edge * gather_wire, gather_wire - hidden), edge * gather);
-  wait_time(s, RF_PHASE_GRADIENTS, fmax(edge * scatter_wire, scatter_wire - hidden),
-            fmax(edge * scatter, scatter - hidden));
+  const double others = s->ranks - 1;
+  travel_time(s, RF_PHASE_PARAMETERS, moving_seconds(s, traffic->fetches * others, parameters, ranks),
+              fmax(edge * gather_wire, gather_wire - hidden), edge * gather);
+  travel_time(s, RF_PHASE_GRADIENTS, moving_seconds(s, traffic->handed_back * others, gradients, ranks),
+              fmax(edge * scatter_wire, scatter_wire - hidden), fmax(edge * scatter, scatter - hidden));
 }
 
 static void name_limit(stage *s) {
@@ -121,7 +148,8 @@ static void name_limit(stage *s) {
     const char *name;
     double seconds;
   } limits[] = {{"arithmetic", arithmetic},
-                {"memory and sorting", sorting},
+                {"memory and sorting", sorting - t->moving},
+                {"the processors' work on messages", t->moving},
                 {"bandwidth of the network", s->bandwidth},
                 {"latency of the network", s->latency}};
   double most = -1;

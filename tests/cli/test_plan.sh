@@ -43,6 +43,17 @@ seconds() { sed -n 's/^  "step_seconds": \([^,]*\),*$/\1/p' "$1"; }
 awk -v a="$(seconds plan.json)" -v b="$(seconds slow-plan.json)" 'BEGIN { exit !(b > 2 * a && a > 0) }' ||
   { failures=$((failures + 1)); echo "FAILED: a slow link does not show: $(seconds plan.json), $(seconds slow-plan.json)"; }
 
+# So do messages that cost the processors much, and it is told; files without such numbers count them as nothing.
+for kind in none dear; do
+  [ $kind = none ] && edit='/_processor_seconds_/d' || edit='s/\("within_host_processor_seconds_per_message": \).*,/\110.0,/'
+  sed "$edit" cluster.json >$kind.json
+  "$PROGRAM" plan tiny.yaml --ranks 4 --set mesh.sequence=4 --cluster $kind.json --json $kind-plan.json >$kind.txt
+done
+checks=$((checks + 1))
+awk -v a="$(seconds none-plan.json)" -v b="$(seconds dear-plan.json)" 'BEGIN { exit !(b > 2 * a && a > 0) }' &&
+  grep -q 'processors move messages: .* %; only a network with an engine of its own' dear.txt && ! grep -q 'processors move' none.txt ||
+  { failures=$((failures + 1)); echo "FAILED: messages' cost does not show: $(seconds none-plan.json), $(seconds dear-plan.json)"; }
+
 # --- what is wrong ---
 check 2 "mesh.sequence: found 3, which does not divide the 4 ranks" -- plan tiny.yaml --ranks 4 --set mesh.sequence=3
 check 2 "training.batch: found 4" "a multiple of 8" -- plan tiny.yaml --ranks 8

@@ -1,4 +1,6 @@
 /* The exchange's plans against a serial sort of the whole sequence, on meshes of every shape, and what they cost. */
+#include "comm/expect.h"
+#include "comm/mesh_state.h"
 #include "comm/simulate.h"
 #include "mpi/exchange_fixture.h"
 
@@ -109,9 +111,12 @@ static rf_exchange_counts count_rows(fixture *b) {
 
 static void check_costs_of(rf_mesh *mesh, const exchange_case *c, cut how, rf_histogram histogram) {
   int64_t bytes[RF_TRAFFIC_PURPOSES];
+  const int operations = mesh->groups[RF_SCOPE_SEQUENCE].next_tag; /* each takes one */
   rf_traffic_reset(mesh);
   fixture b = begin(mesh, c, how, histogram, c->shape.pairs % 2 == 0);
   const rf_exchange_shape *s = &b.w.shape;
+  const rf_exchange_expectation planned = rf_exchange_expect(s, b.ranks, b.rank, b.w.bytes);
+  check(&b, (operations + planned.exchanges) % mesh->tags == mesh->groups[RF_SCOPE_SEQUENCE].next_tag);
   rf_traffic_read(mesh, bytes);
   const rf_exchange_counts n = rf_exchange_count(b.x), expected = count_rows(&b);
   check(&b, memcmp(&n, &expected, sizeof n) == 0);
