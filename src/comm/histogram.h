@@ -5,10 +5,12 @@
  *
  *   1. every rank counts its items by entry and sends the counts to the entries' owners;
  *   2. an owner puts the ranks' items of an entry one behind the other, in rank order (which is position order, so the
- *      sort is stable), and entries behind entries; where its first entry starts it learns from the owners' totals;
+ *      sort is stable), and entries behind entries; where its first entry starts it learns from the owners' totals, or
+ *      (sparse) from how many items of its row each rank has before it;
  *   3. it sends every rank the place of its first item of each entry.
  *
- * Dense histograms send all entries, sparse ones only those that a rank has items of. */
+ * Dense histograms count and send all entries, sparse ones only those that a rank has items of: it sorts them, so that
+ * many buckets cost no more than few. */
 #ifndef RF_COMM_HISTOGRAM_H
 #define RF_COMM_HISTOGRAM_H
 
