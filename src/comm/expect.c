@@ -124,7 +124,7 @@ static void add_metadata(const rf_exchange_shape *s, int ranks, int bucket_bytes
   const double sparse = RF_SPARSE_ENTRY_BYTES * (double)rows * met * (ranks - 1);
   const rf_histogram_shape histogram = {s->histogram, rows, s->n_buckets, s->tokens, ranks};
   e->all_histogram = rf_histogram_bytes(&histogram, sparse);
-  e->exchanges = rf_histogram_exchanges(&histogram) + RF_EXCHANGE_PLAN_EXCHANGES;
+  e->exchanges = RF_HISTOGRAM_EXCHANGES + RF_EXCHANGE_PLAN_EXCHANGES;
   e->all_plan = rf_exchange_plan_bytes(s, bucket_bytes, ranks, e->all_own + e->all_halo);
 }
 

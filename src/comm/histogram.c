@@ -27,11 +27,6 @@ double rf_histogram_bytes(const rf_histogram_shape *s, double sparse) {
   return 2 * totals + sparse; /* shares, which are two numbers */
 }
 
-int rf_histogram_exchanges(const rf_histogram_shape *s) {
-  const int counts = 1, totals = 1, starts = 1;
-  return counts + totals + starts + (rf_histogram_is_dense(s) ? 0 : 1); /* and how many entries */
-}
-
 /* What both kinds need. */
 typedef struct sort_job {
   rf_mesh *mesh;

@@ -47,8 +47,9 @@ enum { RF_SPARSE_ENTRY_BYTES = 12 };
 /* Bytes that all ranks send; sparse: those of entries, if it is. */
 double rf_histogram_bytes(const rf_histogram_shape *shape, double sparse);
 
-/* Times that every rank sends to every other. */
-int rf_histogram_exchanges(const rf_histogram_shape *shape);
+/* Operations of all ranks with all that finding places takes: counts, totals and starts; where sparse totals go with
+ * how many entries come, and entries are the counts. */
+enum { RF_HISTOGRAM_EXCHANGES = 3 };
 
 /* places: [pairs, rounds, tokens] out: 0 <= place < length. Scratch is given back. */
 rf_status rf_histogram_find_places(rf_mesh *mesh, const rf_bucket_table *table, rf_histogram kind, rf_arena *scratch,
