@@ -173,7 +173,8 @@ rf_attention_kind rf_layer_attention(const rf_model_config *model, int64_t layer
 int64_t rf_padded_length(const rf_config *config, int64_t length);
 
 /* Resolves lsh.n_buckets: auto from the padded training length (docs/design.md 2.1): the largest power of
- * two <= 2 * length / chunk, at least 2; above 128 as two factors. No-op when already given. */
+ * two <= 2 * length / chunk, at least 2; in as few factors of at most 128, as even as can be, as that takes. No-op when
+ * already given. */
 void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length);
 
 RF_API_END

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+enum { MOST_POWER = 7 }; /* of two, that one factor of lsh.n_buckets: auto is */
+
 const char *const rf_attention_names[] = {
     [RF_ATTENTION_LSH] = "lsh", [RF_ATTENTION_LOCAL] = "local", [RF_ATTENTION_FULL] = "full", NULL};
 const char *const rf_precision_names[] = {[RF_PRECISION_FULL] = "full", [RF_PRECISION_BF16] = "bf16", NULL};
@@ -46,12 +48,8 @@ void rf_resolve_buckets(rf_lsh_config *lsh, int64_t padded_length) {
   assert(lsh->chunk > 0);
   int power = 1;
   while ((INT64_C(2) << power) * lsh->chunk <= 2 * padded_length) power++;
-  if (power <= 7) {
-    lsh->n_factors = 1;
-    lsh->n_buckets[0] = INT64_C(1) << power;
-  } else {
-    lsh->n_factors = 2;
-    lsh->n_buckets[0] = INT64_C(1) << (power / 2);
-    lsh->n_buckets[1] = INT64_C(1) << (power - power / 2);
-  }
+  /* Buckets are the product of the factors, and what a hash costs is their sum. */
+  lsh->n_factors = (int)rf_ceil_div(power, MOST_POWER);
+  if (lsh->n_factors > RF_MAX_FACTORS) lsh->n_factors = RF_MAX_FACTORS;
+  for (int i = 0; i < lsh->n_factors; i++) lsh->n_buckets[i] = INT64_C(1) << ((power + i) / lsh->n_factors);
 }

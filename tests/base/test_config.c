@@ -52,7 +52,7 @@ static void test_a_kind_past_the_last_layer_pads_nothing(void **state) {
 static void test_auto_buckets_follow_the_rule_at_every_length_and_chunk(void **state) {
   (void)state;
   for (int64_t chunk = 1; chunk <= 200; chunk++) {
-    for (int64_t length = 1; length <= 70000; length += 1 + length / 9) {
+    for (int64_t length = 1; length <= INT64_C(1) << 30; length += 1 + length / 9) {
       rf_lsh_config lsh = {.chunk = chunk};
       rf_resolve_buckets(&lsh, length);
       int64_t product = 1;
@@ -63,9 +63,10 @@ static void test_auto_buckets_follow_the_rule_at_every_length_and_chunk(void **s
       assert_int_equal(product & (product - 1), 0);
       assert_true(product == 2 || product * chunk <= 2 * length);
       assert_true(2 * product * chunk > 2 * length);
-      assert_int_equal(lsh.n_factors, product > 128 ? 2 : 1);
-      if (lsh.n_factors == 2) {
-        assert_true(lsh.n_buckets[1] == lsh.n_buckets[0] || lsh.n_buckets[1] == 2 * lsh.n_buckets[0]);
+      assert_int_equal(lsh.n_factors, 1 + (product > 1 << 7) + (product > 1 << 14) + (product > 1 << 21));
+      for (int i = 1; i < lsh.n_factors; i++) {
+        assert_true(lsh.n_buckets[i] >= lsh.n_buckets[i - 1]);
+        assert_true(lsh.n_buckets[i] <= 2 * lsh.n_buckets[0]);
       }
     }
   }
@@ -75,9 +76,21 @@ static void test_auto_buckets_of_a_million_tokens(void **state) {
   (void)state;
   rf_lsh_config lsh = {.chunk = 64};
   rf_resolve_buckets(&lsh, 1048576); /* 2^15 */
-  assert_int_equal(lsh.n_factors, 2);
-  assert_int_equal(lsh.n_buckets[0], 128);
-  assert_int_equal(lsh.n_buckets[1], 256);
+  assert_int_equal(lsh.n_factors, 3);
+  for (int i = 0; i < 3; i++) assert_int_equal(lsh.n_buckets[i], 32);
+}
+
+/* Runs of up to half a million tokens hash as they always did. */
+static void test_auto_buckets_up_to_2_to_the_14_have_two_factors_at_most(void **state) {
+  (void)state;
+  for (int power = 1; power <= 14; power++) {
+    rf_lsh_config lsh = {.chunk = 64};
+    rf_resolve_buckets(&lsh, INT64_C(32) << power);
+    const int64_t small = INT64_C(1) << power / 2, large = INT64_C(1) << (power - power / 2);
+    assert_int_equal(lsh.n_factors, power <= 7 ? 1 : 2);
+    assert_int_equal(lsh.n_buckets[0], power <= 7 ? INT64_C(1) << power : small);
+    if (power > 7) assert_int_equal(lsh.n_buckets[1], large);
+  }
 }
 
 static void test_given_buckets_stay_as_they_are(void **state) {
@@ -95,6 +108,7 @@ int main(void) {
       cmocka_unit_test(test_a_kind_past_the_last_layer_pads_nothing),
       cmocka_unit_test(test_auto_buckets_follow_the_rule_at_every_length_and_chunk),
       cmocka_unit_test(test_auto_buckets_of_a_million_tokens),
+      cmocka_unit_test(test_auto_buckets_up_to_2_to_the_14_have_two_factors_at_most),
       cmocka_unit_test(test_given_buckets_stay_as_they_are),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,13 @@ grep -v '^\(model\|lsh\|local\)' tiny.yaml >other.yaml
 check 0 "the state after step 20 is loaded" "data.length: 40 from" -- train other.yaml \
   --run short --resume part/checkpoints/step-00000020 $optimizer -s training.steps=21 -s data.length=40 -s lsh.n_buckets=auto
 expect "buckets of a model at another length" "n_buckets: [8]" "$(grep -o 'n_buckets: .*' short/config.yaml)"
+# A run of two factors, which auto made of 2^15 buckets once, goes on with them, though auto makes three now.
+many="-s data.length=16384 -s lsh.chunk=1 -s training.batch=1 -s training.accumulate=1 -s training.eval_every=0 -s optimizer.warmup=0"
+check 0 "checkpoint two/checkpoints/step-00000001" -- train tiny.yaml --run two $many -s training.steps=1 -s "lsh.n_buckets=[128, 256]"
+check 0 "the state after step 1 is loaded" -- train tiny.yaml --run two $many -s training.steps=2
+expect "factors of a run that goes on" "n_buckets: [128, 256]" "$(grep -o 'n_buckets: .*' two/config.yaml)"
+check 0 "checkpoint three/checkpoints/step-00000001" -- train tiny.yaml --run three $many -s training.steps=1
+expect "factors of a new run" "n_buckets: [32, 32, 32]" "$(grep -o 'n_buckets: .*' three/config.yaml)"
 
 # --- another program than the one that wrote the checkpoint says so, and is that of the next one ---
 cp "$PROGRAM" other_program && echo >>other_program
