@@ -159,11 +159,26 @@ static void test_bytes_are_those_of_distinct_token_and_owner_pairs(void **state)
 
 /* --- What it takes ------------------------------------------------------------------------------- */
 
+/* Buckets of all rounds of the one pair that any token is in. */
+static int64_t buckets_met(const fixture *b) {
+  const int64_t tokens = b->w.shape.tokens;
+  int64_t met = 0;
+  for (int64_t r = 0; r < b->w.shape.rounds; r++)
+    for (int64_t t = 0; t < tokens; t++) {
+      const uint32_t *bucket = b->w.bucket + r * tokens;
+      int64_t first = 0;
+      while (bucket[first] != bucket[t]) first++;
+      met += first == t;
+    }
+  return met;
+}
+
 /* The rows of a case's one pair, as if they had been expected. */
 static rf_exchange_expectation known_rows(const fixture *b) {
   const rf_exchange_counts n = rf_exchange_count(b->x);
   const rf_exchange_pair *pair = rf_exchange_pair_of(b->x, 0);
-  return (rf_exchange_expectation){.own_sent = (double)n.own_sent,
+  return (rf_exchange_expectation){.entries = (double)buckets_met(b),
+                                   .own_sent = (double)n.own_sent,
                                    .halo_sent = (double)n.halo_sent,
                                    .own_received = (double)n.own_received,
                                    .halo_received = (double)n.halo_received,
@@ -199,12 +214,12 @@ static void check_footprint_of_moves(fixture *b, const rf_exchange_expectation *
   }
 }
 
-static void check_footprint_of(rf_mesh *mesh, const exchange_case *c, bool rounds_travel) {
+static void check_footprint_of(rf_mesh *mesh, const exchange_case *c, rf_histogram histogram, bool rounds_travel) {
   rf_arena *const shared = scratch, *counting[2];
   assert_ok(rf_arena_create("scratch of one plan", 0, &scratch));
   for (int i = 0; i < 2; i++) assert_ok(rf_arena_create_counting("counts", &counting[i]));
   const rf_mark empty = rf_arena_mark(counting[0]);
-  fixture b = begin(mesh, c, cuts[0], RF_HISTOGRAM_DENSE, rounds_travel);
+  fixture b = begin(mesh, c, cuts[0], histogram, rounds_travel);
   const rf_exchange_expectation known = known_rows(&b);
   assert_ok(rf_exchange_footprint(&b.w.shape, b.ranks, b.rank, b.w.bytes, &known, counting[0], counting[1]));
   check(&b, rf_arena_mark(counting[0]) - empty == rf_arena_mark(plans) - b.mark);
@@ -217,8 +232,12 @@ static void check_footprint_of(rf_mesh *mesh, const exchange_case *c, bool round
 }
 
 static void check_footprints(rf_mesh *mesh) {
-  for (int i = 0; i < EXCHANGE_CASES; i++)
-    if (exchange_cases[i].shape.pairs == 1) check_footprint_of(mesh, &exchange_cases[i], i % 2 == 0);
+  for (int i = 0; i < EXCHANGE_CASES; i++) {
+    if (exchange_cases[i].shape.pairs != 1) continue;
+    check_footprint_of(mesh, &exchange_cases[i], RF_HISTOGRAM_DENSE, i % 2 == 0);
+    /* of several ranks each asks for, and is asked for, entries of its own */
+    if (rf_mesh_sequence_size(mesh) == 1) check_footprint_of(mesh, &exchange_cases[i], RF_HISTOGRAM_SPARSE, i % 2 == 0);
+  }
 }
 
 static void test_a_footprint_takes_what_a_plan_and_its_moves_take(void **state) {
