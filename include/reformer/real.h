@@ -21,7 +21,6 @@ typedef double real;
 #define RF_REAL_MAX DBL_MAX
 #define rf_sqrt sqrt
 #define rf_exp exp
-#define rf_log log
 #define rf_fabs fabs
 #define rf_cblas(name) cblas_d##name
 #else
@@ -31,7 +30,6 @@ typedef float real;
 #define RF_REAL_MAX FLT_MAX
 #define rf_sqrt sqrtf
 #define rf_exp expf
-#define rf_log logf
 #define rf_fabs fabsf
 #define rf_cblas(name) cblas_s##name
 #endif

@@ -257,7 +257,7 @@ static void find_seen(const making *m) {
   for (int64_t p = 0; p < x->shape.pairs; p++) {
     int64_t at = 0;
     for (int64_t r = 0; r < o->rounds; r++) {
-      const rf_stretch own = rf_owners_stretch(o, x->rank, p, r);
+      const rf_span own = rf_owners_stretch(o, x->rank, p, r);
       const int64_t count = rf_stretch_seen(o, own);
       m->seen[p * o->rounds + r] = (seen_stretch){rf_owners_in_ring(o, r, own.first) - o->before, count, at};
       at += count;
@@ -430,7 +430,7 @@ rf_status rf_exchange_footprint(const rf_exchange_shape *shape, int ranks, int r
 }
 
 /* Of the slots that a stretch of a round sees, in front of the others. */
-static bool slots_are_valid(const rf_exchange *x, rf_stretch own, const int32_t *row_of_slot, int64_t n_own,
+static bool slots_are_valid(const rf_exchange *x, rf_span own, const int32_t *row_of_slot, int64_t n_own,
                             int64_t n_rows) {
   const int64_t chunk = x->shape.chunk;
   for (int64_t i = 0; i < rf_stretch_seen(&x->owners, own) * chunk; i++) {
@@ -449,7 +449,7 @@ static bool pair_is_valid(const rf_exchange *x, int64_t index) {
     if (i > 0 && i != pair->n_own && pair->position[i] <= pair->position[i - 1]) return false;
   }
   for (int64_t r = 0; r < x->shape.rounds; r++) {
-    const rf_stretch own = rf_owners_stretch(&x->owners, x->rank, index, r);
+    const rf_span own = rf_owners_stretch(&x->owners, x->rank, index, r);
     if (!slots_are_valid(x, own, row_of_slot, pair->n_own, pair->n_rows)) return false;
     row_of_slot += rf_stretch_seen(&x->owners, own) * x->shape.chunk;
   }

@@ -62,12 +62,12 @@ static int add_interval(const geometry *g, int64_t first, int64_t end, int n, in
 }
 
 /* What an owner's stretches of a pair see of a round, in their ring: their own chunks, and those of their halos. */
-static int seen_of_round(const geometry *g, const rf_stretch *own, int64_t round, interval *seen) {
+static int seen_of_round(const geometry *g, const rf_span *own, int64_t round, interval *seen) {
   const rf_owners *o = &g->owners;
   const int64_t reach = rf_min(o->rounds, rf_ceil_div(rf_max(o->before, o->after), o->per_round));
   int n = 0;
   for (int64_t d = -reach; d <= reach && n < MOST_INTERVALS; d++) {
-    const rf_stretch *from = &own[((round + d) % o->rounds + o->rounds) % o->rounds];
+    const rf_span *from = &own[((round + d) % o->rounds + o->rounds) % o->rounds];
     if (from->count == 0) continue;
     const int64_t first = d * o->per_round + from->first;
     n = add_interval(g, first - o->before, first + from->count + o->after, n, seen);
@@ -81,7 +81,7 @@ static void add_rows_of_pair(const geometry *g, int home, int owner, int64_t pai
   const rf_span tokens = rf_span_of(g->shape->tokens, g->ranks, home);
   const double low = (double)tokens.first / (double)g->shape->tokens;
   const double high = (double)(tokens.first + tokens.count) / (double)g->shape->tokens;
-  rf_stretch own[RF_RNG_MAX_ROUNDS];
+  rf_span own[RF_RNG_MAX_ROUNDS];
   double not_own = 1, not_needed = 1;
   for (int64_t r = 0; r < g->owners.rounds; r++) own[r] = rf_owners_stretch(&g->owners, owner, pair, r);
   for (int64_t r = 0; r < g->owners.rounds; r++) {

@@ -17,7 +17,7 @@
 enum {
   RF_FLIGHTS = 32, /* operations under way at once */
   RF_WINDOW = 32,  /* messages of one operation under way at once, each way */
-  RF_RING_DEPTH = 4,
+  RF_REDUCTION_DEPTH = 4,
   RF_NOTE_BYTES = 1024, /* small enough that any library sends it without waiting for the receiver */
   RF_MOST_BYTES = 1 << 30,
   RF_NOTE_TAG = 1, /* of messages on mesh->control: notes of failures, and of calls */
@@ -49,22 +49,22 @@ typedef struct rf_queue {
 } rf_queue;
 
 /* How far a ring reduce-scatter has come; see comm/segments.c. */
-typedef struct rf_ring_place {
+typedef struct rf_reduction_place {
   int64_t unit;   /* how many pieces came before */
   int step;       /* round of the ring, 0 .. size - 2 */
   int64_t offset; /* in the step's segment */
-} rf_ring_place;
+} rf_reduction_place;
 
-typedef struct rf_ring {
+typedef struct rf_reduction {
   const int64_t *first; /* [size + 1] lent */
   real *full;           /* lent */
   real *buffer;         /* [depth, piece] owned, from the first use on */
   int64_t piece;        /* reals of a message */
   int64_t receives, sends, ready_sends;
-  rf_ring_place receive_posted, received, send_posted;
+  rf_reduction_place receive_posted, received, send_posted;
   int64_t sent;
-  MPI_Request receiving[RF_RING_DEPTH], sending[RF_RING_DEPTH];
-} rf_ring;
+  MPI_Request receiving[RF_REDUCTION_DEPTH], sending[RF_REDUCTION_DEPTH];
+} rf_reduction;
 
 /* One operation under way (comm/poll.h). */
 struct rf_flight {
@@ -77,7 +77,7 @@ struct rf_flight {
   int64_t unit; /* bytes of a row */
   MPI_Datatype row;
   rf_queue receives, sends;
-  rf_ring ring;
+  rf_reduction ring;
 };
 
 /* A failure, as the rank that met it tells the others. */

@@ -23,7 +23,7 @@ size_t rf_mesh_memory_used(const rf_mesh *mesh) {
   for (int i = 0; i < RF_FLIGHTS; i++) {
     const rf_flight *flight = &mesh->flights[i];
     bytes += (size_t)(flight->receives.capacity + flight->sends.capacity) * sizeof(rf_message);
-    if (flight->ring.buffer) bytes += RF_RING_DEPTH * (size_t)flight->ring.piece * sizeof(real);
+    if (flight->ring.buffer) bytes += RF_REDUCTION_DEPTH * (size_t)flight->ring.piece * sizeof(real);
   }
   return bytes;
 }

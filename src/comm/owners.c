@@ -8,11 +8,11 @@ static int64_t chunks_below(const rf_owners *o, int64_t end, int64_t round) {
   return rf_ceil_div(rf_max(0, within - round), o->rounds);
 }
 
-rf_stretch rf_owners_stretch(const rf_owners *o, int rank, int64_t pair, int64_t round) {
+rf_span rf_owners_stretch(const rf_owners *o, int rank, int64_t pair, int64_t round) {
   const rf_span owned = rf_owners_numbers(o, rank);
   const int64_t of_pair = rf_owners_number(o, pair, 0, 0);
   const int64_t first = chunks_below(o, owned.first - of_pair, round);
-  return (rf_stretch){first, chunks_below(o, owned.first + owned.count - of_pair, round) - first};
+  return (rf_span){first, chunks_below(o, owned.first + owned.count - of_pair, round) - first};
 }
 
 int64_t rf_owners_seen_before(const rf_owners *o, int rank, int64_t pair, int64_t round) {

@@ -30,11 +30,6 @@ typedef struct rf_owners {
   int64_t before, after; /* chunks that a window sees beside its own */
 } rf_owners;
 
-/* Chunks of one round of a pair that follow each other; first: within the round. */
-typedef struct rf_stretch {
-  int64_t first, count;
-} rf_stretch;
-
 /* Of a pair, over all its rounds; and the place in their ring of a chunk of a round. */
 static inline int64_t rf_owners_chunks(const rf_owners *o) { return o->rounds * o->per_round; }
 static inline int64_t rf_owners_in_ring(const rf_owners *o, int64_t round, int64_t chunk) {
@@ -57,12 +52,12 @@ static inline int rf_owner_of(const rf_owners *o, int64_t number) {
   return part % o->parts == o->part ? (int)(part / o->parts) : -1;
 }
 
-/* What a rank owns of a round of a pair. */
-rf_stretch rf_owners_stretch(const rf_owners *owners, int rank, int64_t pair, int64_t round);
+/* The chunks that a rank owns of a round of a pair: a stretch of them; first: within the round. */
+rf_span rf_owners_stretch(const rf_owners *owners, int rank, int64_t pair, int64_t round);
 
 /* Chunks that the windows of a stretch see, its own included: before + count + after; of no chunks none. An owner keeps
  * those of its stretches of a pair one round behind the other; rf_owners_seen_before counts those of earlier rounds. */
-static inline int64_t rf_stretch_seen(const rf_owners *o, rf_stretch stretch) {
+static inline int64_t rf_stretch_seen(const rf_owners *o, rf_span stretch) {
   return stretch.count > 0 ? o->before + stretch.count + o->after : 0;
 }
 int64_t rf_owners_seen_before(const rf_owners *owners, int rank, int64_t pair, int64_t round);

@@ -43,7 +43,7 @@ static int64_t pieces(const rf_flight *flight, int step, bool sends) {
 }
 
 /* Where the piece at a place lies; the place is moved on first over steps whose segments are used up. */
-static real *piece_at(const rf_flight *flight, rf_ring_place *place, bool sends, int64_t *count) {
+static real *piece_at(const rf_flight *flight, rf_reduction_place *place, bool sends, int64_t *count) {
   while (place->offset >= length(flight, place->step, sends)) {
     place->step++;
     place->offset = 0;
@@ -53,17 +53,17 @@ static real *piece_at(const rf_flight *flight, rf_ring_place *place, bool sends,
   return flight->ring.full + flight->ring.first[segment(flight->group, place->step, sends)] + place->offset;
 }
 
-static void move_on(rf_ring_place *place, int64_t count) {
+static void move_on(rf_reduction_place *place, int64_t count) {
   place->offset += count;
   place->unit++;
 }
 
 static rf_status post_receives(rf_flight *flight) {
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   const int from = (flight->group->rank - 1 + flight->group->size) % flight->group->size;
   while (ring->receive_posted.unit < ring->receives &&
-         ring->receive_posted.unit < ring->received.unit + RF_RING_DEPTH) {
-    const int64_t at = ring->receive_posted.unit % RF_RING_DEPTH;
+         ring->receive_posted.unit < ring->received.unit + RF_REDUCTION_DEPTH) {
+    const int64_t at = ring->receive_posted.unit % RF_REDUCTION_DEPTH;
     int64_t count;
     (void)piece_at(flight, &ring->receive_posted, false, &count);
     RF_MPI(MPI_Irecv(ring->buffer + at * ring->piece, (int)count, RF_MPI_REAL, from, flight->tag, flight->group->comm,
@@ -74,11 +74,11 @@ static rf_status post_receives(rf_flight *flight) {
 }
 
 static rf_status post_sends(rf_flight *flight) {
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   const int to = (flight->group->rank + 1) % flight->group->size;
-  while (ring->send_posted.unit < ring->sends && ring->send_posted.unit < ring->sent + RF_RING_DEPTH &&
+  while (ring->send_posted.unit < ring->sends && ring->send_posted.unit < ring->sent + RF_REDUCTION_DEPTH &&
          ring->send_posted.unit < ring->ready_sends + ring->received.unit) {
-    const int64_t at = ring->send_posted.unit % RF_RING_DEPTH;
+    const int64_t at = ring->send_posted.unit % RF_REDUCTION_DEPTH;
     int64_t count;
     const real *data = piece_at(flight, &ring->send_posted, true, &count);
     RF_MPI(MPI_Isend(data, (int)count, RF_MPI_REAL, to, flight->tag, flight->group->comm, &ring->sending[at]));
@@ -93,9 +93,9 @@ static void add_piece(int64_t n, const real *restrict from, real *restrict to) {
 }
 
 static rf_status take_received(rf_flight *flight, bool *moved) {
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   while (ring->received.unit < ring->receive_posted.unit) {
-    const int64_t at = ring->received.unit % RF_RING_DEPTH;
+    const int64_t at = ring->received.unit % RF_REDUCTION_DEPTH;
     int there = 0;
     RF_MPI(MPI_Test(&ring->receiving[at], &there, MPI_STATUS_IGNORE));
     if (!there) return RF_OK;
@@ -109,10 +109,10 @@ static rf_status take_received(rf_flight *flight, bool *moved) {
 }
 
 static rf_status take_sent(rf_flight *flight, bool *moved) {
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   while (ring->sent < ring->send_posted.unit) {
     int gone = 0;
-    RF_MPI(MPI_Test(&ring->sending[ring->sent % RF_RING_DEPTH], &gone, MPI_STATUS_IGNORE));
+    RF_MPI(MPI_Test(&ring->sending[ring->sent % RF_REDUCTION_DEPTH], &gone, MPI_STATUS_IGNORE));
     if (!gone) return RF_OK;
     ring->sent++;
     *moved = true;
@@ -121,7 +121,7 @@ static rf_status take_sent(rf_flight *flight, bool *moved) {
 }
 
 static rf_status poll_ring(rf_flight *flight) {
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   for (bool moved = true; moved;) {
     moved = false;
     RF_TRY(post_receives(flight));
@@ -134,30 +134,30 @@ static rf_status poll_ring(rf_flight *flight) {
 }
 
 static rf_status take_buffer(rf_flight *flight) {
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   const int64_t most = flight->mesh->most_bytes < PIECE_BYTES ? flight->mesh->most_bytes : PIECE_BYTES;
   int64_t piece = most / (int64_t)sizeof(real);
   if (piece < 1) piece = 1;
   if (ring->buffer && ring->piece == piece) return RF_OK;
   free(ring->buffer);
   ring->piece = piece;
-  ring->buffer = malloc(RF_RING_DEPTH * (size_t)piece * sizeof(real));
+  ring->buffer = malloc(RF_REDUCTION_DEPTH * (size_t)piece * sizeof(real));
   if (ring->buffer) return RF_OK;
   return rf_fail(RF_FAILED, "out of memory: %zu bytes for a reduce-scatter",
-                 RF_RING_DEPTH * (size_t)piece * sizeof(real));
+                 RF_REDUCTION_DEPTH * (size_t)piece * sizeof(real));
 }
 
 rf_status rf_reduce_scatter_start(rf_mesh *mesh, rf_traffic purpose, const int64_t *first, real *full,
                                   rf_flight **flight_out) {
   RF_TRY(rf_flight_take(mesh, RF_SCOPE_WORLD, "a reduce-scatter", flight_out));
   rf_flight *flight = *flight_out;
-  rf_ring *ring = &flight->ring;
+  rf_reduction *ring = &flight->ring;
   const rf_status status = take_buffer(flight);
   if (status != RF_OK) {
     rf_flight_free(flight);
     return rf_error_pass(status, __FILE__, __LINE__);
   }
-  *ring = (rf_ring){.first = first, .full = full, .buffer = ring->buffer, .piece = ring->piece};
+  *ring = (rf_reduction){.first = first, .full = full, .buffer = ring->buffer, .piece = ring->piece};
   flight->poll = poll_ring;
   int64_t bytes = 0;
   for (int step = 0; step < flight->group->size - 1; step++) {

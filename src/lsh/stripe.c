@@ -27,7 +27,7 @@ int64_t rf_stripes_most(const rf_windows *w) {
 
 /* The stripes of one stretch. Returns how many. */
 static int64_t cut_stretch(const rf_windows *w, int64_t round, int64_t pair, rf_stripe *stripe) {
-  const rf_stretch own = rf_owners_stretch(&w->owners, w->rank, pair, round);
+  const rf_span own = rf_owners_stretch(&w->owners, w->rank, pair, round);
   const int64_t seen = rf_owners_seen_before(&w->owners, w->rank, pair, round), most = rf_stripe_chunks(w);
   int64_t n = 0;
   for (int64_t at = 0; at < own.count; at += most) {

@@ -24,7 +24,7 @@ static void check_owners(const rf_owners *o) {
     for (int64_t p = 0; p < o->together; p++) {
       int64_t seen = 0;
       for (int64_t r = 0; r < o->rounds; r++) {
-        const rf_stretch s = rf_owners_stretch(o, rank, p, r);
+        const rf_span s = rf_owners_stretch(o, rank, p, r);
         assert_int_equal(rf_owners_seen_before(o, rank, p, r), seen);
         seen += s.count > 0 ? o->before + s.count + o->after : 0;
         owned += s.count;
