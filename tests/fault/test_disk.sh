@@ -76,7 +76,7 @@ each_step_once() { # each_step_once RUN
   expect "steps of $1" "$(seq "$n")" "$(figures "$1" | sed -n 's/"step":\([0-9]*\) .*/\1/p')"
 }
 
-fill() { dd if=/dev/zero of=small/filler bs=4k 2>/dev/null; }
+fill() { dd if=/dev/zero of=small/filler bs=4k oflag=append conv=notrunc 2>/dev/null; }
 
 # --- full, to the end: status 1, and what was saved before is whole ---
 mkdir small && mount -t tmpfs -o size=3m none small || exit 1
@@ -87,6 +87,7 @@ wait_for_more 'could not be saved: .*No space left on device; older ones stay' 2
 wait_for 'metrics.jsonl cannot be written: No space left on device; its lines wait in memory' "$out"
 stop 1 '^error: the state after step [0-9]*, the last, could not be saved'
 all_verify small/run/checkpoints
+fill # what a save that was under way has given back since
 check 1 "No space left on device" -- train tiny.yaml --run small/run # the disk is still full
 all_verify small/run/checkpoints
 
