@@ -56,7 +56,7 @@ static rf_status stage_output(rf_wave *w, const attention_task *task) {
 }
 
 static rf_status attend_wave_vjp(rf_wave *w) {
-  if (w->level >= RF_LEVEL_OUTPUT) rf_wave_scale_keys(w);
+  if (w->level >= RF_LEVEL_OUTPUT || w->parts > 1) rf_wave_scale_keys(w); /* else it was done for the outputs */
   return w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch);
 }
 
@@ -95,41 +95,18 @@ static rf_status run_together(rf_wave *waves, int n, const attention_task *task)
 /* Where a rank cannot have all rows that it owns of a wave, it has them part after part, two at once; what is at home,
  * projections and outputs, is whole:
  *
- *   project | part 0: rows .. attend .. o | part 1: .. | output | part 0: rows .. attend_vjp .. dq | part 1: .. |
- * project_vjp
+ *   project | part 0: send, attend | part 1 .. | output | part 0: send, attend_vjp | part 1 .. | project_vjp
  *
  * Outputs of all parts are needed before the first gradient, so that queries and values go to the owners twice. */
-static rf_status part_send(rf_wave *w, const attention_task *task) {
+static rf_status send_part(rf_wave *w, const attention_task *task, bool vjp) {
   RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
-  RF_TRY(rf_wave_take_owner(w, false));
-  return rf_wave_scatter(w);
-}
-
-static rf_status part_attend(rf_wave *w, const attention_task *task) {
-  (void)task;
-  RF_TRY(rf_wave_arrive(w));
-  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_wave(w));
-  return rf_wave_gather(w);
-}
-
-static rf_status part_send_vjp(rf_wave *w, const attention_task *task) {
-  RF_TRY_IN(w->call->phases, RF_PHASE_PLAN, w->self->ops->attention->prepare(w, task->saved, task->reverse));
-  RF_TRY(rf_wave_take_owner(w, true));
+  RF_TRY(rf_wave_take_owner(w, vjp));
   RF_TRY(rf_wave_scatter(w));
-  return rf_wave_scatter_vjp(w);
+  return vjp ? rf_wave_scatter_vjp(w) : RF_OK;
 }
 
-static rf_status attend_part_vjp(rf_wave *w) {
-  rf_wave_scale_keys(w);
-  return w->self->ops->attention->attend_vjp(&w->windows, w->call->scratch);
-}
-
-static rf_status part_attend_vjp(rf_wave *w, const attention_task *task) {
-  (void)task;
-  RF_TRY(rf_wave_arrive(w));
-  RF_TRY_IN(w->call->phases, RF_PHASE_ATTEND, attend_part_vjp(w));
-  return rf_wave_gather_vjp(w);
-}
+static rf_status part_send(rf_wave *w, const attention_task *task) { return send_part(w, task, false); }
+static rf_status part_send_vjp(rf_wave *w, const attention_task *task) { return send_part(w, task, true); }
 
 static rf_status part_merge(rf_wave *w, const attention_task *task) {
   (void)task;
@@ -147,7 +124,7 @@ static void set_out(rf_wave *w, int place, rf_exchange_expectation *expected) {
 static rf_status run_parts(const rf_wave *whole, bool vjp, int at_once, const attention_task *task) {
   enum { STAGES_OF_PART = 3 };
   rf_status (*const stages[][STAGES_OF_PART])(rf_wave *, const attention_task *) = {
-      {part_send, part_attend, part_merge}, {part_send_vjp, part_attend_vjp, part_merge}};
+      {part_send, stage_attend, part_merge}, {part_send_vjp, stage_attend_vjp, part_merge}};
   const rf_call *call = whole->call;
   const int64_t n = rf_arena_counts(call->scratch) ? at_once : whole->parts; /* later ones take the same */
   for (int64_t first = 0; first < n; first += at_once) {

@@ -102,8 +102,9 @@ static rf_status take_queries(rf_arena *arena, int64_t big, bool shared_qk, rf_w
   return take_array(arena, big, &s->v);
 }
 
-/* Alone, home is the owner too: queries, keys and values are needed to the end. dq is used once o is not. */
-static rf_status take_both(rf_wave *w, bool reverse) {
+/* Each array in its place, but for dq, which is used once o is not. Alone, home is the owner too, and queries, keys and
+ * values are needed to the end; in parts, until the last part has left, when gradients of others have come. */
+static rf_status take_apart(rf_wave *w, bool reverse) {
   rf_arena *arena = w->call->scratch;
   const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
   rf_wave_arrays *s = &w->home;
@@ -116,39 +117,16 @@ static rf_status take_both(rf_wave *w, bool reverse) {
   RF_TRY(take_array(arena, big, &s->d_o));
   if (w->level < RF_LEVEL_OUTPUT) s->dq = s->o;
   RF_TRY(take_array(arena, big, &s->dq));
+  if (!rf_wave_alone(w) && w->shared_qk) s->dk = s->dq; /* folded into dq before it comes */
   RF_TRY(take_array(arena, big, &s->dk));
   return take_array(arena, big, &s->dv);
 }
 
-/* With other owners, home needs an array only until its rows have left, or from when they have come:
+/* With other owners, and in one part, home needs an array only until its rows have left, or from when they have come:
  *
  *   one place      q ->| o ->| dq      next  v ->| d_o ->| dv      where separate  k ->| dk */
-/* Where rows leave part after part, queries and values are needed until the last has left, and gradients from when the
- * first come: of these only those of queries find a place, as outputs are not used any more. */
-static rf_status take_for_parts(rf_wave *w, bool reverse) {
-  rf_arena *arena = w->call->scratch;
-  const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
-  rf_wave_arrays *s = &w->home;
-  const bool saved = s->o != NULL;
-  RF_TRY(take_queries(arena, big, w->shared_qk, s));
-  RF_TRY(take_array(arena, big, &s->o));
-  RF_TRY(take_array(arena, entries, &s->m));
-  RF_TRY(take_array(arena, entries, &s->z));
-  if (!reverse) return RF_OK;
-  RF_TRY(take_array(arena, entries, &s->delta));
-  RF_TRY(take_array(arena, big, &s->d_o));
-  if (!saved) s->dq = s->o;
-  RF_TRY(take_array(arena, big, &s->dq));
-  if (w->shared_qk)
-    s->dk = s->dq; /* folded into dq before it comes */
-  else
-    RF_TRY(take_array(arena, big, &s->dk));
-  return take_array(arena, big, &s->dv);
-}
-
 rf_status rf_wave_take_home(rf_wave *w, bool reverse) {
-  if (rf_wave_alone(w)) return take_both(w, reverse);
-  if (w->parts > 1) return take_for_parts(w, reverse);
+  if (rf_wave_alone(w) || w->parts > 1) return take_apart(w, reverse);
   rf_arena *arena = w->call->scratch;
   const int64_t big = w->rows * w->width, entries = rf_wave_pairs(w) * w->call->tokens;
   rf_wave_arrays *s = &w->home;

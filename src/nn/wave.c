@@ -40,8 +40,7 @@ static int64_t bytes_of_rows(const rf_sublayer *self, int64_t rows, int64_t arra
 /* One array more, of keys or their gradient. */
 static int64_t separate(const rf_sublayer *self) { return rf_sublayer_shared_qk(self) ? 0 : 1; }
 
-/* Of the rows at an owner, reverse, nothing saved: about, and the same on all ranks and levels; the same without that.
- */
+/* Of the rows at an owner, reverse, nothing saved: about, and the same on all ranks and levels. */
 static int64_t bytes_at_owner(const rf_sublayer *self, const rf_call *call, int64_t pairs, int64_t parts) {
   return bytes_of_rows(self, rf_wave_most_rows(self, call, pairs, parts), 6 + separate(self));
 }
@@ -62,9 +61,8 @@ static rf_wave_size size_of_pairs(const rf_sublayer *self, const rf_call *call, 
                         .at_once = 1};
 }
 
-/* The most pairs, one at least, of which a wave takes no more than `bytes`. Pairs that are each cut alone take the
- * same.
- */
+/* The most pairs, one at least, of which a wave takes no more than `bytes`. Pairs that are each cut alone take
+ * the same each. */
 static int64_t most_pairs(const rf_sublayer *self, const rf_call *call, int64_t bytes) {
   return rf_max(1, bytes / bytes_of_wave(self, call, 1));
 }

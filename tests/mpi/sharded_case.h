@@ -7,6 +7,7 @@
 
 #include "lsh/hash.h"
 #include "mpi/ranks.h"
+#include "nn/wave.h"
 #include "support/small_config.h"
 #include "support/sublayer_case.h"
 
@@ -203,6 +204,9 @@ static inline results run_shard(const sharded *s, const void *saved) {
   call.tokens = s->own.count;
   call.first_token = s->own.first;
   if (call.mask) call.mask = mask;
+  const int ranks = rf_mesh_sequence_size(s->mesh);
+  if (s->c->wave_memory > 0 && ranks > 1 && s->sublayer->call.tokens >= 2 * ranks * s->c->lsh.chunk)
+    assert_true(rf_wave_size_of(&s->sublayer->sublayer, &call).parts > 1);
   results r = run_sublayer(s, &call, x, dy, buckets);
   const int64_t n = s->sublayer->block.size;
   double *sum = NEW(double, n);

@@ -194,15 +194,15 @@ static const sharded_case hard_lsh[] = {
     {"ids of 4 bytes", OF_LSH, true, 1, 2, 64, .padding = UNEQUAL, .lsh = LSH(8, 2, 2, 512, 1, 0), .seed = 20},
 };
 
-/* Rows come part after part: a heads's rows do not fit. One byte: a chunk of each round a part. */
+/* Rows come part after part: a head's rows do not fit. One byte: a chunk of each round a part. */
 static const sharded_case parts_of_lsh[] = {
     {"a chunk a part", OF_LSH, true, 2, 2, 96, .padding = UNEQUAL, .wave_memory = 1, .lsh = LSH(8, 4, 1, 8, 1, 0),
      .dropout = true, .seed = 22},
-    {"some parts", OF_LSH, true, 2, 3, 160, .padding = UNEQUAL, .wave_memory = 30000, .lsh = LSH(8, 2, 1, 8, 1, 1),
+    {"some parts", OF_LSH, true, 2, 3, 160, .padding = UNEQUAL, .wave_memory = 8000, .lsh = LSH(8, 2, 1, 8, 1, 1),
      .dropout = true, .seed = 23},
-    {"parts, both ways", OF_LSH, false, 1, 2, 128, .padding = HALF, .wave_memory = 16000, .lsh = LSH(8, 3, 2, 8, 1, 1),
+    {"parts, both ways", OF_LSH, false, 1, 2, 128, .padding = HALF, .wave_memory = 4000, .lsh = LSH(8, 3, 2, 8, 1, 1),
      .seed = 24},
-    {"parts by position", OF_LSH, true, 1, 2, 128, .inputs = BY_POSITION, .wave_memory = 16000,
+    {"parts by position", OF_LSH, true, 1, 2, 128, .inputs = BY_POSITION, .wave_memory = 4000,
      .lsh = LSH(8, 2, 1, 8, 1, 0), .seed = 25},
     {"parts of one bucket", OF_LSH, true, 1, 2, 64, .wave_memory = 1, .zero_rotations = true,
      .lsh = LSH(8, 4, 1, 8, 1, 0), .seed = 26},
